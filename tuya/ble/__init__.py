@@ -1,0 +1,1 @@
+"""Explains a Bluetooth pairing capture. No other room knows this one."""
