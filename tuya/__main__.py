@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import List, Optional
 
@@ -23,6 +25,9 @@ COMMANDS = {
     "ble": ("ble", "explain a capture of a Bluetooth pairing"),
 }
 
+EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+DEBUG_VARIABLE = "TUYA_DEBUG"  # set: unexpected errors show their traceback
+
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
 
 
@@ -34,10 +39,32 @@ def _use_bundled_packages() -> None:
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Run one sub-command. Returns 0, 1 (fault of a device or the network) or 2 (wrong use)."""
+    """Run one sub-command. Returns 0, 1 (fault of a device or the network), 2 (wrong use) or 130 (Ctrl-C).
+
+    Nothing that goes wrong reaches the user as a traceback: typed errors become one line on stderr.
+    """
     _use_bundled_packages()
     words = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="python3 -m tuya", description=__doc__)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Python would complain again while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ModuleNotFoundError as error:
+        return _failed(f"the package {error.name} is missing: run 'bash install.sh' in {PLUGIN_FOLDER}")
+    except OSError as error:
+        return _failed(f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
+    except Exception as error:  # noqa: BLE001 - the border to the user: whatever it is, one line and an exit code
+        return _explained(error)
+    return code
+
+
+def _run(words: List[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     chosen = next((word for word in words if not word.startswith("-")), "")
     for name, (module_name, summary) in COMMANDS.items():
@@ -49,6 +76,29 @@ def main(argv: Optional[List[str]] = None) -> int:
     args = parser.parse_args(words)
     result: int = args.run(args)
     return result
+
+
+def _explained(error: Exception) -> int:
+    """One line and the exit code of an error that a sub-command did not treat itself."""
+    from tuya.cli.common import CommandError
+    from tuya.devices_file import DevicesFileError
+    from tuya.lan.errors import TuyaError
+
+    if isinstance(error, CommandError):
+        return _failed(str(error), error.exit_code)
+    if isinstance(error, (TuyaError, DevicesFileError)):
+        return _failed(str(error))
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    # Not the error's own text: it may hold anything, also a key.
+    place = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}"
+    return _failed(f"this is a defect of the program ({place}); {DEBUG_VARIABLE}=1 shows where it comes from")
+
+
+def _failed(text: str, code: int = 1) -> int:
+    print(f"tuya: {text}", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":
