@@ -1,0 +1,393 @@
+"""devices.json: text -> entries and complaints. Pure; knows no framework, no socket and not which products measure.
+
+The file is tinytuya's (a list, or an object with a list "devices"); of an entry we read its fields and our own
+object "domoticz" (the wishes). A local key never reaches a complaint or a repr.
+"""
+
+from __future__ import annotations
+
+import html
+import ipaddress
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple
+
+DEFAULT_PORT = 6668
+KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
+VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
+MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is not a devices file
+
+# Domoticz keeps a DeviceID of at most 25 ASCII characters without quotes (facts of the framework).
+_DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_WHITE_SPACE = re.compile(r"[ \t\r\n]*")
+_MAX_NAME_CHARACTERS = 60
+
+# Quantities that a user may invert or scale; the names of tuya/metering/reading.py with and without their unit.
+QUANTITIES: Mapping[str, str] = {
+    "voltage": "voltage_v",
+    "current": "current_a",
+    "power": "power_w",
+    "power_factor": "power_factor",
+    "energy": "energy_kwh",
+    "returned": "returned_kwh",
+    "energy_increment": "energy_increment_wh",
+    "frequency": "frequency_hz",
+    "temperature": "temperature_c",
+    "leakage": "leakage_ma",
+    "balance": "balance_kwh",
+}
+_WISHES = ("name", "use", "switch", "hide", "invert", "scale", "layout", "restore")
+
+
+class DevicesFileError(Exception):
+    """The file cannot be read, or is no JSON that could hold devices. line: 1-based, 0 = the file as a whole."""
+
+    def __init__(self, line: int, what: str, path: str = "devices.json") -> None:
+        self.line = line
+        self.what = what
+        self.path = path
+        super().__init__(f"{path}:{line}: {what}" if line else f"{path}: {what}")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """The object "domoticz" of an entry, checked. Quantities are named as in tuya/metering/reading.py."""
+
+    name: Optional[str] = None
+    use: Optional[bool] = None
+    switch: Optional[str] = None  # "allowed" or "refused"; None = the setting of the hardware
+    hide: FrozenSet[int] = frozenset()
+    invert: FrozenSet[str] = frozenset()
+    scale: Mapping[str, float] = field(default_factory=dict)
+    layout: Optional[str] = None
+    restore: bool = False
+
+
+@dataclass(frozen=True)
+class DeviceEntry:
+    """One device of the file. `local_key` may be unusable: see key_problem. `line`: where the entry begins."""
+
+    device_id: str
+    local_key: bytes = field(repr=False)
+    name: str = ""
+    address: Optional[str] = None
+    port: int = DEFAULT_PORT
+    version: Optional[str] = None
+    product_id: str = ""
+    category: str = ""
+    mapping: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    is_sub_device: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    line: int = 0
+
+    @property
+    def shown_name(self) -> str:
+        """The user's name for it, else the file's, else the shortened id: for messages and new units."""
+        return self.wishes.name or self.name or short_id(self.device_id)
+
+
+@dataclass(frozen=True)
+class DevicesFile:
+    """All usable entries in the order of the file, and what could not be used ("line 12: Kettle: ...")."""
+
+    entries: Tuple[DeviceEntry, ...] = ()
+    problems: Tuple[str, ...] = ()
+
+
+def short_id(device_id: str) -> str:
+    """Shorten an id for logs and reports: enough to recognise a device in one house, not enough to look it up."""
+    return device_id if len(device_id) <= 8 else f"{device_id[:4]}..{device_id[-4:]}"
+
+
+def clean_text(text: str, limit: int = _MAX_NAME_CHARACTERS) -> str:
+    """Text from outside, fit for one line of a log or a device name: no control characters, cut to `limit`."""
+    printable = text.encode("utf-8", "replace").decode("utf-8")  # JSON may hold half of a surrogate pair
+    return _CONTROL_CHARACTERS.sub(" ", printable).strip()[:limit]
+
+
+def key_bytes(text: str) -> bytes:
+    """Turn a local key as typed or exported into bytes (of any length: see key_problem).
+
+    Keys may hold any printable character; some exports spell &, < and quotes as HTML entities.
+    """
+    if len(text) != KEY_LENGTH and len(html.unescape(text)) == KEY_LENGTH:
+        text = html.unescape(text)
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
+
+
+def key_problem(local_key: bytes) -> Optional[str]:
+    """Why this cannot be a local key, in words that do not show it; None if it can."""
+    if not local_key:
+        return "it has no local key: fetch it with 'bash install.sh keys'"
+    if len(local_key) != KEY_LENGTH:
+        return f"its local key has {len(local_key)} characters instead of {KEY_LENGTH}"
+    return None
+
+
+def local_address(text: object) -> Optional[str]:
+    """Accept an IPv4 address that can be in a home network, else None (the cloud writes the public address here)."""
+    if not isinstance(text, str):
+        return None
+    try:
+        address = ipaddress.IPv4Address(text.strip())
+    except ValueError:
+        return None
+    if (
+        address.is_global
+        or address.is_multicast
+        or address.is_unspecified
+        or address == ipaddress.IPv4Address(2**32 - 1)
+    ):
+        return None
+    return str(address)
+
+
+def parse_devices(text: str) -> DevicesFile:
+    """Read the text of a devices file. Raises DevicesFileError where the JSON itself is broken or holds no list."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DevicesFileError(error.lineno, f"this is not valid JSON: {error.msg}") from None
+    except ValueError:
+        raise DevicesFileError(0, "this is no devices file: it holds a number of thousands of digits") from None
+    except RecursionError:
+        raise DevicesFileError(0, "this is no devices file: it is nested too deeply") from None
+    raw_entries = document.get("devices") if isinstance(document, dict) else document
+    if not isinstance(raw_entries, list):
+        raise DevicesFileError(1, 'expected a list of devices, or an object with a list "devices"')
+    entries: List[DeviceEntry] = []
+    problems: List[str] = []
+    first_line_of: Dict[str, int] = {}
+    for raw, (start, end) in zip(raw_entries, _entry_spans(text, isinstance(document, dict))):
+        reader = _EntryReader(text[start:end], 1 + text.count("\n", 0, start), problems)
+        entry = reader.entry(raw)
+        if entry is None:
+            continue
+        if entry.device_id in first_line_of:
+            first = first_line_of[entry.device_id]
+            reader.complain(entry.shown_name, f"its id stands already in line {first}; the first entry is used")
+            continue
+        first_line_of[entry.device_id] = entry.line
+        entries.append(entry)
+    return DevicesFile(tuple(entries), tuple(problems))
+
+
+def read_devices(path: Path) -> DevicesFile:
+    """Read a devices file. Raises DevicesFileError (with the path in its text) when it cannot be used."""
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise DevicesFileError(0, "this is no devices file: it is too large", str(path))
+        data = path.read_bytes()
+    except OSError as error:
+        raise DevicesFileError(0, f"it cannot be read: {error.strerror or 'unknown reason'}", str(path)) from None
+    try:
+        return parse_devices(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        line = 1 + data.count(b"\n", 0, error.start)
+        raise DevicesFileError(line, "this is not UTF-8 text", str(path)) from None
+    except DevicesFileError as error:
+        raise DevicesFileError(error.line, error.what, str(path)) from None
+
+
+def _entry_spans(text: str, in_object: bool) -> Iterator[Tuple[int, int]]:
+    """Where each element of the list of devices begins and ends in `text`, which is valid JSON with that list."""
+    decoder = json.JSONDecoder()
+    position = _skip(text, 0)
+    if in_object:
+        for key, value_start in _members(decoder, text, position):
+            if key == "devices":
+                position = value_start  # of several, the last one counts, as in json.loads
+    position = _skip(text, position + 1)
+    while text[position] != "]":
+        _, end = decoder.raw_decode(text, position)
+        yield position, end
+        position = _skip(text, end)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+
+
+def _members(decoder: json.JSONDecoder, text: str, start: int) -> Iterator[Tuple[str, int]]:
+    """Yield the keys of the JSON object that begins at `start`, each with the position of its value."""
+    position = _skip(text, start + 1)
+    while text[position] != "}":
+        key, position = decoder.raw_decode(text, position)
+        position = _skip(text, _skip(text, position) + 1)
+        yield key, position
+        _, position = decoder.raw_decode(text, position)
+        position = _skip(text, position)
+        if text[position] == ",":
+            position = _skip(text, position + 1)
+
+
+def _skip(text: str, position: int) -> int:
+    match = _WHITE_SPACE.match(text, position)
+    return match.end() if match else position
+
+
+class _Refused(Exception):
+    """A wish that cannot be used; the text says why."""
+
+
+def _refuse(what: str) -> NoReturn:
+    raise _Refused(what)
+
+
+class _EntryReader:
+    """Reads one entry and knows the lines of its text."""
+
+    def __init__(self, text: str, line: int, problems: List[str]) -> None:
+        self._text = text
+        self._line = line
+        self._problems = problems
+
+    def complain(self, name: str, what: str, key: str = "") -> None:
+        """Add one complaint; `key`: the member of "domoticz" (or of the entry) whose line is meant."""
+        position = max(self._text.find('"domoticz"'), 0) if key in (*_WISHES, "domoticz") else 0
+        found = self._text.find(f'"{key}"', position) if key else -1
+        line = self._line + self._text.count("\n", 0, max(found, 0))
+        self._problems.append(f"line {line}: {name}: {what}" if name else f"line {line}: {what}")
+
+    def entry(self, raw: object) -> Optional[DeviceEntry]:
+        """Return the entry as an object of ours; None (and a complaint) if there is no usable device in it."""
+        if not isinstance(raw, dict):
+            self.complain("", "this entry is not an object {...}")
+            return None
+        name = clean_text(raw["name"]) if isinstance(raw.get("name"), str) else ""
+        device_id = raw.get("id")
+        if not isinstance(device_id, str) or not _DEVICE_ID.fullmatch(device_id):
+            self.complain(name, "its id is missing or is no Tuya device id", "id")
+            return None
+        name_or_id = name or short_id(device_id)
+        key = raw.get("key")
+        mapping = raw.get("mapping")
+        return DeviceEntry(
+            device_id=device_id,
+            local_key=key_bytes(key) if isinstance(key, str) else b"",
+            name=name,
+            address=local_address(raw.get("ip")) or local_address(raw.get("last_ip")),
+            port=self._port(name_or_id, raw.get("port")),
+            version=_version(raw.get("version")),
+            product_id=_text(raw.get("product_id")),
+            category=_text(raw.get("category")),
+            mapping=mapping if isinstance(mapping, dict) else {},
+            is_sub_device=bool(raw.get("sub")) or bool(raw.get("node_id")),
+            wishes=self._wishes(name_or_id, raw.get("domoticz")),
+            raw=raw,
+            line=self._line,
+        )
+
+    def _port(self, name: str, value: object) -> int:
+        if value is None or value == "":
+            return DEFAULT_PORT
+        try:
+            port = int(str(value))
+        except ValueError:
+            port = 0
+        if not 0 < port < 65536:
+            self.complain(name, f"its port is no number from 1 to 65535; {DEFAULT_PORT} is used", "port")
+            return DEFAULT_PORT
+        return port
+
+    def _wishes(self, name: str, raw: object) -> Wishes:
+        if raw is None:
+            return Wishes()
+        if not isinstance(raw, dict):
+            self.complain(name, '"domoticz" must be an object {...}', "domoticz")
+            return Wishes()
+        accepted: Dict[str, Any] = {}
+        for key, value in raw.items():
+            reader = _WISH_READERS.get(key)
+            try:
+                if reader is None:
+                    _refuse(f"there is no such setting (there are {', '.join(_WISHES)})")
+                accepted[key] = reader(value)
+            except _Refused as refusal:
+                self.complain(name, f'"{clean_text(str(key))}" in "domoticz" is not used: {refusal}', str(key))
+        return Wishes(**accepted)
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _version(value: object) -> Optional[str]:
+    text = str(value).strip() if isinstance(value, (str, int, float)) else ""
+    return text if text in VERSIONS else None
+
+
+def _wish_name(value: object) -> str:
+    name = clean_text(value) if isinstance(value, str) else ""
+    return name or _refuse("it must be a text")
+
+
+def _wish_bool(value: object) -> bool:
+    return value if isinstance(value, bool) else _refuse("it must be true or false")
+
+
+def _wish_switch(value: object) -> str:
+    return str(value) if value in ("allowed", "refused") else _refuse('it must be "allowed" or "refused"')
+
+
+def _wish_hide(value: object) -> FrozenSet[int]:
+    if not isinstance(value, list):
+        _refuse("it must be a list of unit numbers, as [3, 4]")
+    units: Set[int] = set()
+    for unit in value:
+        if isinstance(unit, bool) or not isinstance(unit, int) or not 0 < unit < 256:
+            _refuse("unit numbers are whole numbers from 1 to 255")
+        units.add(unit)
+    return frozenset(units)
+
+
+def quantity(name: object) -> str:
+    """Return the name in reading.py of a quantity as users may spell it. Raises ValueError for no such quantity."""
+    text = str(name)
+    if text in QUANTITIES.values():
+        return text
+    if text in QUANTITIES:
+        return QUANTITIES[text]
+    raise ValueError(f"there is no such quantity (there are {', '.join(QUANTITIES)})")
+
+
+def _wish_quantity(name: object) -> str:
+    try:
+        return quantity(name)
+    except ValueError as error:
+        _refuse(str(error))
+
+
+def _wish_invert(value: object) -> FrozenSet[str]:
+    if not isinstance(value, list):
+        _refuse('it must be a list of quantities, as ["power"]')
+    return frozenset(_wish_quantity(name) for name in value)
+
+
+def _wish_scale(value: object) -> Mapping[str, float]:
+    if not isinstance(value, dict):
+        _refuse('it must be an object, as {"power": 0.1}')
+    factors: Dict[str, float] = {}
+    for name, factor in value.items():
+        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not math.isfinite(factor) or factor <= 0:
+            _refuse('a factor is a number above 0 (a sign is changed with "invert")')
+        factors[_wish_quantity(name)] = float(factor)
+    return factors
+
+
+_WISH_READERS: Mapping[str, Any] = {
+    "name": _wish_name,
+    "use": _wish_bool,
+    "switch": _wish_switch,
+    "hide": _wish_hide,
+    "invert": _wish_invert,
+    "scale": _wish_scale,
+    "layout": _wish_name,
+    "restore": _wish_bool,
+}
