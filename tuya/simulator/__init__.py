@@ -1,1 +1,7 @@
 """The device side of the protocol, written without the client's codec: simulated breakers. Not used at run time."""
+
+from .breaker import Breaker
+from .fleet import Fleet
+from .products import PRODUCTS
+
+__all__ = ["Fleet", "Breaker", "PRODUCTS"]

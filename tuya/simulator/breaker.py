@@ -1,0 +1,318 @@
+"""One simulated breaker: identity, relay, DPs, what was written, what is reported. Knows no sockets and no bytes.
+
+Every method may be called from any thread: the fleet's lock guards the state, and what has to be sent goes out through
+the fleet's thread.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+from .faults import Faults
+from .meter import Meter, Watts, as_load
+from .products import Dp, Product
+
+if TYPE_CHECKING:
+    from .fleet import Fleet
+
+Dps = Dict[int, Any]
+KEY_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~'\"\\"
+KEY_BYTES = 16
+POWER_ON = {"off": False, "power_off": False, "on": True, "power_on": True}
+
+
+class Breaker:
+    """A simulated breaker of a fleet. Attributes are read freely; change it by its methods.
+
+    connections: TCP connections accepted so far; most_at_once: most sessions held beside each other.
+    refused: connections closed because another one was held; bad_frames: requests that failed their check.
+    writes: (time of the fleet's clock, DPs) of each write command received; requests: commands received, by number.
+    """
+
+    def __init__(self, fleet: Fleet, product: Product, version: str, host: str, seed: str) -> None:
+        rng = random.Random(seed)
+        self._fleet = fleet
+        self._lock: threading.RLock = fleet.lock
+        self.product = product
+        self.version = version
+        self.host = host
+        self.port = 0
+        self.device_id = "bf" + "".join(rng.choice("0123456789abcdefghijklmnopqrstuvwxyz") for _ in range(18))
+        self.local_key = random_key(rng)
+        self.mac = ":".join(f"{rng.randrange(256):02x}" for _ in range(6))
+        self.name = product.name
+        self.meter = Meter(product, rng, fleet.noise, fleet.clock())
+        self.faults = Faults()
+        self._others: Dps = {dp.dp: dp.first for dp in product.dps if dp.dp not in self.meter.values}
+        self._kinds: Dict[int, Dp] = {dp.dp: dp for dp in product.dps}
+        self._countdown_ends_s: Optional[float] = None
+        self.writes: List[Tuple[float, Dps]] = []
+        self.requests: Dict[int, int] = {}
+        self.connections = 0
+        self.most_at_once = 0
+        self.refused = 0
+        self.bad_frames = 0
+
+    def __repr__(self) -> str:
+        return f"Breaker({self.name!r}, {self.product.model}, {self.version}, {self.host}:{self.port})"
+
+    @property
+    def relay(self) -> bool:
+        """Whether current can flow; a meter without a relay is always closed."""
+        switch = self.product.switch_dp
+        return True if switch is None else bool(self._others[switch])
+
+    @property
+    def dps(self) -> Dps:
+        """A copy of all DPs as of now."""
+        with self._lock:
+            self._advance()
+            return self._all_dps()
+
+    @property
+    def used_wh(self) -> float:
+        """The true integral of consumed energy over all channels since the breaker was new."""
+        with self._lock:
+            self._advance()
+            return sum(circuit.used_wh for circuit in self.meter.circuits.values())
+
+    @property
+    def returned_wh(self) -> float:
+        """The true integral of returned energy over all channels since the breaker was new."""
+        with self._lock:
+            self._advance()
+            return sum(circuit.returned_wh for circuit in self.meter.circuits.values())
+
+    @property
+    def connected(self) -> bool:
+        """Whether a client holds a session under the right key."""
+        return self._fleet.is_served(self)
+
+    def set_load(self, watts: Union[float, Watts], power_factor: float = 1.0, channel: Optional[str] = None) -> None:
+        """Hang a load on one channel or on all of them: watts (negative: returned) or a function watts(t_s).
+
+        It is measured at once and reported by the firmware's rule: from 5 % and 5 W, at most every 2 s.
+        Raises KeyError for a channel that the product has not, ValueError for a power factor that is none.
+        """
+        with self._lock:
+            self._advance()
+            self.meter.set_load(as_load(watts, power_factor), self.product.channels if channel is None else [channel])
+            self.meter.settle(self.relay)
+            self._fleet.soon(self)
+
+    def set_relay(self, closed: bool) -> None:
+        """The button on the breaker: it switches and pushes. Raises ValueError where there is no relay."""
+        if self.product.switch_dp is None:
+            raise ValueError(f"{self.product.model} has no relay")
+        with self._lock:
+            self._advance()
+            self.send(self._switch(closed))
+
+    def trip(self) -> None:
+        """The protection opens the relay; the relay and the cause are pushed."""
+        with self._lock:
+            self._advance()
+            self.send(self._trip())
+
+    def push(self, dps: Union[Mapping[int, Any], Iterable[int], None] = None) -> None:
+        """Push now: all measuring DPs (None), these DPs, or with a mapping these values, which are kept."""
+        with self._lock:
+            self._advance()
+            if isinstance(dps, Mapping):
+                self._keep(dps)
+                self.send(dict(dps))
+                return
+            known = self._all_dps()
+            chosen = self.meter.values if dps is None else dps
+            self.send({dp: known[dp] for dp in chosen if dp in known})
+
+    def push_every(self, interval_s: Optional[float]) -> None:
+        """Push all measuring DPs at this interval, for load tests; None ends it."""
+        self._fleet.push_every(self, interval_s)
+
+    def fault(self, name: str, **parameters: Any) -> None:
+        """Switch a fault on (see faults.FAULTS for names and parameters). Raises UnknownFault."""
+        with self._lock:
+            self._fleet.fault(self, name, parameters)
+
+    def clear_faults(self, *names: str) -> None:
+        """Switch these faults off, without names all of them."""
+        with self._lock:
+            self._fleet.clear_faults(self, names)
+
+    def stop(self) -> None:
+        """Cut its power: connections end, its port refuses."""
+        self._fleet.power(self, on=False)
+
+    def start(self) -> None:
+        """Give it power again, at the same address. The relay goes where its power-on state says."""
+        self._fleet.power(self, on=True)
+
+    def move(self, port: Optional[int] = None, host: Optional[str] = None) -> None:
+        """A new address, as after a new DHCP lease: connections end, the old address refuses. host: 127.x.y.z."""
+        self._fleet.move(self, port, host)
+
+    def entry(self) -> Dict[str, Any]:
+        """This breaker as an entry of devices.json."""
+        return {
+            "name": self.name,
+            "id": self.device_id,
+            "key": self.local_key.decode(),
+            "mac": self.mac,
+            "uuid": self.device_id[-16:],
+            "category": self.product.category,
+            "product_name": self.product.name,
+            "product_id": self.product.product_id,
+            "model": self.product.model,
+            "sub": False,
+            "ip": self.host,
+            "port": self.port,
+            "version": self.version,
+            "mapping": self.product.mapping(),
+        }
+
+    # What follows is called by the fleet and its sessions only, with the lock held.
+
+    def send(self, dps: Mapping[int, Any]) -> None:
+        """Push these DPs to whoever is connected; an empty push is none."""
+        if dps:
+            self.meter.reported(dps)
+            self._fleet.push(self, dict(dps))
+
+    def tick(self) -> None:
+        """Once a second while somebody is connected: what is due by the firmware's rule."""
+        self._advance()
+        self.send(self.meter.due(self._fleet.clock()))
+
+    def query(self) -> Dps:
+        """The answer to a full query. It counts as a report of what it holds."""
+        self._advance()
+        hidden = set(self.product.absent_from_query) | self.faults.hidden_dps()
+        found = {dp: value for dp, value in self._all_dps().items() if dp not in hidden}
+        self.meter.reported(found)
+        return found
+
+    def named(self, dps: Iterable[int]) -> Dps:
+        """Those of these DPs that exist: the answer to a query by CONTROL_NEW with null values."""
+        self._advance()
+        known = self._all_dps()
+        found = {dp: known[dp] for dp in dps if dp in known and dp not in self.faults.hidden_dps()}
+        self.meter.reported(found)
+        return found
+
+    def refresh(self, dps: Iterable[int]) -> Dps:
+        """What UPDATEDPS of these DPs reports: the changed ones."""
+        self._advance()
+        return self.meter.changed(dps)
+
+    def write(self, dps: Dps) -> Dps:
+        """Apply a write. Returns what is reported after it: the DPs that exist, may be written and fit their type."""
+        self._advance()
+        fitting = {dp: value for dp, value in dps.items() if dp in self._kinds and _fits(self._kinds[dp], value)}
+        report: Dps = {}
+        for dp, value in fitting.items():
+            if dp == self.product.switch_dp:
+                report.update(self._switch(value))
+            elif self._kinds[dp].code == "clear_energy":
+                if value:
+                    self.meter.clear_counters()
+                report.update({dp: False, **self.meter.changed(self.meter.values)})
+            else:
+                self._keep({dp: value})
+                report[dp] = value
+        return report
+
+    def connected_now(self) -> None:
+        """A new client holds the connection."""
+        self._advance()
+        self.meter.forget_reports()
+
+    def power_returned(self) -> None:
+        """What happens to the relay when power comes back."""
+        self._advance(closed=False)
+        switch, state_dp = self.product.switch_dp, self.product.power_on_dp
+        state = self._others.get(state_dp) if state_dp is not None else None
+        if switch is not None and state in POWER_ON:
+            self._others[switch] = POWER_ON[state]
+        self._countdown_ends_s = None
+
+    def new_key(self, key: Optional[str]) -> None:
+        """Pair again: another local key, random where none is given. Raises ValueError for a wrong length."""
+        chosen = random_key(random.Random()) if key is None else key.encode("latin-1")
+        if len(chosen) != KEY_BYTES:
+            raise ValueError(f"a local key has {KEY_BYTES} characters, not {len(chosen)}")
+        self.local_key = chosen
+
+    def _all_dps(self) -> Dps:
+        merged = {**self._others, **self.meter.values}
+        if self._countdown_ends_s is not None and self.product.countdown_dp is not None:
+            merged[self.product.countdown_dp] = max(0, round(self._countdown_ends_s - self._fleet.clock()))
+        return dict(sorted(merged.items()))
+
+    def _advance(self, closed: Optional[bool] = None) -> None:
+        now_s = self._fleet.clock()
+        powered = self.relay and self._fleet.is_powered(self)
+        self.meter.advance(now_s, powered if closed is None else closed)
+        if self._countdown_ends_s is not None and now_s >= self._countdown_ends_s:
+            self._countdown_ends_s = None
+            self.send({**self._switch(not self.relay), self.product.countdown_dp or 0: 0})
+
+    def _switch(self, closed: bool) -> Dps:
+        """Move the relay. Returns what is reported; a breaker with the trip fault opens again at once."""
+        switch = self.product.switch_dp or 0
+        self._others[switch] = closed
+        report: Dps = {switch: closed}
+        trip = self.faults.get("trip") if closed else None
+        if closed:
+            news = {dp: value for dp, value in self.product.calm.items() if self._others.get(dp) != value}
+            self._others.update(news)
+            report.update(news)
+        if trip is not None:
+            if not trip["delay_s"]:
+                return self._trip()
+            self._fleet.later(trip["delay_s"], lambda: self.send(self._trip()))
+        self.meter.settle(closed)
+        return report
+
+    def _trip(self) -> Dps:
+        report: Dps = {**({} if self.product.switch_dp is None else {self.product.switch_dp: False})}
+        report.update(self.product.trip)
+        self._others.update(report)
+        self.meter.settle(self.relay)
+        return report
+
+    def _keep(self, dps: Mapping[int, Any]) -> None:
+        for dp, value in dps.items():
+            if dp in self.meter.values:
+                self.meter.values[dp] = value
+            else:
+                self._others[dp] = value
+        countdown_s = dps.get(self.product.countdown_dp) if self.product.countdown_dp is not None else None
+        if countdown_s is not None:
+            self._countdown_ends_s = self._fleet.clock() + countdown_s if countdown_s else None
+
+
+def _fits(dp: Dp, value: Any) -> bool:
+    """Whether firmware takes this value: the type and, for enums, the word must be the thing model's."""
+    if not dp.writable:
+        return False
+    if dp.kind == "Boolean":
+        return isinstance(value, bool)
+    if dp.kind == "Integer":
+        limits = dp.values
+        return isinstance(value, int) and not isinstance(value, bool) and limits["min"] <= value <= limits["max"]
+    if dp.kind == "Enum":
+        return value in dp.values["range"]
+    return isinstance(value, str)
+
+
+def random_key(rng: random.Random) -> bytes:
+    """A local key: 16 characters of any kind, quotes and backslashes too, as real ones have."""
+    return "".join(rng.choice(KEY_LETTERS) for _ in range(KEY_BYTES)).encode()
+
+
+Clock = Callable[[], float]
+monotonic: Clock = time.monotonic
