@@ -1,0 +1,292 @@
+"""Reads catalogue.txt: products -> layouts -> data points. Knows no device, no value and no Domoticz.
+
+`python3 -m tuya.metering.catalogue [FILE]` checks the file and says file and line of every mistake.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from .layout import DEVICE_LEVEL, MEASURES, ROLES, Field, Layout, Slice
+
+CATALOGUE = Path(__file__).with_name("catalogue.txt")
+MAX_DP = 255
+# unit as written -> (unit of the reading, factor); the role decides which of them may stand
+UNITS: Dict[str, Tuple[str, float]] = {
+    "V": ("V", 1.0),
+    "mV": ("V", 0.001),
+    "A": ("A", 1.0),
+    "mA": ("A", 0.001),
+    "W": ("W", 1.0),
+    "kW": ("W", 1000.0),
+    "Wh": ("kWh", 0.001),
+    "kWh": ("kWh", 1.0),
+    "Hz": ("Hz", 1.0),
+    "C": ("C", 1.0),
+    "": ("", 1.0),
+}
+CHANNELS = ("a", "b", "c", "total", *(str(n) for n in range(1, 21)))
+THRESHOLD_NAMES = ("over_voltage", "under_voltage", "over_current", "leakage", "temperature", "overload", "high_power")
+
+_LSB = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]*)$")
+_SLICE = re.compile(r"raw(\d+)\[(\d+):(\d+)\](s?)(le)?$")
+_DPS = re.compile(r"(\d+)(?:-(\d+))?$")
+_PRODUCT = re.compile(r'product (\S+) = (\S+(?: or \S+)*?)(?: switches=([\d,]+))? "([^"]+)"$')
+_LAYOUT = re.compile(r'layout ([a-z0-9-]+)(?: extends ([a-z0-9-]+))? "([^"]+)"$')
+
+
+class CatalogueError(ValueError):
+    """A mistake in the catalogue, with file and line. `what` says what stands there and what was expected."""
+
+    def __init__(self, path: str, line: int, what: str) -> None:
+        super().__init__(f"{path}:{line}: {what}")
+        self.line = line
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product id, its printed name and the layouts it is sold with (several: the DPs present decide)."""
+
+    product_id: str
+    title: str
+    layouts: Tuple[str, ...]
+    switch_dps: Tuple[int, ...]
+    line: int
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything in the file, in its order."""
+
+    layouts: Mapping[str, Layout]
+    products: Mapping[str, Product]
+
+    def layouts_of(self, product_id: str) -> Tuple[Layout, ...]:
+        """Return the layouts of a product with its own switches, () for an unknown one."""
+        product = self.products.get(product_id)
+        if product is None:
+            return ()
+        return tuple(_with_switches(self.layouts[name], product.switch_dps) for name in product.layouts)
+
+
+def _with_switches(layout: Layout, switch_dps: Tuple[int, ...]) -> Layout:
+    if not switch_dps:
+        return layout
+    rest = tuple(one for one in layout.fields if one.role != "switch" and one.dp not in switch_dps)
+    return replace(layout, fields=tuple(Field(dp, "switch") for dp in switch_dps) + rest)
+
+
+def _lsb(word: str, role: str) -> float:
+    """Return an LSB in the unit of the role's readings. Raises ValueError."""
+    matched = _LSB.match(word)
+    if not matched or matched.group(2) not in UNITS or float(matched.group(1)) <= 0:
+        raise ValueError(f"{word!r} is no LSB: wanted a number and a unit, for example 0.1V")
+    unit, factor = UNITS[matched.group(2)]
+    amount = float(matched.group(1)) * factor
+    wanted = MEASURES["power"] if role == "phase" else MEASURES[role]
+    if role == "leakage" and unit == "A":
+        return round(amount * 1000, 9)
+    if role == "increment" and unit == "kWh":
+        return round(amount * 1000, 9)
+    if unit != wanted:
+        raise ValueError(f"{word!r} is no unit of {role}")
+    return round(amount, 9)
+
+
+def _field(dp: int, role: str, words: List[str]) -> Field:
+    """Return one field of a layout. Raises ValueError with what is wrong."""
+    if role not in ROLES:
+        raise ValueError(f"unknown role {role!r}: wanted one of {', '.join(sorted(ROLES))}")
+    one = Field(dp, role, channel="" if role in DEVICE_LEVEL else "1")
+    seen_lsb = False
+    for word in words:
+        name, _, value = word.partition("=")
+        part = _SLICE.match(word)
+        if word.startswith("@") and word[1:] in CHANNELS and role not in DEVICE_LEVEL:
+            one = replace(one, channel=word[1:])
+        elif part and role in MEASURES:
+            size, start, end = (int(part.group(n)) for n in (1, 2, 3))
+            if not start < end <= size:
+                raise ValueError(f"{word!r}: wanted start < end <= size")
+            one = replace(one, part=Slice(size, start, end, bool(part.group(5)), bool(part.group(4))))
+        elif name == "records" and role == "phase":
+            one = replace(one, records=tuple(int(size) for size in value.split(",")))
+        elif name == "set" and role == "alarm_set" and value in ("1", "2"):
+            one = replace(one, number=int(value))
+        elif name == "labels" and role == "faults" and value:
+            one = replace(one, labels=tuple(value.split(",")))
+        elif name == "signed_by" and role in ("power", "phase") and value.isdigit():
+            one = replace(one, signed_by=int(value))
+        elif word == "else" and role in MEASURES | {"phase": ""}:
+            one = replace(one, fallback=True)
+        elif word == "zero_when_off" and role == "power":
+            one = replace(one, zero_when_off=True)
+        elif _LSB.match(word) and (role in MEASURES or role == "phase") and not seen_lsb:
+            one = replace(one, lsb=_lsb(word, role), power_lsb_known=role == "phase")
+            seen_lsb = True
+        else:
+            raise ValueError(f"{word!r} cannot stand after {role}")
+    if role in MEASURES and not seen_lsb:
+        raise ValueError(f"{role} needs an LSB, for example {'0.01' + MEASURES[role]}")
+    if role == "alarm_set" and not one.number:
+        raise ValueError("alarm_set needs set=1 or set=2")
+    return one
+
+
+class _Reader:
+    """Turns the lines of one file into layouts and products; collects no mistakes: the first one is raised."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.layouts: Dict[str, Layout] = {}
+        self.products: Dict[str, Product] = {}
+        self.current = ""
+        self.inherited: Dict[str, int] = {}
+
+    def read(self, text: str) -> Catalogue:
+        for number, raw in enumerate(text.splitlines(), 1):
+            line = raw.split(" #")[0].rstrip() if not raw.lstrip().startswith("#") else ""
+            if not line:
+                continue
+            try:
+                if line[0] != " ":
+                    self.current = ""
+                    self._top(line, number)
+                elif self.current:
+                    self._inside(line.split())
+                else:
+                    raise ValueError("an indented line belongs under a layout")
+            except ValueError as error:
+                raise CatalogueError(self.path, number, str(error)) from error
+        return Catalogue(self.layouts, self.products)
+
+    def _top(self, line: str, number: int) -> None:
+        head = _LAYOUT.match(line)
+        if head:
+            name, parent, title = head.groups()
+            if name in self.layouts:
+                raise ValueError(f"layout {name} stands twice")
+            if parent and parent not in self.layouts:
+                raise ValueError(f"layout {parent} must stand before it is extended")
+            base = self.layouts[parent] if parent else Layout(name, ())
+            self.layouts[name] = replace(base, name=name, title=title)
+            self.current = name
+            self.own: set[Tuple[int, str, Optional[Slice]]] = set()
+            self.own_dps: set[int] = set()
+            return
+        product = _PRODUCT.match(line)
+        if not product:
+            raise ValueError(
+                'wanted: layout NAME [extends NAME] "TITLE" or product ID = LAYOUT [or LAYOUT] [switches=1,2] "TITLE"'
+            )
+        product_id, names, switches, title = product.groups()
+        if product_id in self.products:
+            raise ValueError(f"product {product_id} stands twice (line {self.products[product_id].line})")
+        layouts = tuple(names.split(" or "))
+        for name in layouts:
+            if name not in self.layouts:
+                raise ValueError(f"product {product_id}: there is no layout {name}")
+        switch_dps = tuple(_dp(word) for word in switches.split(",")) if switches else ()
+        self.products[product_id] = Product(product_id, title, layouts, switch_dps, number)
+
+    def _inside(self, words: List[str]) -> None:
+        layout = self.layouts[self.current]
+        if words[0] in ("refresh", "query"):
+            dps = tuple(_dp(word) for word in words[1:])
+            layout = replace(layout, **{f"{words[0]}_dps": dps})  # type: ignore[arg-type]
+        elif words[0] == "power_age" and len(words) == 2 and words[1].isdigit():
+            layout = replace(layout, power_max_age_s=float(words[1]))
+        elif words == ["shape"]:
+            layout = replace(layout, shape=True)
+        elif words[0] == "threshold" and len(words) == 3 and words[1] in THRESHOLD_NAMES:
+            low, _, high = words[2].partition("..")
+            if not (low.isdigit() and high.isdigit() and int(low) < int(high) < 2**16):
+                raise ValueError(f"{words[2]!r}: wanted LOW..HIGH")
+            layout = replace(layout, thresholds={**layout.thresholds, words[1]: (int(low), int(high))})
+        elif _DPS.match(words[0]) and len(words) > 1:
+            layout = self._with_fields(layout, words)
+        else:
+            raise ValueError(f"{' '.join(words)!r}: wanted DP ROLE ..., refresh, query, power_age, shape or threshold")
+        self.layouts[self.current] = layout
+
+    def _with_fields(self, layout: Layout, words: List[str]) -> Layout:
+        first, last = _DPS.match(words[0]).groups()  # type: ignore[union-attr]
+        fields = list(layout.fields)
+        for dp in range(_dp(first), _dp(last or first) + 1):
+            one = _field(dp, words[1], words[2:])
+            if dp not in self.own_dps:
+                fields = [other for other in fields if other.dp != dp]
+                self.own_dps.add(dp)
+            key = (dp, one.role + (one.channel if one.part else ""), one.part)
+            if key in self.own:
+                raise ValueError(f"DP {dp} stands twice as {one.role}")
+            self.own.add(key)
+            fields.append(one)
+        return replace(layout, fields=tuple(fields))
+
+
+def _dp(word: str) -> int:
+    if not word.isdigit() or not 1 <= int(word) <= MAX_DP:
+        raise ValueError(f"{word!r} is no data point: wanted 1 to {MAX_DP}")
+    return int(word)
+
+
+def _problems(catalogue: Catalogue) -> List[str]:
+    """Return what is wrong across lines: quantities claimed twice, directions that do not exist, unused layouts."""
+    found = []
+    used = {name for product in catalogue.products.values() for name in product.layouts}
+    for layout in catalogue.layouts.values():
+        claims: Dict[Tuple[str, str], int] = {}
+        for one in layout.of("voltage", "current", "power", "power_factor", "energy", "returned", "balance"):
+            if one.fallback:
+                continue
+            other = claims.setdefault((one.role, one.channel), one.dp)
+            if other != one.dp:
+                found.append(f"layout {layout.name}: DPs {other} and {one.dp} both claim {one.role} @{one.channel}")
+        dps = {one.dp for one in layout.fields}
+        for one in layout.fields:
+            if one.signed_by is not None and one.signed_by not in dps:
+                found.append(f"layout {layout.name}: DP {one.dp} is signed by DP {one.signed_by}, which is not in it")
+        for dp in layout.refresh_dps + layout.query_dps:
+            if dp not in dps:
+                found.append(f"layout {layout.name}: DP {dp} is refreshed or queried and has no meaning")
+        if layout.name not in used and not layout.shape:
+            found.append(f"layout {layout.name} belongs to no product and is not marked shape")
+    return found
+
+
+def parse(text: str, path: str = "catalogue") -> Catalogue:
+    """Return the catalogue in a text. Raises CatalogueError with file and line of the first mistake."""
+    catalogue = _Reader(path).read(text)
+    for problem in _problems(catalogue):
+        raise CatalogueError(path, 0, problem)
+    return catalogue
+
+
+@lru_cache(maxsize=1)
+def load() -> Catalogue:
+    """Return the catalogue that belongs to this plugin; read once."""
+    return parse(CATALOGUE.read_text(encoding="utf-8"), CATALOGUE.name)
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    """Check one catalogue file (default: the plugin's). Returns 0, or 1 with file and line on standard error."""
+    words = sys.argv[1:] if argv is None else argv
+    path = Path(words[0]) if words else CATALOGUE
+    try:
+        catalogue = parse(path.read_text(encoding="utf-8"), str(path))
+    except (CatalogueError, OSError, UnicodeDecodeError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(f"{path.name}: {len(catalogue.products)} products, {len(catalogue.layouts)} layouts\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

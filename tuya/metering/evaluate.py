@@ -1,0 +1,310 @@
+"""Layout + data points -> reading. The only place where an LSB meets a value. Knows no product and no thing model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
+
+from . import physics, raw
+from .faults import event_fault, fault
+from .layout import Field, Layout
+from .reading import TOTAL, Channel, Fault, Reading, Threshold
+
+# the end of a range that means "nothing measured", whatever the LSB
+NO_DATA = 99_999_999
+LIMITS: Dict[str, Tuple[float, float]] = {
+    "voltage": (0.0, 1e6),
+    "current": (-1000.0, 1000.0),
+    "power": (-1e7, 1e7),
+    "power_factor": (-1e4, 1e4),
+    "energy": (0.0, 1e9),
+    "returned": (0.0, 1e9),
+    "increment": (0.0, 1e6),
+    "frequency": (0.0, 1e6),
+    "temperature": (-40.0, 200.0),
+    "leakage": (0.0, 30000.0),
+    "balance": (-1e6, 1e9),
+}
+REVERSE_WORDS = frozenset(
+    (
+        "reverse",
+        "reversed",
+        "backward",
+        "back",
+        "export",
+        "exporting",
+        "produce",
+        "producing",
+        "production",
+        "generate",
+        "generating",
+        "work_n",
+        "negative",
+        "out",
+        "output",
+        "feed",
+        "feed_in",
+    )
+)
+DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Value:
+    """One quantity with the DPs that it came from."""
+
+    amount: float
+    dps: FrozenSet[int]
+    one: Field
+    certain: bool = False
+
+
+Key = Tuple[str, Channel]
+Note = Callable[[str], None]
+
+
+def _silent(_text: str) -> None:
+    return None
+
+
+def is_reverse(value: object) -> bool:
+    """Say whether a direction DP says that energy is returned (an enum; integers and bools differ per product)."""
+    return isinstance(value, str) and value.strip().lower() in REVERSE_WORDS
+
+
+def scalar(one: Field, value: object) -> Optional[float]:
+    """Return a DP's amount in the unit of its role; None for another type, "nothing measured" and the impossible."""
+    amount: Optional[float]
+    if one.part is not None:
+        sliced = raw.sliced(value, one.part)
+        amount = None if sliced is None else float(sliced)
+    else:
+        amount = raw.number(value)
+    if amount is None or (abs(amount) >= NO_DATA and one.role not in ("energy", "returned")) or amount <= -NO_DATA:
+        return None
+    if one.no_data is not None and amount == one.no_data:
+        return None
+    amount = round(amount * one.lsb, 9)
+    if one.invert:
+        amount = -amount
+    low, high = LIMITS[one.role]
+    return amount if low <= amount <= high else None
+
+
+def _phase_values(one: Field, value: object) -> List[Tuple[Key, float, bool]]:
+    power_lsb_w = one.lsb if one.power_lsb_known else None
+    record = raw.phase(value, one.records or raw.ALL_RECORDS, power_lsb_w)
+    if record is None:
+        return []
+    sign = -1.0 if one.invert and record.power_w else 1.0
+    found: List[Tuple[Key, float, bool]] = [
+        (("voltage", one.channel), record.voltage_v, True),
+        (("current", one.channel), record.current_a, record.certain),
+    ]
+    if record.power_w is not None:
+        found.append((("power", one.channel), sign * record.power_w, record.certain))
+    if record.power_factor is not None:
+        found.append((("power_factor", one.channel), record.power_factor, False))
+    if record.leakage_ma is not None:
+        found.append((("leakage", ""), record.leakage_ma, True))
+    return found
+
+
+def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
+    """Return every quantity that the DPs give, before physics. Fallbacks fill only what nothing else gives."""
+    found: Dict[Key, Value] = {}
+    fallbacks: List[Tuple[Key, Value]] = []
+    temperatures: List[Value] = []
+    increments: List[Value] = []
+    relays_off = [dps.get(dp) for dp in layout.switch_dps]
+    is_off = bool(relays_off) and all(state is False for state in relays_off)
+    for one in layout.fields:
+        if one.dp not in dps:
+            continue
+        from_dps = {one.dp}
+        reverse = False
+        if one.signed_by is not None and one.signed_by in dps:
+            from_dps.add(one.signed_by)
+            reverse = is_reverse(dps[one.signed_by])
+        if one.role == "phase":
+            entries = _phase_values(one, dps[one.dp])
+        elif one.role in LIMITS:
+            amount = scalar(one, dps[one.dp])
+            entries = [] if amount is None else [((one.role, one.channel), amount, one.certain)]
+        else:
+            continue
+        for key, measured, certain in entries:
+            amount = measured
+            if key[0] == "power" and reverse:
+                amount = -abs(amount)
+            if one.zero_when_off and is_off:
+                from_dps.update(layout.switch_dps)
+                amount = 0.0
+            value = Value(amount, frozenset(from_dps), one, certain)
+            if key[0] == "temperature":
+                temperatures.append(value)
+            elif key[0] == "increment":
+                increments.append(value)
+            elif one.fallback:
+                fallbacks.append((key, value))
+            else:
+                found.setdefault(key, value)
+    for key, value in fallbacks:
+        found.setdefault(key, value)
+    if temperatures:
+        highest = max(temperatures, key=lambda value: value.amount)
+        every = frozenset(dp for value in temperatures for dp in value.dps)
+        found["temperature", ""] = Value(highest.amount, every, highest.one)
+    if increments and len(increments) == len(layout.of("increment")):
+        every = frozenset(dp for value in increments for dp in value.dps)
+        found["increment", ""] = Value(sum(value.amount for value in increments), every, increments[0].one)
+    return found
+
+
+def _believe(found: Dict[Key, Value], note: Note) -> None:
+    """Apply physics.py to each circuit, in place."""
+    shared = found.get(("voltage", TOTAL))
+    for channel in sorted({key[1] for key in found if key[0] in ("voltage", "current", "power")}):
+        values = {role: found[role, channel] for role in ("voltage", "current", "power") if (role, channel) in found}
+        known = {role: value.amount for role, value in values.items()}
+        borrowed = channel != TOTAL and "voltage" not in known and shared is not None
+        if borrowed and shared is not None:
+            known["voltage"] = shared.amount
+        if channel == TOTAL:
+            known = {role: amount for role, amount in known.items() if role == "voltage"}
+        fixed = {role for role, value in values.items() if value.certain}
+        doubtful = {role for role, value in values.items() if value.one.doubtful}
+        verdict = physics.judge(known, fixed, doubtful)
+        for text in verdict.notes:
+            note(f"circuit {channel}: {text}")
+        for role in known:
+            if borrowed and role == "voltage":
+                continue
+            if role in verdict.refused:
+                del found[role, channel]
+            elif role in verdict.corrected:
+                old = found[role, channel]
+                found[role, channel] = Value(verdict.values[role], old.dps, old.one, True)
+    _believe_rest(found, note)
+
+
+def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
+    for key in [key for key in found if key[0] in ("power_factor", "frequency")]:
+        value = found[key]
+        if key[0] == "frequency":
+            kept = physics.plausible_frequency(value.amount)
+        else:
+            voltage, current, power = (found.get((role, key[1])) for role in ("voltage", "current", "power"))
+            apparent_va = voltage.amount * abs(current.amount) if voltage and current else None
+            kept = physics.plausible_factor(value.amount, apparent_va, power.amount if power else None)
+        if kept is None:
+            note(f"{key[0]} left out: {value.amount:g} is none")
+            del found[key]
+        else:
+            found[key] = Value(kept, value.dps, value.one, value.certain)
+
+
+def _faults(layout: Layout, dps: Mapping[int, object]) -> Tuple[Optional[Tuple[Fault, ...]], Optional[str], Set[int]]:
+    faults: Optional[List[Fault]] = None
+    event: Optional[str] = None
+    used: Set[int] = set()
+    for one in layout.of("faults", "event"):
+        value = dps.get(one.dp)
+        if one.role == "faults":
+            labels = raw.fault_labels(value, one.labels)
+            if labels is None:
+                continue
+            faults = (faults or []) + [fault(label) for label in labels]
+        elif isinstance(value, str) and value:
+            event = value
+            happened = event_fault(value)
+            faults = (faults or []) + ([happened] if happened else [])
+        else:
+            continue
+        used.add(one.dp)
+    if faults is None:
+        return None, event, used
+    unique = {one.label: one for one in faults}
+    return tuple(unique.values()), event, used
+
+
+def read(
+    layout: Layout,
+    dps: Mapping[int, object],
+    changed: Optional[AbstractSet[int]] = None,
+    note: Optional[Note] = None,
+) -> Reading:
+    """Return what the DPs say under this layout; with `changed` only what at least one of these DPs feeds.
+
+    note is called with one text for each correction and each value left out. Never raises on any JSON value.
+    """
+
+    def fed(from_dps: AbstractSet[int]) -> bool:
+        return changed is None or bool(from_dps & changed)
+
+    found = _measured(layout, dps)
+    _believe(found, note or _silent)
+    by_role: Dict[str, Dict[Channel, float]] = {}
+    for (role, channel), value in found.items():
+        if fed(value.dps):
+            by_role.setdefault(role, {})[channel] = round(value.amount, DIGITS) + 0.0
+    faults, event, fault_dps = _faults(layout, dps)
+    state = _states(layout, dps, fed)
+    return Reading(
+        switch=state.switch,
+        voltage_v=by_role.get("voltage", {}),
+        current_a=by_role.get("current", {}),
+        power_w=by_role.get("power", {}),
+        power_factor=by_role.get("power_factor", {}),
+        energy_kwh=by_role.get("energy", {}),
+        returned_kwh=by_role.get("returned", {}),
+        energy_increment_wh=by_role.get("increment", {}).get(""),
+        frequency_hz=by_role.get("frequency", {}).get(""),
+        temperature_c=by_role.get("temperature", {}).get(""),
+        leakage_ma=by_role.get("leakage", {}).get(""),
+        balance_kwh=by_role.get("balance", {}).get(""),
+        faults=faults if fed(fault_dps) else None,
+        event=event if fed(fault_dps) else None,
+        thresholds=state.thresholds,
+        power_on_state=state.power_on_state,
+        child_lock=state.child_lock,
+        countdown_s=state.countdown_s,
+    )
+
+
+@dataclass
+class _States:
+    switch: Dict[int, bool]
+    thresholds: Tuple[Threshold, ...] = ()
+    power_on_state: Optional[str] = None
+    child_lock: Optional[bool] = None
+    countdown_s: Optional[int] = None
+
+
+def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSet[int]], bool]) -> _States:
+    state = _States({})
+    sets = layout.of("alarm_set")
+    some_set_fed = any(one.dp in dps and fed({one.dp}) for one in sets)
+    for one in layout.fields:
+        value = dps.get(one.dp)
+        if value is None:
+            continue
+        if one.role == "alarm_set":
+            if some_set_fed:
+                state.thresholds += raw.alarm_set(value, one.number)
+        elif not fed({one.dp}):
+            continue
+        elif one.role == "switch" and isinstance(value, bool):
+            state.switch[one.dp] = value
+        elif one.role == "power_on" and isinstance(value, str) and value in POWER_ON_WORDS:
+            state.power_on_state = value
+        elif one.role == "child_lock" and isinstance(value, bool):
+            state.child_lock = value
+        elif one.role == "countdown" and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 86400:
+            state.countdown_s = value
+    return state
+
+
+# the spellings of "state after power-on" that are seen; what was read is what may be written
+POWER_ON_SPELLINGS = (("off", "on", "memory"), ("power_off", "power_on", "last"))
+POWER_ON_WORDS = frozenset(word for spelling in POWER_ON_SPELLINGS for word in spelling)

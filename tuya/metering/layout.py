@@ -1,0 +1,105 @@
+"""What a layout is: which data point (DP) carries which quantity, in which unit. Knows no product and no value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, Optional, Tuple
+
+from .reading import TOTAL, Channel
+
+# role -> the unit its readings have (see Reading); an LSB is always given in this unit
+MEASURES: Dict[str, str] = {
+    "voltage": "V",
+    "current": "A",
+    "power": "W",
+    "power_factor": "",
+    "energy": "kWh",
+    "returned": "kWh",
+    "increment": "Wh",
+    "frequency": "Hz",
+    "temperature": "C",
+    "leakage": "mA",
+    "balance": "kWh",
+}
+# quantities of which a device has one, whatever its number of circuits
+DEVICE_LEVEL = frozenset(("increment", "frequency", "temperature", "leakage", "balance"))
+# DPs that are no integers to be scaled
+STATES = frozenset(("switch", "phase", "faults", "event", "alarm_set", "power_on", "child_lock", "countdown"))
+# DPs that are known and are no readings: thresholds, coefficients, direction flags (read through `signed_by`)
+SILENT = frozenset(("direction", "ignore"))
+ROLES = frozenset(MEASURES) | STATES | SILENT
+
+DEFAULT_POWER_MAX_AGE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Bytes start..end of a raw value that must be `size` bytes long."""
+
+    size: int
+    start: int
+    end: int
+    little: bool = False
+    signed: bool = False
+
+
+@dataclass(frozen=True)
+class Field:
+    """One quantity of one DP. `lsb` in the unit of MEASURES[role].
+
+    records: lengths of phase records that are accepted (role "phase"). number: which alarm set (1, 2).
+    signed_by: a DP that says "reverse" where the value itself has no sign. fallback: used only where no other
+    field gives the quantity. zero_when_off: the value goes stale when the relay opens, and is 0 then.
+    no_data: a value that means "nothing measured". certain: the LSB is the user's, physics never corrects it.
+    doubtful: the thing model is the only witness of the LSB.
+    """
+
+    dp: int
+    role: str
+    channel: Channel = "1"
+    lsb: float = 1.0
+    part: Optional[Slice] = None
+    records: Tuple[int, ...] = ()
+    number: int = 0
+    labels: Tuple[str, ...] = ()
+    signed_by: Optional[int] = None
+    fallback: bool = False
+    zero_when_off: bool = False
+    no_data: Optional[float] = None
+    maximum: Optional[float] = None
+    certain: bool = False
+    doubtful: bool = False
+    invert: bool = False
+    power_lsb_known: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The DPs of one kind of device, however many products share it."""
+
+    name: str
+    fields: Tuple[Field, ...]
+    title: str = ""
+    refresh_dps: Tuple[int, ...] = ()
+    query_dps: Tuple[int, ...] = ()
+    power_max_age_s: float = DEFAULT_POWER_MAX_AGE_S
+    shape: bool = False
+    thresholds: Dict[str, Tuple[int, int]] = field(default_factory=dict)
+
+    def of(self, *roles: str) -> Tuple[Field, ...]:
+        """Return the fields of these roles, in the order of the catalogue."""
+        return tuple(one for one in self.fields if one.role in roles)
+
+    @property
+    def switch_dps(self) -> Tuple[int, ...]:
+        """DPs of the relays, in the order of the gangs."""
+        return tuple(one.dp for one in self.of("switch"))
+
+    @property
+    def channels(self) -> Tuple[Channel, ...]:
+        """Circuits, without the device's own sum."""
+        seen = []
+        for one in self.of("voltage", "current", "power", "energy", "returned", "phase"):
+            if one.channel != TOTAL and one.channel not in seen:
+                seen.append(one.channel)
+        return tuple(seen)

@@ -1,0 +1,143 @@
+"""Does it fit? V, I and P of one circuit against each other; finds scale errors. Pure arithmetic, knows no DP.
+
+The rule: 80 V <= V <= 280 V and |P| <= 1.05 V I + 2 W. Where one power of ten on exactly one quantity makes it fit,
+that is applied and said; otherwise the doubtful quantity is left out. A scale that the user gave is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Mapping, Optional, Set, Tuple
+
+from .raw import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, possible
+
+POWERS_OF_TEN = (1, 2, 3)
+# after a correction by a power of ten the load must look like one: below this P / (V I) another cause is as likely
+# (V, I and P of different moments), and the power is left out
+LEAST_FACTOR = 0.2
+FREQUENCY_MIN_HZ = 40.0
+FREQUENCY_MAX_HZ = 70.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is believed of one circuit: values in V, A, W; `corrected` maps a quantity to the factor applied."""
+
+    values: Mapping[str, float]
+    corrected: Mapping[str, float] = field(default_factory=dict)
+    refused: Tuple[str, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+
+def _scaled_voltage(voltage_v: float) -> Optional[float]:
+    """Return the factor 10^-k that brings a voltage above 280 V into range; the range is narrower than a decade."""
+    for power in POWERS_OF_TEN:
+        if VOLTAGE_MIN_V <= voltage_v / 10**power <= VOLTAGE_MAX_V:
+            return 10.0**-power
+    return None
+
+
+def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> Verdict:
+    """Judge one circuit.
+
+    values: any of voltage, current, power. fixed: quantities whose scale is certain (the user's, or proven by the
+    record). doubtful: quantities whose scale only a thing model vouches for.
+    """
+    known: Dict[str, float] = dict(values)
+    corrected: Dict[str, float] = {}
+    refused: List[str] = []
+    notes: List[str] = []
+
+    def refuse(quantity: str, why: str) -> None:
+        known.pop(quantity, None)
+        refused.append(quantity)
+        notes.append(f"{quantity} left out: {why}")
+
+    def correct(quantity: str, factor: float, why: str) -> None:
+        known[quantity] = values[quantity] * factor
+        corrected[quantity] = factor
+        notes.append(f"{quantity} x {factor:g}: {why}")
+
+    voltage = known.get("voltage")
+    if voltage is not None and "voltage" not in fixed:
+        if voltage > VOLTAGE_MAX_V:
+            factor = _scaled_voltage(voltage)
+            if factor:
+                correct("voltage", factor, f"{voltage:g} V is no mains voltage, scale error")
+            else:
+                refuse("voltage", f"{voltage:g} V is no mains voltage")
+        elif voltage < VOLTAGE_MIN_V:
+            factor = _raised_voltage(known)
+            if factor:
+                correct("voltage", factor, f"{voltage:g} V does not carry this power, scale error")
+            else:
+                refuse("voltage", f"{voltage:g} V is no mains voltage")
+    voltage, current, power = known.get("voltage"), known.get("current"), known.get("power")
+    if power is None or voltage is None or current is None or "power" in fixed:
+        if power and "power" in doubtful and "power" not in fixed and "voltage" in corrected:
+            refuse("power", "the thing model is wrong about the voltage and nothing proves its power")
+        return Verdict(known, corrected, tuple(refused), tuple(notes))
+    if not possible(voltage, current, power):
+        factor = _scaled_power(voltage, current, power)
+        if factor:
+            correct("power", factor, f"{power:g} W is more than {voltage:g} V x {current:g} A, scale error")
+        else:
+            refuse("power", f"{power:g} W does not fit {voltage:g} V x {current:g} A")
+    elif power and "power" in doubtful and "voltage" in corrected:
+        refuse("power", "the thing model is wrong about the voltage, and its power fits two scales")
+    return Verdict(known, corrected, tuple(refused), tuple(notes))
+
+
+def _raised_voltage(known: Mapping[str, float]) -> Optional[float]:
+    """Return 10 or 100 where a voltage below 80 V is proven to be too low by a power that it cannot carry."""
+    voltage, current, power = known["voltage"], known.get("current"), known.get("power")
+    if (
+        not voltage
+        or not current
+        or power is None
+        or abs(power) <= POWER_SLACK * voltage * abs(current) + POWER_SLACK_W
+    ):
+        return None
+    for exponent in (1, 2):
+        raised = voltage * 10**exponent
+        if possible(raised, current, power) and abs(power) >= LEAST_FACTOR * raised * abs(current):
+            return 10.0**exponent
+    return None
+
+
+def _scaled_power(voltage: float, current: float, power: float) -> Optional[float]:
+    """Return the factor 10^-k that makes a power fit V I and look like a load, None where nothing does."""
+    if not current:
+        return None
+    for exponent in POWERS_OF_TEN:
+        smaller = power / 10**exponent
+        if possible(voltage, current, smaller):
+            return 10.0**-exponent if abs(smaller) >= LEAST_FACTOR * voltage * abs(current) else None
+    return None
+
+
+def plausible_frequency(frequency_hz: float) -> Optional[float]:
+    """Return a mains frequency in Hz, corrected by a power of ten where only that fits; None for 0 and the rest."""
+    for exponent in (0, 1, 2, 3, -1):
+        candidate = frequency_hz / 10**exponent
+        if FREQUENCY_MIN_HZ <= candidate <= FREQUENCY_MAX_HZ:
+            return round(candidate, 4)
+    return None
+
+
+def plausible_factor(factor: float, apparent_va: Optional[float], power_w: Optional[float]) -> Optional[float]:
+    """Return a power factor in -1..1, checked against P / (V I) where both are big enough to tell.
+
+    0 beside a power is "not measured". A factor that is off by a power of ten is corrected only where the other
+    three prove it.
+    """
+    if apparent_va and apparent_va >= 10 and power_w is not None and abs(power_w) >= 5:
+        expected = min(1.0, abs(power_w) / apparent_va)
+        for exponent in (0, 1, 2, -1, -2):
+            candidate = factor / 10**exponent
+            if abs(candidate) <= 1.0 and abs(abs(candidate) - expected) <= 0.15:
+                return round(candidate, 6)
+        return None
+    if factor == 0:
+        return factor if power_w == 0 else None
+    return factor if abs(factor) <= 1.0 else None

@@ -1,0 +1,183 @@
+"""Device description + data points -> profile: which layout a device has, and why. No sockets, no clock, no Domoticz.
+
+The product id first, then the codes of the thing model, then the shape; "none" is an answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import AbstractSet, Dict, Mapping, Optional, Tuple
+
+from . import codes, shape, wishes
+from .catalogue import load
+from .evaluate import POWER_ON_SPELLINGS, read
+from .layout import DEFAULT_POWER_MAX_AGE_S, Layout
+from .reading import Channel, Reading
+
+COUNTDOWN_MAX_S = 86400
+# a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
+MAX_REFRESH_DPS = 9
+EMPTY = Layout("unknown", ())
+
+
+@dataclass(frozen=True)
+class Control:
+    """One DP that may be written. kind "bool" | "enum" (values) | "int" (minimum to maximum)."""
+
+    dp: int
+    role: str
+    kind: str
+    values: Tuple[str, ...] = ()
+    minimum: int = 0
+    maximum: int = 0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one device's DPs mean. Frozen; decode() is pure.
+
+    matched_by: "product" | "codes" | "shape" | "none". why: for --explain, one sentence each.
+    problems: wishes that cannot be fulfilled. counter_step_kwh: LSB of each cumulative counter; empty = no total.
+    """
+
+    name: str
+    matched_by: str
+    why: Tuple[str, ...] = ()
+    layout: Layout = EMPTY
+    switch_dps: Tuple[int, ...] = ()
+    controls: Mapping[int, Control] = field(default_factory=dict)
+    refresh_dps: Tuple[int, ...] = ()
+    query_dps: Tuple[int, ...] = ()
+    power_max_age_s: float = DEFAULT_POWER_MAX_AGE_S
+    channels: Tuple[Channel, ...] = ()
+    counter_step_kwh: Mapping[Channel, float] = field(default_factory=dict)
+    problems: Tuple[str, ...] = ()
+
+    def decode(self, dps: Mapping[int, object], changed: Optional[AbstractSet[int]] = None) -> Reading:
+        """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises."""
+        return read(self.layout, dps, changed)
+
+    def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
+        """Return why this layout was chosen and what was corrected or left out in these DPs."""
+        notes = list(self.why) + list(self.problems)
+        read(self.layout, dps, None, notes.append)
+        return tuple(notes)
+
+
+def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
+    """Return the profile of a device. entry: as in devices.json (product_id, mapping, "domoticz"). Never raises.
+
+    A wrong wish changes nothing and stands in Profile.problems.
+    """
+    catalogue = load()
+    wish, problems = wishes.parse(entry.get("domoticz"), catalogue)
+    product_id = str(entry.get("product_id") or entry.get("productKey") or "")
+    mapping = entry.get("mapping")
+    layout: Optional[Layout] = None
+    matched_by, name, why = "none", "unknown", ()  # type: Tuple[str, str, Tuple[str, ...]]
+    if wish.layout:
+        layout, matched_by = catalogue.layouts[wish.layout], "product"
+        why = (f"layout {wish.layout} was asked for in devices.json",)
+    elif product_id in catalogue.products:
+        product = catalogue.products[product_id]
+        layout, reason = _settle(catalogue.layouts_of(product_id), dps)
+        matched_by, why = "product", (f"product {product_id} is {product.title}, layout {layout.name}", *reason)
+        layout = _with_model(layout, mapping)
+    else:
+        layout = codes.layout(mapping)
+        if layout is not None:
+            matched_by = "codes"
+            why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
+        else:
+            candidates = tuple(one for one in catalogue.layouts.values() if one.shape)
+            layout, why = shape.recognise(candidates, dps)
+            matched_by = "shape" if layout is not None else "none"
+    if layout is None:
+        return Profile(name, "none", why, problems=problems)
+    layout = wishes.apply(layout, wish)
+    return _profile(layout, matched_by, why, problems, mapping, dps)
+
+
+def _listed(layout: Layout) -> str:
+    return ", ".join(str(one.dp) for one in layout.of("voltage", "current", "power", "energy", "phase", "increment"))
+
+
+def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Layout, Tuple[str, ...]]:
+    """Return the one of a product's layouts that the DPs present speak for; with equal votes the first."""
+    if len(layouts) == 1:
+        return layouts[0], ()
+
+    def votes(layout: Layout) -> Tuple[int, int]:
+        named = {one.dp for one in layout.fields if one.role != "ignore"}
+        relays_missing = sum(not isinstance(dps.get(dp), bool) for dp in layout.switch_dps)
+        return sum(dp in named for dp in dps), -relays_missing
+
+    best = max(layouts, key=votes)
+    relays = tuple(dp for dp in best.switch_dps if isinstance(dps.get(dp), bool))
+    if relays:
+        kept = tuple(one for one in best.fields if one.role != "switch" or one.dp in relays)
+        best = replace(best, fields=kept)
+    others = ", ".join(one.name for one in layouts if one.name != best.name)
+    return best, (f"this product id is also sold as {others}; the DPs present decided",)
+
+
+def _with_model(layout: Layout, mapping: object) -> Layout:
+    """Return the layout with the fault labels of the device's own thing model."""
+    labels = {model.dp: codes.labels_of(model) for model in codes.models(mapping)}
+    return replace(
+        layout,
+        fields=tuple(
+            replace(one, labels=labels[one.dp]) if one.role == "faults" and labels.get(one.dp) else one
+            for one in layout.fields
+        ),
+    )
+
+
+def _controls(layout: Layout, mapping: object, dps: Mapping[int, object]) -> Dict[int, Control]:
+    ranges = {model.dp: model.values.get("range") for model in codes.models(mapping)}
+    found: Dict[int, Control] = {}
+    for one in layout.of("switch", "child_lock", "power_on", "countdown"):
+        present = dps.get(one.dp)
+        if one.role in ("switch", "child_lock"):
+            if present is None or isinstance(present, bool):
+                found[one.dp] = Control(one.dp, one.role, "bool")
+        elif one.role == "countdown":
+            if present is None or (isinstance(present, int) and not isinstance(present, bool)):
+                found[one.dp] = Control(one.dp, one.role, "int", minimum=0, maximum=COUNTDOWN_MAX_S)
+        else:
+            listed = ranges.get(one.dp)
+            spelled = next((words for words in POWER_ON_SPELLINGS if present in words), POWER_ON_SPELLINGS[0])
+            if isinstance(listed, list) and listed and all(isinstance(word, str) for word in listed):
+                spelled = tuple(listed)
+            if present is None or isinstance(present, str):
+                found[one.dp] = Control(one.dp, one.role, "enum", values=spelled)
+    return found
+
+
+def _profile(
+    layout: Layout,
+    matched_by: str,
+    why: Tuple[str, ...],
+    problems: Tuple[str, ...],
+    mapping: object,
+    dps: Mapping[int, object],
+) -> Profile:
+    live = tuple(dict.fromkeys(one.dp for one in layout.of("voltage", "current", "power", "phase")))
+    power = tuple(dict.fromkeys(one.dp for one in layout.of("power", "phase")))
+    refresh = layout.refresh_dps or (live if len(live) <= MAX_REFRESH_DPS else power[:MAX_REFRESH_DPS])
+    every = tuple(sorted({one.dp for one in layout.fields if one.role != "ignore"}))
+    steps = {one.channel: round(one.lsb, 9) for one in layout.of("energy") if not one.fallback}
+    return Profile(
+        name=layout.name,
+        matched_by=matched_by,
+        why=why,
+        layout=layout,
+        switch_dps=layout.switch_dps,
+        controls=_controls(layout, mapping, dps),
+        refresh_dps=refresh,
+        query_dps=layout.query_dps or every,
+        power_max_age_s=layout.power_max_age_s,
+        channels=layout.channels,
+        counter_step_kwh=steps,
+        problems=problems,
+    )
