@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# The only set-up there is: finds a Python and hands over to tuya/setup (or to tuya's own command for the keys).
+#   bash install.sh            packages into lib/, checked in the Python that Domoticz loads
+#   bash install.sh keys       fetch or import the local keys of your breakers into devices.json
+#   bash install.sh demo       three simulated breakers in Domoticz, or in a stand-in where it is not installed
+#   bash install.sh test       everything that is checked before a change is accepted
+#   bash install.sh uninstall [--purge]
+# No sudo, no system packages; asks nothing unless a person sits at the terminal. PYTHON=... chooses another Python.
+set -u
+
+folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
+unset PYTHONHOME PYTHONPATH CDPATH
+
+fits() {
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
+}
+
+find_python() {
+    local name
+    for name in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 \
+        /usr/bin/python3 /usr/local/bin/python3; do
+        if [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 && fits "$name"; then
+            printf '%s\n' "$name"
+            return 0
+        fi
+    done
+    return 1
+}
+
+if ! python=$(find_python); then
+    echo "install.sh: no Python 3.9 or newer was found (looked for python3 and python3.9 ... python3.14)." >&2
+    echo "Install it (Debian, Ubuntu, Raspberry Pi OS: sudo apt install python3), or name one: PYTHON=/path/to/python3 bash install.sh" >&2
+    exit 1
+fi
+
+case "${1:-install}" in
+    -h | --help | help)
+        sed -n '3,8s/^# *//p' "$folder/install.sh"
+        exit 0
+        ;;
+esac
+
+# by hand instead of "python -m": the caller's folder stays the current one, so that relative paths mean what they say
+start='import importlib, sys
+sys.path[0] = sys.argv.pop(1)
+sys.exit(importlib.import_module(sys.argv.pop(1) + ".__main__").main(sys.argv[1:]))'
+
+if [ "${1:-}" = keys ]; then
+    shift
+    if [ ! -f "$folder/lib/STAMP" ]; then
+        "$python" -c "$start" "$folder" tuya.setup install || exit 1
+    fi
+    exec "$python" -c "$start" "$folder" tuya keys "$@"
+fi
+exec "$python" -c "$start" "$folder" tuya.setup "$@"

@@ -1,0 +1,1 @@
+"""What install.sh does: packages, Domoticz's Python, checks, demo. Standard library only; knows no device."""

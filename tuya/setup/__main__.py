@@ -1,0 +1,60 @@
+"""python3 -m tuya.setup: what install.sh calls. Turns every foreseen failure into words and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from typing import List
+
+from .errors import SetupError
+
+FOLDER = Path(__file__).resolve().parent.parent.parent
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bash install.sh", description="Set up the Tuya breaker plugin for Domoticz.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    install = commands.add_parser("install", help="packages into lib/, checked in Domoticz's Python (the default)")
+    install.add_argument("--wheels", type=Path, metavar="FOLDER", help="take the packages from a folder: no network")
+    install.add_argument("--python", metavar="PATH", help="the Python to install for, if another one was found")
+    test = commands.add_parser("test", help="everything that is checked before a change is accepted")
+    test.add_argument("--only", metavar="STEP", action="append", help="one step of it, as: --only types --only tests")
+    demo = commands.add_parser("demo", help="three simulated breakers in Domoticz, or without it")
+    demo.add_argument("--seconds", type=float, metavar="N", help="end by itself after N seconds")
+    demo.add_argument("--stand-in", action="store_true", help="without Domoticz, even where it is installed")
+    uninstall = commands.add_parser("uninstall", help="remove what was made here; keeps your devices.json")
+    uninstall.add_argument("--purge", action="store_true", help="remove the files with local keys as well")
+    return parser
+
+
+def main(words: List[str]) -> int:
+    """Run one command of install.sh. Returns its exit code: 0, 1 (failed) or 2 (wrong use)."""
+    parser = _parser()
+    args = parser.parse_args(words if words and not words[0].startswith("--") else ["install", *words])
+    module = importlib.import_module({"test": ".checks", "demo": ".demo"}.get(args.command, ".install"), __package__)
+    try:
+        if args.command == "install":
+            if args.wheels is not None and not args.wheels.is_dir():
+                raise SetupError(f"{args.wheels}: there is no such folder with wheels")
+            module.install(FOLDER, args.python, args.wheels)
+        elif args.command == "uninstall":
+            module.uninstall(FOLDER, args.purge)
+        elif args.command == "test":
+            return int(module.run(FOLDER, args.only))
+        else:
+            return int(module.run(FOLDER, args.seconds, args.stand_in))
+    except SetupError as error:
+        sys.stderr.write(f"install.sh: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        sys.stderr.write(f"install.sh: {error.filename or 'the system'}: {error.strerror or error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

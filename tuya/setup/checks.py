@@ -1,0 +1,139 @@
+"""bash install.sh test: a virtual environment with the pinned tools, and every check that a change must pass."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from . import packages
+from .errors import SetupError
+from .install import install, say
+
+DEV_PINS = "requirements-dev.txt"
+VENV = ".venv"
+OLDEST_PYTHON = "3.9"  # that a supported Domoticz may load
+
+
+class Step(NamedTuple):
+    """One check: its name for --only and the summary, and the words after `python`."""
+
+    name: str
+    words: Tuple[str, ...]
+
+
+STEPS = (
+    Step("lint", ("-m", "ruff", "check", ".")),
+    Step("format", ("-m", "ruff", "format", "--check", ".")),
+    Step("types", ("-m", "mypy")),
+    Step(
+        "python39",
+        (
+            *("-c", "import vermin, sys; sys.exit(vermin.main())"),  # it has no -m
+            *("--quiet", "--no-tips", "--violations", f"--target={OLDEST_PYTHON}-", "plugin.py", "tuya"),
+        ),
+    ),
+    Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
+    Step("tests", ("-m", "pytest", "-q")),
+)
+SHELL_SCRIPTS = ("install.sh", ".ci/run")
+
+
+def run(folder: Path, only: Optional[List[str]]) -> int:
+    """Set up what is needed, run all steps (or those named in `only`), and sum up. Returns 0 only if all passed.
+
+    Raises SetupError where the tools cannot be set up.
+    """
+    known = [step.name for step in STEPS] + ["shell"]
+    unknown = [name for name in only or [] if name not in known]
+    if unknown:
+        raise SetupError(f"there is no step {unknown[0]!r}; there are {', '.join(known)}")
+    install(folder, None, None, quiet=True)
+    python = _make_venv(folder)
+    results: Dict[str, Tuple[str, float]] = {}
+    for step in STEPS:
+        if not only or step.name in only:
+            results[step.name] = _run(step.name, [python, *step.words], folder)
+    if not only or "shell" in only:
+        results["shell"] = _check_shell(folder)
+    say("\nSummary")
+    for name, (verdict, seconds) in results.items():
+        say(f"  {name:10} {verdict:50} {seconds:6.1f} s")
+    failed = [name for name, (verdict, _) in results.items() if verdict.startswith("FAILED")]
+    say(f"Failed: {', '.join(failed)}" if failed else "All passed")
+    return 1 if failed else 0
+
+
+def _run(name: str, command: List[str], folder: Path) -> Tuple[str, float]:
+    say(f"\n== {name}: {' '.join(['python', *command[1:]])}")
+    began = time.monotonic()
+    done = subprocess.run(  # noqa: S603 - our own list of commands
+        command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, check=False
+    )
+    verdict = "passed" if done.returncode == 0 else f"FAILED (exit {done.returncode})"
+    return verdict, time.monotonic() - began
+
+
+def _check_shell(folder: Path) -> Tuple[str, float]:
+    if shutil.which("shellcheck") is None:
+        return "skipped: shellcheck is not installed here", 0.0
+    return _run("shell", ["shellcheck", *SHELL_SCRIPTS], folder)
+
+
+def _environment() -> Dict[str, str]:
+    """The environment without what would change what is tested: foreign paths, a key of the user's."""
+    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TUYA_LOCAL_KEY", "PYTEST_ADDOPTS")
+    return {name: value for name, value in os.environ.items() if name not in dropped}
+
+
+def _make_venv(folder: Path) -> str:
+    """Make .venv with all pinned packages, or keep one that is up to date. Returns its Python; raises SetupError."""
+    venv = folder / VENV
+    python = venv / "bin" / "python"
+    pins = [folder / name for name in (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS)]
+    content = b"".join(path.read_bytes() for path in pins) + sys.version.encode()
+    stamp = hashlib.sha256(content).hexdigest()
+    stamp_file = venv / "STAMP"
+    if stamp_file.exists() and stamp_file.read_text(encoding="ascii") == stamp:
+        return str(python)
+    say(f"Making {venv} with the pinned tools (Python {sys.version.split()[0]})")
+    shutil.rmtree(venv, ignore_errors=True)
+    requirements = [word for path in pins for word in ("-r", str(path))]
+    options = ["install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", *requirements]
+    pip = _venv_with_pip(venv, str(python))
+    done = subprocess.run(  # noqa: S603 - pip of this machine, our own pins
+        [*pip, *options],
+        env=packages.pip_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise SetupError(f"the tools could not be fetched: {packages.why_pip_failed(done.stderr + done.stdout)}")
+    stamp_file.write_text(stamp, encoding="ascii")
+    return str(python)
+
+
+def _venv_with_pip(venv: Path, python: str) -> List[str]:
+    """Make a virtual environment; returns the command that is its pip. Raises SetupError."""
+    for options in ([], ["--without-pip"]):  # the second works where the distribution keeps ensurepip in a package
+        shutil.rmtree(venv, ignore_errors=True)
+        command = [sys.executable, "-m", "venv", *options, str(venv)]
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
+        if done.returncode != 0:
+            continue
+        for pip in packages.pips(python):
+            if pip[0] == python:
+                return pip
+            if packages.answers([*pip, "--python", python, "--version"]):
+                return [*pip, "--python", python]
+    raise SetupError(
+        "this Python can make no virtual environment with pip (Debian, Ubuntu: sudo apt install python3-venv), "
+        "or name another Python: PYTHON=/path/to/python3 bash install.sh test"
+    )

@@ -1,0 +1,179 @@
+"""Finds Domoticz on this machine and the Python that it loads. Reads only; starts and stops nothing.
+
+Domoticz loads the newest libpython3.N.so that its release knows and the system's loader finds (measured: 3.14 down
+to 3.4 in release 2025.1); that name without a trailing number comes with the distribution's -dev package.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterable, List, Optional, Tuple
+
+OLDEST_MINOR = 9  # of Python 3, for this plugin
+USUAL_FOLDERS = ("/opt/domoticz", "/usr/local/domoticz", "/home/*/domoticz", "/root/domoticz", "/usr/lib/domoticz")
+LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib/*-linux-*", "/usr/lib64", "/lib", "/lib/*-linux-*", "/usr/local/lib")
+UNIT_FILES = (
+    "/etc/systemd/system/domoticz.service",
+    "/lib/systemd/system/domoticz.service",
+    "/usr/lib/systemd/system/domoticz.service",
+)
+DOCKER_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Domoticz:
+    """One Domoticz. `root`: where its www folder is; `how`: how it was found, for the user; pid only if it runs."""
+
+    binary: Path
+    root: Path
+    how: str
+    pid: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class LoadedPython:
+    """The Python of a Domoticz: 3.`minor`, the interpreter of the same version (None: there is no such program)."""
+
+    minor: int
+    library: Path
+    interpreter: Optional[str]
+
+
+def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz]:
+    """Find a Domoticz: named by DOMOTICZ_BIN, running, around the plugin folder, in the usual folders, a service.
+
+    filesystem: where "/" is, for tests.
+    """
+    for binary, how, pid in _candidates(plugin_folder, filesystem):
+        if binary.is_file() and os.access(binary, os.X_OK):
+            return Domoticz(binary, _root_of(binary), how, pid)
+    return None
+
+
+def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[Tuple[Path, str, Optional[int]]]:
+    if os.environ.get("DOMOTICZ_BIN"):
+        yield Path(os.environ["DOMOTICZ_BIN"]), "DOMOTICZ_BIN", None
+    for pid, binary in _running(filesystem):
+        yield binary, "it is running", pid
+    if plugin_folder.parent.name == "plugins":
+        yield plugin_folder.parent.parent / "domoticz", "this plugin lies in its folder", None
+    for unit in UNIT_FILES:
+        binary_of_service = _binary_of_service(filesystem / unit.lstrip("/"))
+        if binary_of_service is not None:
+            yield filesystem / str(binary_of_service).lstrip("/"), f"service {unit}", None
+    for pattern in USUAL_FOLDERS:
+        for folder in sorted(filesystem.glob(pattern.lstrip("/"))):
+            yield folder / "domoticz", "usual folder", None
+    on_path = shutil.which("domoticz") if filesystem == Path("/") else None
+    if on_path:
+        yield Path(on_path).resolve(), "PATH", None
+
+
+def _running(filesystem: Path) -> List[Tuple[int, Path]]:
+    found = []
+    for process in filesystem.glob("proc/[0-9]*"):
+        try:
+            if (process / "comm").read_text().strip() != "domoticz":
+                continue
+            words = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended, or is not ours to read
+        try:
+            binary = (process / "exe").readlink()
+        except OSError:  # of another user: what it was started as
+            binary = Path(os.fsdecode(words[0]))
+        if binary.is_absolute():
+            found.append((int(process.name), binary))
+    return found
+
+
+def _binary_of_service(unit: Path) -> Optional[Path]:
+    try:
+        match = re.search(r"^ExecStart=[-@:+!]*(\S+)", unit.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return None
+    return Path(match[1]) if match else None
+
+
+def _root_of(binary: Path) -> Path:
+    given = os.environ.get("DOMOTICZ_ROOT")
+    if given:
+        return Path(given)
+    for folder in (
+        binary.parent,
+        Path("/usr/share/domoticz"),
+        Path("/usr/local/share/domoticz"),
+        Path("/opt/domoticz"),
+    ):
+        if (folder / "www").is_dir():
+            return folder
+    return binary.parent
+
+
+def python_of(domoticz: Domoticz, filesystem: Path = Path("/")) -> Optional[LoadedPython]:
+    """Which Python this Domoticz loads: seen in its process, else worked out as it does; None without libpython."""
+    library = _mapped_library(domoticz.pid, filesystem) if domoticz.pid is not None else None
+    if library is None:
+        library = _loadable_library(_minors_known_to(domoticz.binary), filesystem)
+    if library is None:
+        return None
+    minor = int(library.name.split(".")[1])
+    return LoadedPython(minor, library, interpreter_for(minor, library, filesystem))
+
+
+def _mapped_library(pid: int, filesystem: Path) -> Optional[Path]:
+    try:
+        maps = (filesystem / "proc" / str(pid) / "maps").read_text(errors="replace")
+    except OSError:
+        return None
+    match = re.search(r"/\S*/libpython3\.\d+\.so\S*", maps)
+    return Path(match[0]) if match else None
+
+
+def _minors_known_to(binary: Path) -> List[int]:
+    """Return the minor versions that this binary tries, newest first; all that releases know if that is unclear."""
+    try:
+        names = set(re.findall(rb"python3\.(\d{1,2})\0", binary.read_bytes()))
+    except OSError:
+        names = set()
+    known = sorted((int(name) for name in names), reverse=True)
+    return known if len(known) > 1 else list(range(14, OLDEST_MINOR - 1, -1))
+
+
+def _loadable_library(minors: List[int], filesystem: Path) -> Optional[Path]:
+    folders = [folder for pattern in LIBRARY_FOLDERS for folder in filesystem.glob(pattern.lstrip("/"))]
+    paths = (folder / f"libpython3.{minor}.so" for minor in minors for folder in folders)
+    return next((path for path in paths if path.exists()), None)
+
+
+def interpreter_for(minor: int, library: Path, filesystem: Path = Path("/")) -> Optional[str]:
+    """Return the program python3.<minor> that belongs to a library: of the same prefix, else of the system or PATH."""
+    name = f"python3.{minor}"
+    programs = [parent / "bin" / name for parent in library.parents] + [filesystem / "usr/bin" / name]
+    found = next((str(program) for program in programs if program.exists()), None)
+    return found or (shutil.which(name) if filesystem == Path("/") else None)
+
+
+def containers() -> List[str]:
+    """Names of running containers whose image is called domoticz; [] where there is no container engine."""
+    engine = shutil.which("docker") or shutil.which("podman")
+    if engine is None:
+        return []
+    try:
+        done = subprocess.run(  # noqa: S603 - the engine's own tool, fixed words
+            [engine, "ps", "--format", "{{.Names}} {{.Image}}"],
+            capture_output=True,
+            text=True,
+            timeout=DOCKER_TIMEOUT_S,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = (line.split() for line in done.stdout.splitlines())
+    return [row[0] for row in rows if len(row) > 1 and "domoticz" in row[1].lower()]

@@ -1,0 +1,133 @@
+"""bash install.sh [install | uninstall]: lib/ for the Python that Domoticz loads, checked, with the next step said."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Optional
+
+from . import find_domoticz, packages
+from .errors import SetupError
+from .probe import ProbeFailed, probe
+
+OURS = ("lib", ".venv", ".demo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")  # made by install.sh
+KEY_FILES = ("devices.json", "tinytuya.json", "tuya-raw.json", "snapshot.json")  # the user's; kept unless purged
+
+
+def say(text: str) -> None:
+    """Print one line, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet: bool = False) -> None:
+    """Set up <folder>/lib and check it. Raises SetupError.
+
+    python: the Python to install for; None = the one that Domoticz loads, else this one.
+    offline: a folder with the wheels; None = from the package index.
+    quiet: say nothing where nothing is to be done (demo, test).
+    """
+    packages.remove_leftovers(folder)
+    chosen = python or _python_of_domoticz(folder, quiet)
+    if packages.is_current(folder):
+        try:
+            found = probe(chosen, folder)
+        except ProbeFailed as error:
+            say(f"lib/ does not work ({error}); it is made anew")
+        else:
+            if not quiet:
+                say(f"lib/ is up to date: tinytuya {found['tinytuya']}, {found['crypto']}, Python {found['python']}")
+                _say_next(folder)
+            return
+    packages.make_lib(folder, chosen, offline, say)
+    try:
+        found = probe(chosen, folder)
+    except ProbeFailed as error:
+        raise SetupError(
+            f"the packages are in place, but {chosen} cannot use them: {error}\n"
+            "If Domoticz loads another Python: bash install.sh --python /path/to/python3"
+        ) from None
+    say(
+        f"Checked in Python {found['python']} ({chosen}): tinytuya {found['tinytuya']} and {found['crypto']} "
+        "work in a sub-interpreter, twice"
+    )
+    if not quiet:
+        _say_next(folder)
+
+
+def _python_of_domoticz(folder: Path, quiet: bool) -> str:
+    """The Python to install for, with a line on why it is that one."""
+
+    def tell(text: str) -> None:
+        if not quiet:
+            say(text)
+
+    domoticz = find_domoticz.find(folder)
+    if domoticz is None:
+        tell(f"No Domoticz found on this machine: installing for {sys.executable} ({_version()})")
+        for name in find_domoticz.containers():
+            tell(
+                f"There is a container {name!r}, though: put this folder where it keeps its plugins, and then\n"
+                f"  docker exec {name} bash userdata/plugins/{folder.name}/install.sh"
+            )
+        return sys.executable
+    tell(f"Domoticz: {domoticz.binary} ({domoticz.how})")
+    loaded = find_domoticz.python_of(domoticz)
+    if loaded is None:
+        tell(
+            "It finds no libpython3.N.so, so it cannot run plugins yet: install Python's development package "
+            "(Debian, Ubuntu: sudo apt install python3-dev) and restart it"
+        )
+        return sys.executable
+    if loaded.minor < find_domoticz.OLDEST_MINOR:
+        raise SetupError(
+            f"this Domoticz loads Python 3.{loaded.minor}; the plugin needs 3.{find_domoticz.OLDEST_MINOR} or newer: "
+            "update the system's Python or Domoticz"
+        )
+    if loaded.interpreter is None:
+        tell(
+            f"It loads Python 3.{loaded.minor} ({loaded.library}), of which there is no program: "
+            f"checking with {sys.executable}"
+        )
+        return sys.executable
+    tell(f"It loads Python 3.{loaded.minor}: installing for {loaded.interpreter}")
+    return loaded.interpreter
+
+
+def _version() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _say_next(folder: Path) -> None:
+    in_plugins = folder.parent.name == "plugins"
+    say("")
+    say("What to do next:")
+    if not in_plugins:
+        say(f"  - this folder belongs into Domoticz's folder 'plugins' (it is {folder})")
+    if not (folder / "devices.json").exists():
+        say("  - fetch the local keys of your breakers, once: bash install.sh keys")
+    say("  - restart Domoticz; then Setup > Hardware > type 'Tuya energy (local)', give it a name, Add")
+    say("  - if something does not work: python3 -m tuya doctor")
+
+
+def uninstall(folder: Path, purge: bool) -> None:
+    """Remove what install.sh made; with `purge` also the files with local keys. Raises SetupError."""
+    packages.check_writable(folder)
+    removed = []
+    for name in OURS:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+            removed.append(f"{name}/")
+    packages.remove_leftovers(folder)
+    for cache in [path for path in folder.rglob("__pycache__") if path.is_dir()]:
+        shutil.rmtree(cache, ignore_errors=True)
+    for name in KEY_FILES:
+        path = folder / name
+        if path.exists() and purge:
+            path.unlink()
+            removed.append(name)
+        elif path.exists():
+            say(f"{name} is kept: it holds your local keys ('uninstall --purge' removes it)")
+    say(f"Removed: {', '.join(removed)}" if removed else "There was nothing to remove")
+    say("In Domoticz: delete the hardware on the Hardware page first, then remove this folder and restart Domoticz")

@@ -1,0 +1,296 @@
+"""Makes lib/ and lib/cli/ from the pinned requirement files: all of it or nothing. Knows pip, and no Domoticz.
+
+Order: an offline folder if one is given; pip of the Python that will load lib/, of this one, pip's own wheel where
+Python carries one; then, without any pip, wheels fetched by hash from where pip's settings say, and last pip's
+wheel from the distribution (unpacked in a temporary folder, never installed).
+"""
+
+from __future__ import annotations
+
+import compileall
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable, Dict, Iterator, List, Optional
+
+from . import wheels
+from .errors import SetupError
+from .pins import Pin, machine, read_pins, stamp
+
+RUNTIME_PINS = "requirements.txt"
+CLI_PINS = "requirements-cli.txt"
+PIP_TIMEOUT_S = 900.0  # compiling pycryptodome on a small board takes minutes
+MACHINES_WITH_WHEELS = ("x86_64", "aarch64", "i686")
+
+Say = Callable[[str], None]
+
+
+def is_current(folder: Path) -> bool:
+    """Whether lib/ was made from the pins that lie beside it now."""
+    try:
+        return (folder / "lib" / "STAMP").read_text(encoding="ascii").strip() == stamp(folder / RUNTIME_PINS)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> None:
+    """Make <folder>/lib anew for `python`, beside the old one, and put it in its place at the end.
+
+    Raises SetupError (the old lib/ is untouched then).
+    """
+    check_writable(folder)
+    previous_mask = os.umask(0o022)  # Domoticz may run as another user and must be able to read lib/
+    staged = Path(tempfile.mkdtemp(prefix=".lib-", dir=folder))
+    try:
+        staged.chmod(0o755)
+        pins = {"": read_pins(folder / RUNTIME_PINS, machine()), "cli": read_pins(folder / CLI_PINS, machine())}
+        names = ", ".join(f"{pin.name} {pin.release}" for pin in pins[""])
+        say(f"Fetching {names} and {len(pins['cli'])} packages of the command line into {folder / 'lib'}")
+        _fill(staged, folder, python, pins, offline, say)
+        shutil.rmtree(staged / "bin", ignore_errors=True)  # scripts of packages, which would not find lib/
+        shutil.rmtree(staged / "cli" / "bin", ignore_errors=True)
+        (staged / "STAMP").write_text(stamp(folder / RUNTIME_PINS) + "\n", encoding="ascii")
+        give_to_owner_of(folder, staged)
+        _swap(staged, folder / "lib")
+    except OSError as error:
+        raise SetupError(f"{error.filename or folder}: {error.strerror or error}") from None
+    finally:
+        os.umask(previous_mask)
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise SetupError where nothing can be written into the plugin folder."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        owner = _owner_name(folder)
+        raise SetupError(
+            f"{folder} cannot be written by you; it belongs to {owner}. Run this as {owner} "
+            f"('sudo -u {owner} bash install.sh'), or, if the folder is read-only in a container, outside of it"
+        )
+
+
+def _owner_name(folder: Path) -> str:
+    try:
+        return folder.owner()
+    except KeyError:
+        return f"user {folder.stat().st_uid}"
+
+
+def give_to_owner_of(folder: Path, made: Path) -> None:
+    """As root (sudo): what was made belongs to the owner of the plugin folder, as the rest of it."""
+    if os.geteuid() != 0:
+        return
+    owner = folder.stat()
+    for path in (made, *made.rglob("*")):
+        os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+
+
+def _swap(staged: Path, lib: Path) -> None:
+    """Put `staged` in the place of lib/. A running Domoticz keeps the files that it has open."""
+    old = staged.with_name(staged.name + ".old")
+    if lib.exists():
+        lib.rename(old)
+    staged.rename(lib)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what an interrupted run left beside lib/."""
+    for path in folder.glob(".lib-*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _fill(
+    staged: Path, folder: Path, python: str, pins: Dict[str, List[Pin]], offline: Optional[Path], say: Say
+) -> None:
+    """Put the packages into `staged`. Raises SetupError with what each way said."""
+    failures: List[str] = []
+    source = wheels.source_from_settings(dict(os.environ), offline)
+    if offline is not None:
+        try:
+            _fill_from(source, staged, pins)
+        except SetupError as error:
+            failures.append(str(error))
+        else:
+            return
+    has_pip = False
+    for pip in pips(python):
+        has_pip = True
+        failure = _run_pip(pip, staged, folder, offline, say)
+        if failure is None:
+            return
+        failures.append(failure)
+        say(f"{failure}; trying another way")
+    if offline is None:
+        try:
+            _fill_from(source, staged, pins)
+        except SetupError as error:
+            failures.append(str(error))
+        else:
+            return
+    if not has_pip and offline is None:
+        with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
+            pip_wheel = _pip_of_distribution(Path(temporary), say)
+            failure = "" if pip_wheel is None else _run_pip([python, f"{pip_wheel}/pip"], staged, folder, None, say)
+        if failure is None:
+            return
+        failures.append(failure)
+    raise SetupError("the packages could not be fetched.\n" + _reasons(failures) + _ways_out(offline))
+
+
+def _reasons(failures: List[str]) -> str:
+    return "".join(f"  - {failure}\n" for failure in dict.fromkeys(filter(None, failures)))
+
+
+def _ways_out(offline: Optional[Path]) -> str:
+    download = f"python3 -m pip download --no-deps --require-hashes -r {RUNTIME_PINS} -r {CLI_PINS} -d wheels"
+    if offline is not None:
+        return f"The folder must hold what this fetches on a machine of the same kind: {download}"
+    return (
+        "What helps: a network connection; or a package index of your own: PIP_INDEX_URL=ADDRESS bash install.sh; or "
+        f"no network at all:\n  on another machine of the same kind: {download}\n"
+        "  here: bash install.sh --wheels FOLDER"
+    )
+
+
+def _fill_from(source: Optional[wheels.Source], staged: Path, pins: Dict[str, List[Pin]]) -> None:
+    if source is None:
+        raise SetupError("there is no pip, and no setting of pip (PIP_INDEX_URL, pip.conf) names a package index")
+    for sub_folder, packages in pins.items():
+        for pin in packages:
+            filename, content = source.wheel(pin, machine())
+            wheels.unpack(filename, content, staged / sub_folder)
+    compileall.compile_dir(str(staged), quiet=2)
+
+
+def pips(python: str) -> Iterator[List[str]]:
+    """Commands that start pip, best first; only those that answer."""
+    commands = [[python, "-m", "pip"]]
+    if Path(python).resolve() != Path(sys.executable).resolve():
+        commands.append([sys.executable, "-m", "pip"])
+    commands.extend([python, f"{wheel}/pip"] for wheel in _bundled_pip_wheels())
+    for command in commands:
+        if answers([*command, "--version"]):
+            yield command
+
+
+def _bundled_pip_wheels() -> List[Path]:
+    """Pip's own wheel where a Python of this machine carries it for its venv module, newest first."""
+    folders = [Path("/usr/share/python-wheels")]
+    folders.extend(Path(prefix) for prefix in Path("/usr/lib").glob("python3*/ensurepip/_bundled"))
+    folders.extend(Path(prefix) for prefix in Path("/usr/local/lib").glob("python3*/ensurepip/_bundled"))
+    folders.append(Path(os.__file__).parent / "ensurepip" / "_bundled")
+    found = {wheel for folder in folders for wheel in folder.glob("pip-*.whl")}
+    return sorted(found, key=lambda wheel: [int(n) for n in wheel.name.split("-")[1].split(".") if n.isdigit()])[::-1]
+
+
+def answers(command: List[str]) -> bool:
+    """Whether a command of pip's runs and ends well."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a Python of this machine
+            command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, env=pip_environment(), check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def pip_environment() -> Dict[str, str]:
+    """The user's environment without settings that contradict --target."""
+    dropped = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_EDITABLE", "PYTHONPATH", "PYTHONHOME")
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    environment.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    return environment
+
+
+def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> Optional[str]:
+    """Fill `staged` by pip. Returns None, or why it failed in one line (`staged` is empty then)."""
+    options = ["install", "--quiet", "--no-deps", "--require-hashes", "--retries", "2", "--timeout", "20"]
+    if machine() in MACHINES_WITH_WHEELS or sys.platform == "darwin":
+        options.append("--only-binary=:all:")
+    else:
+        say(
+            f"There is no ready-made pycryptodome for this machine ({machine()}): pip compiles it, which takes minutes "
+            "and needs a C compiler and Python's headers (Debian: gcc python3-dev)"
+        )
+    if offline is not None:
+        options += ["--no-index", "--find-links", str(offline)]
+    for pins_file, target in ((RUNTIME_PINS, staged), (CLI_PINS, staged / "cli")):
+        command = [*pip, *options, "--target", str(target), "-r", str(folder / pins_file)]
+        try:
+            done = subprocess.run(  # noqa: S603 - pip of this machine, our own pins
+                command,
+                capture_output=True,
+                text=True,
+                timeout=PIP_TIMEOUT_S,
+                stdin=subprocess.DEVNULL,
+                env=pip_environment(),
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return _emptied(staged, f"pip did not end within {PIP_TIMEOUT_S / 60:.0f} min")
+        if done.returncode != 0:
+            return _emptied(staged, why_pip_failed(done.stderr + done.stdout))
+    return None
+
+
+def _emptied(staged: Path, why: str) -> str:
+    for path in staged.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return why
+
+
+def why_pip_failed(output: str) -> str:
+    """Pip's output -> one line in plain words."""
+    known = (
+        ("externally-managed-environment", "pip refuses: this Python is externally managed"),
+        ("DO NOT MATCH THE HASHES", "pip found a package with another content than pinned, and refused it"),
+        ("Permission denied", "pip may not write here"),
+        ("No space left on device", "the disk is full"),
+        ("NameResolutionError", "pip cannot reach the package index (its name is not resolved: no network?)"),
+        ("Temporary failure in name resolution", "pip cannot reach the package index (no network?)"),
+        ("NewConnectionError", "pip cannot reach the package index (no network?)"),
+        ("ConnectTimeoutError", "pip cannot reach the package index (no answer)"),
+        ("ProxyError", "pip cannot reach the package index through the proxy that is set"),
+        ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the certificate of the package index (wrong clock, proxy?)"),
+        ("error: command", "pycryptodome could not be compiled: install gcc and python3-dev"),
+    )
+    for sign, meaning in known:
+        if sign in output:
+            return meaning
+    lines = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines() or ["no reason"]
+    return f"pip failed: {wheels._without_password(lines[-1].replace('ERROR: ', ''))[:200]}"
+
+
+def _pip_of_distribution(temporary: Path, say: Say) -> Optional[Path]:
+    """Pip's wheel out of Debian's package, downloaded as any user and unpacked aside; None where that does not work."""
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        return None
+    say("This Python has no pip: borrowing the one of the distribution, without installing it")
+    state = temporary / "lists"
+    state.mkdir()
+    (state / "partial").mkdir()
+    aside = ["-o", f"Dir::State::Lists={state}", "-o", f"Dir::Cache={temporary}", "-o", "Debug::NoLocking=1"]
+    steps = (
+        ["apt-get", "download", "-q", "python3-pip-whl"],
+        ["apt-get", *aside, "update", "-q"],
+        ["apt-get", *aside, "download", "-q", "python3-pip-whl"],
+    )
+    for step in steps:
+        try:
+            subprocess.run(  # noqa: S603 - Debian's own tool, fixed words
+                step, cwd=temporary, capture_output=True, timeout=300, stdin=subprocess.DEVNULL, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return None
+        for package in temporary.glob("python3-pip-whl*.deb"):
+            unpack = ["dpkg-deb", "-x", str(package), str(temporary / "pip")]
+            subprocess.run(unpack, capture_output=True, timeout=60, check=False)  # noqa: S603 - as above
+            return next((temporary / "pip").rglob("pip-*.whl"), None)
+    return None
