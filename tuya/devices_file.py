@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 import ipaddress
 import json
-import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,21 +25,8 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _MAX_NAME_CHARACTERS = 60
 
-# Quantities that a user may invert or scale; the names of tuya/metering/reading.py with and without their unit.
-QUANTITIES: Mapping[str, str] = {
-    "voltage": "voltage_v",
-    "current": "current_a",
-    "power": "power_w",
-    "power_factor": "power_factor",
-    "energy": "energy_kwh",
-    "returned": "returned_kwh",
-    "energy_increment": "energy_increment_wh",
-    "frequency": "frequency_hz",
-    "temperature": "temperature_c",
-    "leakage": "leakage_ma",
-    "balance": "balance_kwh",
-}
-_WISHES = ("name", "use", "switch", "hide", "invert", "scale", "layout", "restore")
+_READING_WISHES = ("invert", "scale", "layout")
+_WISHES = ("name", "use", "switch", "hide", "restore", *_READING_WISHES)
 
 
 class DevicesFileError(Exception):
@@ -55,16 +41,17 @@ class DevicesFileError(Exception):
 
 @dataclass(frozen=True)
 class Wishes:
-    """The object "domoticz" of an entry, checked. Quantities are named as in tuya/metering/reading.py."""
+    """The object "domoticz" of an entry, as far as it is not about readings.
+
+    "invert", "scale" and "layout" are read and judged by tuya/metering/wishes.py; `lines` says where each wish stands.
+    """
 
     name: Optional[str] = None
     use: Optional[bool] = None
     switch: Optional[str] = None  # "allowed" or "refused"; None = the setting of the hardware
     hide: FrozenSet[int] = frozenset()
-    invert: FrozenSet[str] = frozenset()
-    scale: Mapping[str, float] = field(default_factory=dict)
-    layout: Optional[str] = None
     restore: bool = False
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -250,10 +237,13 @@ class _EntryReader:
 
     def complain(self, name: str, what: str, key: str = "") -> None:
         """Add one complaint; `key`: the member of "domoticz" (or of the entry) whose line is meant."""
+        line = self._line_of(key)
+        self._problems.append(f"line {line}: {name}: {what}" if name else f"line {line}: {what}")
+
+    def _line_of(self, key: str) -> int:
         position = max(self._text.find('"domoticz"'), 0) if key in (*_WISHES, "domoticz") else 0
         found = self._text.find(f'"{key}"', position) if key else -1
-        line = self._line + self._text.count("\n", 0, max(found, 0))
-        self._problems.append(f"line {line}: {name}: {what}" if name else f"line {line}: {what}")
+        return self._line + self._text.count("\n", 0, max(found, 0))
 
     def entry(self, raw: object) -> Optional[DeviceEntry]:
         """Return the entry as an object of ours; None (and a complaint) if there is no usable device in it."""
@@ -304,6 +294,8 @@ class _EntryReader:
             return Wishes()
         accepted: Dict[str, Any] = {}
         for key, value in raw.items():
+            if key in _READING_WISHES:
+                continue
             reader = _WISH_READERS.get(key)
             try:
                 if reader is None:
@@ -311,7 +303,7 @@ class _EntryReader:
                 accepted[key] = reader(value)
             except _Refused as refusal:
                 self.complain(name, f'"{clean_text(str(key))}" in "domoticz" is not used: {refusal}', str(key))
-        return Wishes(**accepted)
+        return Wishes(**accepted, lines={key: self._line_of(key) for key in _WISHES if key in raw})
 
 
 def _text(value: object) -> str:
@@ -347,47 +339,10 @@ def _wish_hide(value: object) -> FrozenSet[int]:
     return frozenset(units)
 
 
-def quantity(name: object) -> str:
-    """Return the name in reading.py of a quantity as users may spell it. Raises ValueError for no such quantity."""
-    text = str(name)
-    if text in QUANTITIES.values():
-        return text
-    if text in QUANTITIES:
-        return QUANTITIES[text]
-    raise ValueError(f"there is no such quantity (there are {', '.join(QUANTITIES)})")
-
-
-def _wish_quantity(name: object) -> str:
-    try:
-        return quantity(name)
-    except ValueError as error:
-        _refuse(str(error))
-
-
-def _wish_invert(value: object) -> FrozenSet[str]:
-    if not isinstance(value, list):
-        _refuse('it must be a list of quantities, as ["power"]')
-    return frozenset(_wish_quantity(name) for name in value)
-
-
-def _wish_scale(value: object) -> Mapping[str, float]:
-    if not isinstance(value, dict):
-        _refuse('it must be an object, as {"power": 0.1}')
-    factors: Dict[str, float] = {}
-    for name, factor in value.items():
-        if isinstance(factor, bool) or not isinstance(factor, (int, float)) or not math.isfinite(factor) or factor <= 0:
-            _refuse('a factor is a number above 0 (a sign is changed with "invert")')
-        factors[_wish_quantity(name)] = float(factor)
-    return factors
-
-
 _WISH_READERS: Mapping[str, Any] = {
     "name": _wish_name,
     "use": _wish_bool,
     "switch": _wish_switch,
     "hide": _wish_hide,
-    "invert": _wish_invert,
-    "scale": _wish_scale,
-    "layout": _wish_name,
     "restore": _wish_bool,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict
 
@@ -56,18 +57,18 @@ def test_an_entry_of_the_wizard():
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_lines_of_entries_and_wishes(wrapped: bool):
-    text = json.dumps([ENTRY, {**ENTRY, "id": "bf02", "domoticz": {"use": True, "scale": {"amps": 2}}}], indent=1)
+    text = json.dumps([ENTRY, {**ENTRY, "id": "bf02", "domoticz": {"use": True, "hide": 2}}], indent=1)
     if wrapped:
         text = '{"timestamp": 1, "devices":\n' + text + "\n}"
     file = parse_devices(text)
     lines = text.split("\n")
     begin = [number for number, line in enumerate(lines, 1) if line == " {"]
     assert [entry.line for entry in file.entries] == begin
-    scale_line = next(number for number, line in enumerate(lines, 1) if '"scale"' in line)
+    hide_line = next(number for number, line in enumerate(lines, 1) if '"hide"' in line)
     assert len(file.problems) == 1
-    assert file.problems[0].startswith(f'line {scale_line}: Kitchen: "scale" in "domoticz" is not used: ')
+    assert file.problems[0].startswith(f'line {hide_line}: Kitchen: "hide" in "domoticz" is not used: ')
     assert file.entries[1].wishes.use is True
-    assert file.entries[1].wishes.scale == {}
+    assert file.entries[1].wishes.lines == {"use": hide_line - 1, "hide": hide_line}
 
 
 @pytest.mark.parametrize(
@@ -200,9 +201,6 @@ def test_entries_that_cannot_be_used():
         ({"use": False}, "use", False),
         ({"switch": "refused"}, "switch", "refused"),
         ({"hide": [3, 4]}, "hide", frozenset({3, 4})),
-        ({"invert": ["power", "current_a"]}, "invert", frozenset({"power_w", "current_a"})),
-        ({"scale": {"voltage_v": 0.1}}, "scale", {"voltage_v": 0.1}),
-        ({"layout": "socket"}, "layout", "socket"),
         ({"restore": True}, "restore", True),
     ],
 )
@@ -224,14 +222,6 @@ def test_wishes(wishes: Dict[str, Any], attribute: str, expected: object):
         {"hide": [0]},
         {"hide": [256]},
         {"hide": [True]},
-        {"invert": "power"},
-        {"invert": ["amps"]},
-        {"scale": {"power": 0}},
-        {"scale": {"power": -1}},
-        {"scale": {"power": float("inf")}},
-        {"scale": {"power": True}},
-        {"scale": []},
-        {"layout": None},
         {"restore": 1},
         {"colour": "red"},
         [],
@@ -242,7 +232,7 @@ def test_wrong_wishes_are_refused_with_a_line(wishes: Any):
     entry, problems = one(domoticz=wishes)
     assert len(problems) == 1
     assert problems[0].startswith("line 1: Kitchen: ")
-    assert entry.wishes == one()[0].wishes
+    assert replace(entry.wishes, lines={}) == one()[0].wishes
 
 
 def test_names_are_cleaned_and_ids_shortened():
