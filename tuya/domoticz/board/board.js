@@ -267,12 +267,11 @@ window.TuyaBoard = (function () {
     var units = breaker.units, kwh = units[UNIT.KWH], alert = units[UNIT.ALERT];
     var away = Object.values(units).some(function (unit) { return unit.HaveTimeout; });
     var power = kwh ? number(kwh.Usage) : null;
-    parts.name.textContent = this.nameOf(breaker);
+    parts.name.textContent = parts.name.title = this.nameOf(breaker);
     parts.grip.setAttribute("aria-label", "Move " + this.nameOf(breaker));
     parts.watt.textContent = watts(power);
     parts.electric.textContent = [this.joined(units, UNIT.VOLT, VOLT_PHASES, "V", 1), this.joined(units, UNIT.AMPERE, AMPERE_PHASES, "A", 3)]
-      .filter(Boolean).join("  ");
-    parts.electric.title = parts.electric.textContent;
+      .filter(Boolean).join(units[UNIT.VOLT] ? "  " : "\n");
     parts.today.textContent = kwh && number(kwh.CounterToday) !== null ? "today " + number(kwh.CounterToday).toFixed(3) + " kWh" : "";
     var level = alert ? Number(alert.Level) : 0;
     parts.alarm.textContent = level > 1 ? alert.Data : "";
@@ -290,7 +289,7 @@ window.TuyaBoard = (function () {
     var found = units[single] ? [units[single]] : phases.map(function (n) { return units[n]; }).filter(Boolean);
     var values = found.map(function (unit) { return number(unit.Data); }).filter(function (value) { return value !== null; });
     if (!values.length) { return ""; }
-    return values.map(function (value) { return value.toFixed(values.length > 1 ? Math.min(digits, 1) : digits); }).join(" / ") + " " + unitName;
+    return values.map(function (value) { return value.toFixed(values.length > 1 ? digits - 1 : digits); }).join(" / ") + " " + unitName;
   };
 
   /* Seconds since the breaker last answered: from the plugin's state file, which knows it to 2 seconds. */
@@ -398,28 +397,30 @@ window.TuyaBoard = (function () {
       });
   };
 
+  /* Listens on the document: moving the card in the page ends any pointer capture of the grip inside it. */
   Board.prototype.drag = function (event, card) {
-    var board = this, grip = event.currentTarget;
+    var board = this, pointer = event.pointerId;
     event.preventDefault();
-    grip.setPointerCapture(event.pointerId);
     this.dragging = true;
     card.classList.add("tb-drag");
     function over(moved) {
+      if (moved.pointerId !== pointer) { return; }
       var under = document.elementFromPoint(moved.clientX, moved.clientY);
       var other = under && under.closest(".tb-card");
       if (!other || other === card || !board.rail.contains(other)) { return; }
       var after = card.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING;
       board.rail.insertBefore(card, after ? other.nextSibling : other);
     }
-    function end() {
-      grip.removeEventListener("pointermove", over);
-      ["pointerup", "pointercancel"].forEach(function (name) { grip.removeEventListener(name, end); });
+    function end(ended) {
+      if (ended.pointerId !== pointer) { return; }
+      document.removeEventListener("pointermove", over);
+      ["pointerup", "pointercancel"].forEach(function (name) { document.removeEventListener(name, end); });
       card.classList.remove("tb-drag");
       board.dragging = false;
       board.saveOrder();
     }
-    grip.addEventListener("pointermove", over);
-    ["pointerup", "pointercancel"].forEach(function (name) { grip.addEventListener(name, end); });
+    document.addEventListener("pointermove", over);
+    ["pointerup", "pointercancel"].forEach(function (name) { document.addEventListener(name, end); });
   };
 
   Board.prototype.move = function (event, card) {

@@ -1,0 +1,231 @@
+"""The page in a real browser against the stand-in's JSON: values move, clicks switch, hostile names do nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from tuya.domoticz.board import Board, BreakerState
+from tuya.host.web import RIGHTS_ADMIN, RIGHTS_VIEWER, Row, WebServer
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no browser test")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None or DRIVER is None, reason="no chromium and chromedriver on this machine: the page is not tried"
+)
+EVIL = '<img src=x onerror="window.pwned=1">'
+OPTIONS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1000,900",
+]
+WAIT_S = 20.0
+
+
+class House:
+    """What the server shows: some breakers whose rows the test changes."""
+
+    def __init__(self, www: Path, count: int) -> None:
+        self.rows: list[Row] = []
+        self.commands: list[tuple[int, str]] = []
+        self.states = {}
+        for number in range(count):
+            device_id, name = f"bf{number:020d}", EVIL if number == 1 else f"Breaker {number:02d}"
+            self.add(device_id, 1, name, (244, 73, 0), 1, "On")
+            self.add(device_id, 2, f"{name} Energy", (243, 29, 0), 0, f"{100 * number + 10}.0;{1000 * number}.000")
+            self.add(device_id, 3, f"{name} Voltage", (243, 8, 0), 0, "230.4")
+            self.add(device_id, 4, f"{name} Current", (243, 23, 0), 0, "0.302")
+            self.states[device_id] = BreakerState(time.time() - 5)
+        self.board = Board(www, 2)
+        self.board.install()
+        self.publish()
+
+    def add(self, device_id: str, unit: int, name: str, kind: tuple[int, int, int], nvalue: int, svalue: str) -> None:
+        self.rows.append(
+            Row(
+                len(self.rows) + 1,
+                2,
+                "Breakers",
+                device_id,
+                unit,
+                name,
+                *kind,
+                nvalue,
+                svalue,
+                last_update_s=time.time(),
+            )
+        )
+
+    def change(self, index: int, **values: object) -> None:
+        self.rows[index] = dataclasses.replace(self.rows[index], last_update_s=time.time(), **values)  # type: ignore[arg-type]
+
+    def publish(self) -> None:
+        self.board.publish(self.states, time.time(), 2.0)
+
+    def command(self, idx: int, word: str) -> None:
+        self.commands.append((idx, word))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = webdriver.ChromeOptions()
+    for option in OPTIONS:
+        options.add_argument(option)
+    options.binary_location = CHROMIUM
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def www(tmp_path: Path) -> Path:
+    (tmp_path / "www" / "templates").mkdir(parents=True)
+    return tmp_path / "www"
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + WAIT_S
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not seen within {WAIT_S:.0f} s: {what}")
+
+
+def texts(browser: Any, selector: str) -> list[str]:
+    script = "return Array.from(document.querySelectorAll(arguments[0])).map(e => e.textContent)"
+    return list(browser.execute_script(script, selector))
+
+
+def open_page(browser: Any, server: WebServer, cards: int) -> None:
+    browser.get(f"{server.address}/templates/Distribution_board.html")
+    wait_for(lambda: len(texts(browser, ".tb-card")) == cards, f"{cards} cards")
+
+
+def click(browser: Any, selector: str) -> None:
+    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
+
+
+def test_values_sum_ages_and_a_hostile_name(browser: Any, www: Path) -> None:
+    house = House(www, 3)
+    with WebServer(www, lambda: house.rows, house.command, lambda _idx: [(time.time() - 900, 50.0)]) as server:
+        open_page(browser, server, 3)
+        assert EVIL in texts(browser, ".tb-name")
+        assert browser.execute_script("return window.pwned") is None
+        assert browser.execute_script("return document.querySelectorAll('.tb img').length") == 0
+        assert texts(browser, ".tb-total") == ["330 W"]  # 10 + 110 + 210
+        assert texts(browser, ".tb-card .tb-line")[:1] == ["230.4 V  0.302 A"]
+        assert all(text.startswith("answered ") for text in texts(browser, ".tb-age"))
+        wait_for(lambda: texts(browser, ".tb-curve path"), "a curve")
+        house.change(1, svalue="999.0;5.000")
+        wait_for(lambda: texts(browser, ".tb-total") == ["1319 W"], "the new sum")
+
+
+def test_a_click_switches_and_the_state_waits_for_the_breaker(browser: Any, www: Path) -> None:
+    house = House(www, 1)
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        open_page(browser, server, 1)
+        click(browser, "button.tb-switch")
+        wait_for(lambda: house.commands == [(1, "Off")], "the command")
+        assert texts(browser, ".tb-switch") == ["asked …"]
+        checked = "return document.querySelector('.tb-switch').getAttribute('aria-checked')"
+        assert browser.execute_script(checked) == "true"
+        house.change(0, nvalue=0)
+        wait_for(lambda: texts(browser, ".tb-switch") == ["Off"], "the confirmed state")
+        assert house.commands == [(1, "Off")]
+
+
+def test_an_unconfirmed_click_falls_back_to_the_last_state(browser: Any, www: Path) -> None:
+    house = House(www, 1)
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        open_page(browser, server, 1)
+        click(browser, "button.tb-switch")
+        wait_for(lambda: texts(browser, ".tb-switch") == ["asked …"], "asked")
+        wait_for(lambda: texts(browser, ".tb-switch") == ["On"], "the old state again")
+        assert len(house.commands) == 1
+
+
+@pytest.mark.parametrize(("rights", "read_only"), [(RIGHTS_VIEWER, False), (RIGHTS_ADMIN, True)])
+def test_no_buttons_without_the_right_to_switch(browser: Any, www: Path, rights: int, read_only: bool) -> None:
+    house = House(www, 2)
+    house.states = {key: BreakerState(state.answered_at, read_only) for key, state in house.states.items()}
+    house.publish()
+    with WebServer(www, lambda: house.rows, house.command, rights=rights) as server:
+        open_page(browser, server, 2)
+        assert texts(browser, "button.tb-switch") == []
+        assert texts(browser, "span.tb-switch") == ["On", "On"]
+        click(browser, "span.tb-switch")
+        assert house.commands == []
+
+
+def test_away_breaker_fault_and_silent_domoticz_are_told(browser: Any, www: Path) -> None:
+    house = House(www, 2)
+    house.add("bf" + "0" * 20, 10, "Breaker 00 Faults", (243, 22, 0), 4, "over-voltage trip")
+    for index in range(4, 8):
+        house.change(index, timed_out=True)
+    house.states["bf" + "0" * 19 + "1"] = BreakerState(time.time() - 600)
+    house.publish()
+    server = WebServer(www, lambda: house.rows, house.command)
+    try:
+        open_page(browser, server, 2)
+        assert texts(browser, ".tb-fault .tb-alarm") == ["over-voltage trip"]
+        assert texts(browser, ".tb-away .tb-age") == ["away for 10 min"]
+        assert browser.execute_script("return document.querySelector('.tb-away .tb-switch').disabled") is True
+        assert texts(browser, ".tb-total") == ["10.0 W"]
+    finally:
+        server.close()
+    wait_for(lambda: "does not answer" in "".join(texts(browser, ".tb-note")), "the note")
+    assert len(texts(browser, ".tb-card")) == 2
+
+
+def test_the_order_of_the_user_is_kept(browser: Any, www: Path) -> None:
+    house = House(www, 4)
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        open_page(browser, server, 4)
+        browser.execute_script("localStorage.clear()")
+        before = texts(browser, ".tb-name")
+        actions = webdriver.ActionChains(browser)
+        grips = browser.find_elements("css selector", ".tb-grip")
+        cards = browser.find_elements("css selector", ".tb-card")
+        actions.click_and_hold(grips[0]).move_to_element(cards[1]).move_to_element(cards[2]).release().perform()
+        moved = [before[1], before[2], before[0], before[3]]
+        wait_for(lambda: texts(browser, ".tb-name") == moved, "the new order")
+        open_page(browser, server, 4)
+        wait_for(lambda: texts(browser, ".tb-name") == moved, "the order after a reload")
+        browser.execute_script(
+            "document.querySelectorAll('.tb-grip')[3].dispatchEvent("
+            "new KeyboardEvent('keydown', {key: 'ArrowLeft', bubbles: true}))"
+        )
+        assert texts(browser, ".tb-name") == [before[1], before[2], before[3], before[0]]
+
+
+def test_forty_breakers_fit_a_phone_without_scrolling_sideways(browser: Any, www: Path) -> None:
+    house = House(www, 40)
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        browser.set_window_size(500, 900)
+        try:
+            open_page(browser, server, 40)
+            wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert browser.execute_script(wide) <= 6
+        finally:
+            browser.set_window_size(1000, 900)
+
+
+def test_a_stopped_plugin_is_told(browser: Any, www: Path) -> None:
+    with WebServer(www, list, lambda _idx, _word: None) as server:
+        House(www, 1).board.publish({}, time.time(), 2.0)
+        (www / "templates" / "Distribution_board" / "version.json").unlink()
+        browser.get(f"{server.address}/templates/Distribution_board.html")
+        wait_for(lambda: "is not running" in "".join(texts(browser, "#tuya-board")), "the words")
