@@ -176,6 +176,8 @@ class Meter:
         if not 0 <= counter_wh < LIFETIME_WH:
             return None
         if self._counter_wh is None:
+            if self.value_wh is not None:
+                self.follow(flow_wh)
             self._anchor(counter_wh, counter_wh if self.value_wh is None else self.value_wh)
         elif self._plausible(self._counter_wh, self._counter_at_s, counter_wh, at_s):
             pass
