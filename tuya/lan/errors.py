@@ -88,3 +88,9 @@ class NotConnected(TuyaError):
 
 class OwnedElsewhere(TuyaError):
     """Another process or hardware instance on this machine holds this device (see owner.py)."""
+
+
+class CodecMissing(TuyaError):
+    """tinytuya's codec or pycryptodome cannot be imported or does not work in this Python."""
+
+    default_cure = "Run 'bash install.sh' in the plugin folder, then restart Domoticz"

@@ -1,0 +1,183 @@
+"""The LAN client as others see it: devices in, events out, one network thread. Knows no Domoticz and no DP's meaning.
+
+All methods may be called from any thread and never block, except stop(), which waits for the thread.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from typing import Callable, Deque, Dict, Iterable, Mapping, Optional, Tuple
+
+from . import codec_import
+from .device import Device, DeviceState, Polling
+from .errors import NotConnected
+from .events import CommandDone, DpValue, Event
+from .listener import Listener
+from .reactor import Reactor
+
+__all__ = ["Client", "Device", "DeviceState", "Polling"]
+
+Job = Callable[[Reactor, float], None]
+
+
+class Client:
+    """Serves devices on one thread and tells `sink` what happens.
+
+    sink: gets each event on the network thread; must not block and must not raise.
+    owner: who this is, for others who want the same devices ("hardware Breakers"); "" does not stay unnamed.
+    discovery: listen for announcements and ask for them while a device is missing.
+    exclusive: take the lock of each device (see owner.py); only tests do without.
+    Raises CodecMissing when the codec cannot be imported.
+    """
+
+    def __init__(
+        self,
+        devices: Iterable[Device],
+        sink: Callable[[Event], None],
+        *,
+        owner: str = "",
+        discovery: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+        exclusive: bool = True,
+        listener: Optional[Listener] = None,
+    ) -> None:
+        codec_import.load()
+        self._sink = sink
+        self._owner = (owner or "another program") if exclusive else None
+        self._discovery = discovery
+        self._clock = clock
+        self._given_listener = listener
+        self._listener: Optional[Listener] = None
+        self._lock = threading.Lock()
+        self._devices: Dict[str, Device] = {}
+        self._polling: Dict[str, Polling] = {}
+        self._jobs: Deque[Job] = collections.deque()
+        self._stopping = False
+        self._reactor: Optional[Reactor] = None
+        self._thread: Optional[threading.Thread] = None
+        for device in devices:
+            self._devices[device.device_id] = device
+
+    # -- life
+
+    def start(self) -> None:
+        """Start the network thread; nothing happens when it runs. Raises OSError without file descriptors."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._stopping = False
+            self._jobs.clear()
+            self._listener = (self._given_listener or Listener()) if self._discovery else None
+            self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner)
+            devices = list(self._devices.values())
+            self._jobs.append(lambda reactor, now_s: self._add_all(reactor, devices, now_s))
+            # not a daemon: the interpreter must wait for it rather than end under it
+            self._thread = threading.Thread(target=self._run, args=(self._reactor,), name="tuya-lan", daemon=False)
+            self._thread.start()
+
+    def stop(self, timeout_s: float = 0.4) -> bool:
+        """End the thread and wait for it. True when it is gone; may be called again."""
+        with self._lock:
+            self._stopping = True
+            thread, reactor = self._thread, self._reactor
+            if reactor is not None:
+                reactor.wake()
+        if thread is None or not thread.is_alive():
+            return True
+        if thread is threading.current_thread():
+            return False
+        thread.join(timeout_s)
+        return not thread.is_alive()
+
+    def is_alive(self) -> bool:
+        """Whether the network thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def _run(self, reactor: Reactor) -> None:
+        reactor.run(lambda now_s: self._work(reactor, now_s))
+        while self._jobs:  # commands that came while it ended still get their answer
+            job = self._jobs.popleft()
+            job(reactor, self._clock())
+
+    def _work(self, reactor: Reactor, now_s: float) -> bool:
+        while self._jobs and not self._stopping:
+            self._jobs.popleft()(reactor, now_s)
+        return not self._stopping
+
+    def _do(self, job: Job) -> bool:
+        """Hand a job to the network thread. False when there is none."""
+        with self._lock:
+            if self._stopping or self._thread is None or not self._thread.is_alive() or self._reactor is None:
+                return False
+            self._jobs.append(job)
+            self._reactor.wake()
+            return True
+
+    # -- what can be asked for
+
+    def set_devices(self, devices: Iterable[Device]) -> None:
+        """Serve exactly these: new ones are added, missing ones dropped, changed ones (key, port, version) reconnected.
+
+        Unchanged ones keep their connection. Of devices that are dropped no more events come.
+        """
+        wanted = {device.device_id: device for device in devices}
+        with self._lock:
+            self._devices = wanted
+        self._do(lambda reactor, now_s: self._change_all(reactor, wanted, now_s))
+
+    def set_polling(self, device_id: str, polling: Polling) -> None:
+        """How one device is asked from now on; also for a device that comes later."""
+        with self._lock:
+            self._polling[device_id] = polling
+        self._do(lambda reactor, now_s: reactor.set_polling(device_id, polling, now_s))
+
+    def command(self, device_id: str, dps: Mapping[int, DpValue]) -> None:
+        """Write data points now or not at all. Ends in exactly one CommandDone.
+
+        error None: the device has reported the values. NotConnected or BadValue: nothing was sent. NotConfirmed: sent
+        once and not reported within 3 s; it is never sent again. Without a running thread the event comes at once, on
+        the caller's thread.
+        """
+        wanted = dict(dps)
+        if not self._do(lambda reactor, now_s: reactor.command(device_id, wanted, now_s)):
+            error = NotConnected("", "the connection to the devices is stopped", "Nothing was sent")
+            self._sink(CommandDone(device_id, self._clock(), wanted, error))
+
+    def query(self, device_id: str) -> None:
+        """Ask one device for everything as soon as the spacing of requests allows; nothing while not connected."""
+        self._do(lambda reactor, now_s: reactor.query(device_id, now_s))
+
+    def snapshot(self) -> Dict[str, DeviceState]:
+        """What is known of each device at this moment, by device id."""
+        with self._lock:
+            reactor = self._reactor
+        return {} if reactor is None else reactor.states(self._clock())
+
+    @property
+    def problems(self) -> Tuple[str, ...]:
+        """What does not work on this machine (a UDP port that cannot be bound), in words. No reason to stop."""
+        listener = self._listener
+        return () if listener is None else listener.problems
+
+    # -- on the network thread
+
+    def _add_all(self, reactor: Reactor, devices: Iterable[Device], now_s: float) -> None:
+        for device in devices:
+            reactor.add(device, self._polling_of(device.device_id), now_s)
+
+    def _change_all(self, reactor: Reactor, wanted: Mapping[str, Device], now_s: float) -> None:
+        for device_id in reactor.served():
+            if device_id not in wanted:
+                reactor.remove(device_id, now_s)
+        for device_id, device in wanted.items():
+            known = reactor.device(device_id)
+            if known is None:
+                reactor.add(device, self._polling_of(device_id), now_s)
+            elif known != device:
+                reactor.change(device, now_s)
+
+    def _polling_of(self, device_id: str) -> Polling:
+        with self._lock:
+            return self._polling.get(device_id, Polling())

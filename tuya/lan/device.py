@@ -1,0 +1,115 @@
+"""Who is to be served and how often it is asked: settings, learned habits and what is known of a device.
+
+Knows no socket, frame or meaning of a data point.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Optional, Tuple
+
+from .errors import BadValue, TuyaError
+from .timing import REQUEST_SPACING_S
+from .wire import KEY_BYTES, VERSIONS
+
+TCP_PORT = 6668
+SHOWN_ID_CHARACTERS = 6
+
+
+@dataclass(frozen=True)
+class Device:
+    """One breaker to serve. The key never shows in a repr."""
+
+    device_id: str
+    local_key: bytes = field(repr=False)
+    name: str = ""
+    address: Optional[str] = None  # a first guess; announcements correct it
+    port: int = TCP_PORT
+    version: Optional[str] = None  # a first guess; None: from an announcement, else by spaced tries
+    version_fixed: bool = False  # chosen by the user: never try another one
+
+    @property
+    def label(self) -> str:
+        """The name for messages, or the shortened id."""
+        return self.name or short_id(self.device_id)
+
+    def problem(self) -> Optional[TuyaError]:
+        """Why this entry cannot be served at all, or None."""
+        if len(self.local_key) != KEY_BYTES:
+            return BadValue(
+                self.label,
+                f"its local key has {len(self.local_key)} characters instead of {KEY_BYTES}",
+                "Correct the key in devices.json or fetch it again with 'bash install.sh keys'",
+            )
+        if self.version is not None and self.version not in VERSIONS:
+            return BadValue(self.label, "no such protocol version", "Use auto, 3.1, 3.2, 3.3, 3.4 or 3.5")
+        if self.address is not None and not is_address(self.address):
+            return BadValue(self.label, "its address is not an IPv4 address", "Give numbers (192.168.1.20), no name")
+        if not 0 < self.port < 65536:
+            return BadValue(self.label, "its port is not between 1 and 65535")
+        return None
+
+
+@dataclass(frozen=True)
+class Polling:
+    """How one device is asked, translated from its profile by the caller. Intervals in seconds."""
+
+    refresh_dps: Tuple[int, ...] = ()  # for UPDATEDPS; empty: the device is only queried
+    refresh_interval_s: float = 10.0
+    query_interval_s: float = 30.0
+    query_dps: Tuple[int, ...] = ()  # named in the queries of a device22 device
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "refresh_interval_s", max(REQUEST_SPACING_S, self.refresh_interval_s))
+        object.__setattr__(self, "query_interval_s", max(REQUEST_SPACING_S, self.query_interval_s))
+
+
+@dataclass
+class Habits:
+    """What has been learned of a device; outlives its connections."""
+
+    device22: bool = False  # wants CONTROL_NEW with the DPs named
+    refresh_refused: bool = False  # UPDATEDPS is refused, ignored or answered by a crash
+    refresh_crashes: int = 0
+    troubled: bool = False  # errors have begun: ask more seldom
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What is known of one device at this moment. Ages are given by the caller's clock."""
+
+    device_id: str
+    name: str
+    connected: bool
+    address: Optional[str]
+    port: int
+    version: Optional[str]
+    last_error: Optional[TuyaError]
+    last_heard_s: Optional[float]  # on the client's clock
+    last_heard_age_s: Optional[float]
+    device22: bool = False
+    refused_frames: int = 0  # dropped on this connection: CRC, HMAC, tag, or not readable
+
+
+def short_id(device_id: str) -> str:
+    """An id as it may stand in a log: its first characters."""
+    shown = "".join(c for c in device_id if c.isascii() and c.isalnum())
+    return shown[:SHOWN_ID_CHARACTERS] + "…" if len(device_id) > SHOWN_ID_CHARACTERS else shown
+
+
+def is_address(text: str) -> bool:
+    """Whether this is an IPv4 address that one device can have."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_multicast or address.is_unspecified or address.is_reserved)
+
+
+def is_local_address(text: str) -> bool:
+    """Whether this is a private, link-local or loopback IPv4 address, as LAN devices have."""
+    if not is_address(text):
+        return False
+    address = ipaddress.IPv4Address(text)
+    return address.is_private or address.is_loopback or address.is_link_local

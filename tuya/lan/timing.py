@@ -1,0 +1,100 @@
+"""Every time, size and count that the LAN client lives by, and its back-off. Knows no socket and no clock."""
+
+from __future__ import annotations
+
+import random
+
+# -- opening a connection
+CONNECT_TIMEOUT_S = 3.0
+ANSWER_TIMEOUT_S = 3.0  # silence (not one byte) that ends a handshake or the wait for the first answer
+OPENING_LIMIT_S = 10.0  # a peer that trickles bytes may keep us this long before its first answer
+ACKNOWLEDGING_LIMIT_S = 30.0  # 3.1-3.3: acknowledges, but answers no query: may still push something readable
+FIRST_VERDICT_S = 4.5  # after a start: something is said by then, also while a try is still under way
+FIRST_QUERY_REPEAT_S = 1.5  # the second form of a query (device22) where the first got silence
+
+# -- holding it
+HEARTBEAT_INTERVAL_S = 9.0
+HEARTBEAT_ANSWER_S = 5.0  # for the second of two: 9 + 9 + 5 s = 23 s of silence is a loss
+UNANSWERED_HEARTBEATS = 2
+QUIET_AFTER_REFRESH_S = 2.0  # a heartbeat right after UPDATEDPS makes some devices disconnect
+PROBE_AFTER_REFRESH_S = 0.5  # the same for a probe, which is in a hurry
+PROBE_ANSWER_S = 1.0
+PROBE_INTERVAL_S = 30.0
+PROBE_SILENCE_S = 5.0  # an announcement from the same address means little while the device has just answered
+
+# -- asking
+REQUEST_SPACING_S = 5.0  # between queries and refreshes of one device
+REQUEST_SPACING_AFTER_ERRORS_S = 10.0
+UNANSWERED_REFRESHES = 3  # then the device is only queried
+REFRESH_CRASH_S = 1.0  # a close so soon after UPDATEDPS is blamed on it
+REFRESH_CRASHES = 2
+
+# -- writing
+CONFIRM_QUERY_S = 1.0
+CONFIRM_LIMIT_S = 3.0
+PENDING_WRITES = 32
+
+# -- coming back
+PAUSE_MIN_S = 1.0  # between two connections to a device, always: a second one wedges real breakers
+PAUSE_MAX_S = 1.5
+BACKOFF_FACTOR = 1.8
+BACKOFF_MAX_S = 60.0
+RESTART_INTERVAL_S = 10.0  # an announcement restarts the back-off no more often than this ...
+RESTART_BURST = 3  # ... after so many at once
+WRONG_KEY_PROOFS = 2  # in a row: the second sends the device to the longest wait
+EVICTION_S = 30.0  # connections that live no longer than this, twice in a row: somebody takes them
+NOT_FOUND_S = 4.0  # without an address: how long an announcement is waited for before it is said
+OWNER_RETRY_S = 5.0
+OWNER_ANSWER_S = 0.5
+
+# -- sizes
+MAX_PAYLOAD_BYTES = 16 * 1024  # real frames stay below 1.5 kB; a header that claims more is noise
+READ_BYTES = 16 * 1024  # per recv; one device cannot starve the others
+MAX_GARBAGE_BYTES = 256 * 1024  # since the last good frame: then the peer is not a Tuya device
+MAX_UNREADABLE_FRAMES = 3  # good check, payload of another key, in a row on a connection that worked
+MAX_DPS = 512  # distinct data points that one frame may bring
+LATE_LOOP_S = 1.0
+
+
+class Backoff:
+    """Waits between connections: 1.0-1.5 s, then 1.8 times longer each time, up to 60 s."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._wait_s = 0.0
+
+    def next_s(self) -> float:
+        """Length of the wait that begins now, in seconds."""
+        if self._wait_s <= 0.0:
+            self._wait_s = self._rng.uniform(PAUSE_MIN_S, PAUSE_MAX_S)
+        else:
+            self._wait_s = min(self._wait_s * BACKOFF_FACTOR, BACKOFF_MAX_S)
+        return self._wait_s
+
+    def restart(self) -> None:
+        """The next wait is the shortest one again."""
+        self._wait_s = 0.0
+
+    def longest(self) -> None:
+        """The next wait is the longest one (a wrong key does not get right by trying)."""
+        self._wait_s = BACKOFF_MAX_S
+
+
+class TokenBucket:
+    """Lets `burst` things through at once and then one in `interval_s`; all times are the caller's."""
+
+    def __init__(self, interval_s: float, burst: int) -> None:
+        self._interval_s = interval_s
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._at_s = 0.0
+
+    def take(self, now_s: float) -> bool:
+        """Whether one more may pass at `now_s` (then it is counted)."""
+        passed_s = max(0.0, now_s - self._at_s)
+        self._at_s = now_s
+        self._tokens = min(self._burst, self._tokens + passed_s / self._interval_s)
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
