@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import threading
+import time
 from types import FrameType
 from typing import Optional
 
 from tuya.simulator import PRODUCTS, Fleet
+from tuya.simulator.console import BadCommand, execute, grammar
+from tuya.simulator.faults import table
 from tuya.simulator.frames import VERSIONS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-COUNT_LIMIT = 200
+COUNT_LIMIT = 500
+STDIN_BYTES = 4096
+LONGEST_LINE_BYTES = 65536
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `simulate`."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     products = "\n".join(f"  {product.product_id:18} {product.model}" for product in PRODUCTS.values())
-    parser.epilog = f"products:\n{products}"
+    parser.epilog = (
+        f"products:\n{products}\n\ncommands on stdin while it runs, one a line; answers come on stderr\n{grammar()}"
+        f"\n\nfaults\n{table()}"
+    )
     parser.add_argument("--product", nargs="+", default=["jdj6ccklup7btq3a"], metavar="ID", help="dealt out in turn")
     parser.add_argument("--version", nargs="+", default=["3.4"], choices=VERSIONS, help="dealt out in turn")
     parser.add_argument("--count", type=int, default=1, metavar="N", help="how many breakers (default 1)")
@@ -65,15 +74,53 @@ def run(args: argparse.Namespace) -> int:
         return 2
     for number in SIGNALS:
         signal.signal(number, end)
+    if hasattr(signal, "SIGTTIN"):
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background of a terminal: no commands, but no halt
     try:
         fleet.start()
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         print(f"simulate: cannot listen: {error}. Choose another --port", file=sys.stderr)
         return 1
     try:
         print(json.dumps(fleet.devices(), indent=2), flush=True)
+        threading.Thread(target=_follow_stdin, args=(fleet,), name="commands", daemon=True).start()
         while not ended.wait(3600.0):
             pass
     finally:
         fleet.stop()
     return 0
+
+
+def _follow_stdin(fleet: Fleet) -> None:
+    """Carry out what comes in on stdin, until its end.
+
+    Read by file descriptor: a daemon thread inside sys.stdin would hold its lock while Python shuts down.
+    """
+    pending = b""
+    while True:
+        try:
+            data = os.read(0, STDIN_BYTES)
+        except OSError:
+            return
+        if not data:
+            return
+        *lines, pending = (pending + data).split(b"\n")
+        pending = pending[:LONGEST_LINE_BYTES]
+        for line in lines:
+            _carry_out(fleet, line.decode("utf-8", "replace"))
+
+
+def _carry_out(fleet: Fleet, line: str) -> None:
+    try:
+        said = execute(fleet, line, _second_of_day)
+    except BadCommand as error:
+        said = f"not done: {error}"
+    if said:
+        print(said, file=sys.stderr, flush=True)
+
+
+def _second_of_day(t_s: float) -> float:
+    """Local seconds since midnight at a time of the monotonic clock."""
+    wall_s = time.time() - time.monotonic() + t_s
+    local = time.localtime(wall_s)
+    return local.tm_hour * 3600.0 + local.tm_min * 60.0 + local.tm_sec + wall_s % 1.0

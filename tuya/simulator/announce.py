@@ -64,25 +64,47 @@ def is_question(datagram: bytes) -> bool:
     return any(request.intact and request.command == REQ_DEVINFO for request in wire.requests(datagram))
 
 
-def announce(breaker: Breaker, ports: Ports) -> None:
-    """Send one announcement, from the breaker's own address. What the network refuses is lost, as on air."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+class Announcer:
+    """Announces breakers and hears questions. ports: where; interval_s: how often."""
+
+    def __init__(self, ports: Ports, interval_s: float) -> None:
+        self._ports = ports
+        self.interval_s = interval_s
+        self.questions: Optional[socket.socket] = None
+
+    def open(self) -> Optional[socket.socket]:
+        """A socket on which REQ_DEVINFO arrives, on loopback's broadcast address only; None where that is taken."""
+        listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setblocking(False)
         try:
-            sender.bind((breaker.host, 0))
-            sender.sendto(announcement(breaker), (LOOPBACK_BROADCAST, port_of(breaker, ports)))
+            listener.bind((LOOPBACK_BROADCAST, self._ports.asked))
         except OSError:
-            return
+            listener.close()
+            return None
+        self.questions = listener
+        return listener
 
+    def is_asked(self) -> bool:
+        """Read one datagram; whether it is a REQ_DEVINFO."""
+        if self.questions is None:
+            return False
+        try:
+            return is_question(self.questions.recv(2048))
+        except OSError:
+            return False
 
-def listen_for_questions(ports: Ports) -> Optional[socket.socket]:
-    """A socket on which REQ_DEVINFO arrives, bound to loopback's broadcast address only; None where that is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setblocking(False)
-    try:
-        listener.bind((LOOPBACK_BROADCAST, ports.asked))
-    except OSError:
-        listener.close()
-        return None
-    return listener
+    def announce(self, breaker: Breaker) -> None:
+        """Send one announcement, from the breaker's own address. What the network refuses is lost, as on air."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            try:
+                sender.bind((breaker.host, 0))
+                sender.sendto(announcement(breaker), (LOOPBACK_BROADCAST, port_of(breaker, self._ports)))
+            except OSError:
+                return
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self.questions is not None:
+            self.questions.close()

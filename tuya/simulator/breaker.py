@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
+from .distortion import FrameDistortion
 from .faults import Faults
 from .meter import Meter, Watts, as_load
 from .products import Dp, Product
@@ -45,7 +46,8 @@ class Breaker:
         self.mac = ":".join(f"{rng.randrange(256):02x}" for _ in range(6))
         self.name = product.name
         self.meter = Meter(product, rng, fleet.noise, fleet.clock())
-        self.faults = Faults()
+        self.faults = Faults(self.meter.values)
+        self.distortion = FrameDistortion(self.faults)
         self._others: Dps = {dp.dp: dp.first for dp in product.dps if dp.dp not in self.meter.values}
         self._kinds: Dict[int, Dp] = {dp.dp: dp for dp in product.dps}
         self._countdown_ends_s: Optional[float] = None
@@ -109,13 +111,13 @@ class Breaker:
             raise ValueError(f"{self.product.model} has no relay")
         with self._lock:
             self._advance()
-            self.send(self._switch(closed))
+            self._report(self._switch(closed))
 
     def trip(self) -> None:
         """The protection opens the relay; the relay and the cause are pushed."""
         with self._lock:
             self._advance()
-            self.send(self._trip())
+            self._report(self._trip())
 
     def push(self, dps: Union[Mapping[int, Any], Iterable[int], None] = None) -> None:
         """Push now: all measuring DPs (None), these DPs, or with a mapping these values, which are kept."""
@@ -135,25 +137,26 @@ class Breaker:
 
     def fault(self, name: str, **parameters: Any) -> None:
         """Switch a fault on (see faults.FAULTS for names and parameters). Raises UnknownFault."""
-        with self._lock:
-            self._fleet.fault(self, name, parameters)
+        self._fleet.fault(self, name, parameters)
 
     def clear_faults(self, *names: str) -> None:
         """Switch these faults off, without names all of them."""
-        with self._lock:
-            self._fleet.clear_faults(self, names)
+        self._fleet.clear_faults(self, names)
 
-    def stop(self) -> None:
-        """Cut its power: connections end, its port refuses."""
-        self._fleet.power(self, on=False)
+    def stop(self, silent: bool = False) -> None:
+        """Cut its power: connections end and its port refuses; silent: nothing is answered at all."""
+        self._fleet.power(self, False, silent)
 
     def start(self) -> None:
         """Give it power again, at the same address. The relay goes where its power-on state says."""
-        self._fleet.power(self, on=True)
+        self._fleet.power(self, True)
 
     def move(self, port: Optional[int] = None, host: Optional[str] = None) -> None:
-        """A new address, as after a new DHCP lease: connections end, the old address refuses. host: 127.x.y.z."""
-        self._fleet.move(self, port, host)
+        """A new address, as after a new DHCP lease: connections end, the old address refuses.
+
+        port: 0 for any. host: 127.x.y.z. Raises ValueError for another host, OSError where the address is taken.
+        """
+        self._fleet.fault(self, "move", {"port": port, "host": host})
 
     def entry(self) -> Dict[str, Any]:
         """This breaker as an entry of devices.json."""
@@ -182,15 +185,21 @@ class Breaker:
             self.meter.reported(dps)
             self._fleet.push(self, dict(dps))
 
+    def _report(self, dps: Mapping[int, Any]) -> None:
+        """What the firmware pushes by itself."""
+        if self.faults.get("quiet") is None:
+            self.send(dps)
+
     def tick(self) -> None:
         """Once a second while somebody is connected: what is due by the firmware's rule."""
         self._advance()
-        self.send(self.meter.due(self._fleet.clock()))
+        if self.faults.get("quiet") is None:
+            self.send(self.meter.due(self._fleet.clock()))
 
     def query(self) -> Dps:
         """The answer to a full query. It counts as a report of what it holds."""
         self._advance()
-        hidden = set(self.product.absent_from_query) | self.faults.hidden_dps()
+        hidden = set(self.product.absent_from_query) | self.faults.named_dps("hide")
         found = {dp: value for dp, value in self._all_dps().items() if dp not in hidden}
         self.meter.reported(found)
         return found
@@ -198,8 +207,8 @@ class Breaker:
     def named(self, dps: Iterable[int]) -> Dps:
         """Those of these DPs that exist: the answer to a query by CONTROL_NEW with null values."""
         self._advance()
-        known = self._all_dps()
-        found = {dp: known[dp] for dp in dps if dp in known and dp not in self.faults.hidden_dps()}
+        known, hidden = self._all_dps(), self.faults.named_dps("hide")
+        found = {dp: known[dp] for dp in dps if dp in known and dp not in hidden}
         self.meter.reported(found)
         return found
 
@@ -225,14 +234,22 @@ class Breaker:
                 report[dp] = value
         return report
 
+    def write_later(self, dps: Dps, delay_s: float) -> None:
+        """Apply a write after a delay and report it then."""
+        self._fleet.later(delay_s, lambda: self.send(self.write(dps)))
+
     def connected_now(self) -> None:
         """A new client holds the connection."""
         self._advance()
         self.meter.forget_reports()
 
+    def power_lost(self) -> None:
+        """The mains are gone: what was consumed until now is counted."""
+        self._advance()
+
     def power_returned(self) -> None:
-        """What happens to the relay when power comes back."""
-        self._advance(closed=False)
+        """The mains are back: nothing was consumed meanwhile; the relay goes where its power-on state says."""
+        self.meter.advance(self._fleet.clock(), closed=False)
         switch, state_dp = self.product.switch_dp, self.product.power_on_dp
         state = self._others.get(state_dp) if state_dp is not None else None
         if switch is not None and state in POWER_ON:
@@ -252,13 +269,12 @@ class Breaker:
             merged[self.product.countdown_dp] = max(0, round(self._countdown_ends_s - self._fleet.clock()))
         return dict(sorted(merged.items()))
 
-    def _advance(self, closed: Optional[bool] = None) -> None:
+    def _advance(self) -> None:
         now_s = self._fleet.clock()
-        powered = self.relay and self._fleet.is_powered(self)
-        self.meter.advance(now_s, powered if closed is None else closed)
+        self.meter.advance(now_s, self.relay and self._fleet.is_powered(self))
         if self._countdown_ends_s is not None and now_s >= self._countdown_ends_s:
             self._countdown_ends_s = None
-            self.send({**self._switch(not self.relay), self.product.countdown_dp or 0: 0})
+            self._report({**self._switch(not self.relay), self.product.countdown_dp or 0: 0})
 
     def _switch(self, closed: bool) -> Dps:
         """Move the relay. Returns what is reported; a breaker with the trip fault opens again at once."""
@@ -273,7 +289,7 @@ class Breaker:
         if trip is not None:
             if not trip["delay_s"]:
                 return self._trip()
-            self._fleet.later(trip["delay_s"], lambda: self.send(self._trip()))
+            self._fleet.later(trip["delay_s"], self.trip)
         self.meter.settle(closed)
         return report
 

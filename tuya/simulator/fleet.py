@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import heapq
 import ipaddress
 import itertools
@@ -11,10 +12,11 @@ import socket
 import threading
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Type, Union
 
-from . import announce
+from .announce import INTERVAL_S, Announcer, Ports
 from .breaker import Breaker
+from .incidents import Incidents
 from .line import Line
 from .products import PRODUCTS, Product
 from .session import Session
@@ -47,33 +49,31 @@ class Fleet:
         port: int = 0,
         *,
         announce: bool = False,
-        announce_ports: announce.Ports = announce.Ports(),  # noqa: B008 (immutable)
-        announce_interval_s: float = announce.INTERVAL_S,
+        announce_ports: Ports = Ports(),  # noqa: B008 (immutable)
+        announce_interval_s: float = INTERVAL_S,
         load_w: float = 100.0,
         noise: float = 1.0,
         seed: Optional[str] = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        _require_loopback(host)
+        self.require_loopback(host)
         self.clock = clock
         self.noise = noise
         self.lock = threading.RLock()
         self._wall = wall
-        self._announces = announce
-        self._ports = announce_ports
-        self._announce_interval_s = announce_interval_s
-        self._selector = selectors.DefaultSelector()
+        self._announcer = Announcer(announce_ports, announce_interval_s) if announce else None
         self._listeners: Dict[Breaker, socket.socket] = {}
         self._lines: Dict[Breaker, List[Line]] = {}
         self._powered: Dict[Breaker, bool] = {}
         self._pushing: Dict[Breaker, object] = {}
+        self._incidents = Incidents(self)
+        self.wedged: Set[Breaker] = set()
         self._timers: List[_Timer] = []
         self._order = itertools.count()
-        self._questions: Optional[socket.socket] = None
-        self._wake_reader, self._wake_writer = socket.socketpair()
         self._thread: Optional[threading.Thread] = None
         self._running = False
+        self._failure: Optional[Exception] = None
         self.breakers: List[Breaker] = []
         chosen = seed if seed is not None else os.urandom(8).hex()
         products = [_product(name) for name in ([product] if isinstance(product, str) else product)]
@@ -98,44 +98,53 @@ class Fleet:
     def start(self) -> None:
         """Listen with all breakers and start the thread. Raises OSError for a port in use, with nothing left open."""
         with self.lock:
+            self._selector = selectors.DefaultSelector()
+            self._wake_reader, self._wake_writer = socket.socketpair()
             self._selector.register(self._wake_reader, selectors.EVENT_READ)
             self._wake_reader.setblocking(False)
             try:
                 for breaker in self.breakers:
-                    self._bind(breaker)
-                    self._listen(breaker)
+                    self.bind(breaker)
+                    self.set_powered(breaker, True)
+                    self.listen(breaker)
             except OSError:
                 self._close_all()
                 raise
-            if self._announces:
-                self._start_announcing()
+            if self._announcer is not None:
+                self._start_announcing(self._announcer)
             self._running = True
             self._thread = threading.Thread(target=self._run, name="simulated breakers", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
-        """End all connections and the thread. Idempotent."""
+        """End all connections and the thread. Idempotent. Raises what a load function raised on the thread."""
         with self.lock:
             if not self._running:
                 return
-            self._running = False
             self._wake()
+            self._running = False
         if self._thread is not None:
             self._thread.join()
         with self.lock:
             self._close_all()
+            failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     def devices(self) -> List[Dict[str, Any]]:
         """The fleet as the entries of a devices.json."""
         return [breaker.entry() for breaker in self.breakers]
 
     def _run(self) -> None:
-        while self._running:
-            ready = self._selector.select(self._wait_s())
-            with self.lock:
-                for key, events in ready:
-                    self._serve(key, events)
-                self._run_timers()
+        try:
+            while self._running:
+                ready = self._selector.select(self._wait_s())
+                with self.lock:
+                    for key, events in ready:
+                        self._serve(key, events)
+                    self.run_due()
+        except Exception as error:  # noqa: BLE001 (a load function of the caller may raise anything; stop() tells)
+            self._failure = error
 
     def _wait_s(self) -> Optional[float]:
         with self.lock:
@@ -153,12 +162,15 @@ class Fleet:
         elif isinstance(key.data, Breaker):
             if self._listeners.get(key.data) is key.fileobj:
                 self._accept(key.data)
-        elif key.fileobj is self._questions:
-            self._answer_question()
+        elif isinstance(key.data, Announcer):
+            if key.data.is_asked():
+                for breaker in self.breakers:
+                    self._announce(breaker, is_answer=True)
         else:
             self._drain_wakes()
 
-    def _run_timers(self) -> None:
+    def run_due(self) -> None:
+        """Do what the clock has made due: the thread's work, or a test's where the fleet was not started."""
         now_s = self.clock()
         while self._timers and self._timers[0][0] <= now_s:
             heapq.heappop(self._timers)[2]()
@@ -171,7 +183,7 @@ class Fleet:
             return
 
     def _wake(self) -> None:
-        if threading.current_thread() is not self._thread:
+        if self._running and threading.current_thread() is not self._thread:
             self._wake_writer.send(b"\0")
 
     def later(self, delay_s: float, action: Callable[[], None]) -> None:
@@ -184,8 +196,8 @@ class Fleet:
 
     # TCP
 
-    def _bind(self, breaker: Breaker) -> None:
-        """Take the port. A bound socket that does not listen refuses, and keeps the port for the time after."""
+    def bind(self, breaker: Breaker) -> socket.socket:
+        """Take the breaker's port, not listening yet. Raises OSError where it is taken."""
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setblocking(False)
@@ -196,13 +208,17 @@ class Fleet:
             raise
         breaker.port = listener.getsockname()[1]
         self._listeners[breaker] = listener
+        return listener
 
-    def _listen(self, breaker: Breaker) -> None:
+    def listen(self, breaker: Breaker) -> None:
+        """Accept connections on the port that bind() took, and announce it soon."""
         self._listeners[breaker].listen(BACKLOG)
         self._selector.register(self._listeners[breaker], selectors.EVENT_READ, breaker)
-        self._powered[breaker] = True
+        if self._announcer is not None and self._running:
+            self.later(BOOT_ANNOUNCEMENT_S, lambda: self._announce(breaker))
 
-    def _close_listener(self, breaker: Breaker) -> None:
+    def close_listener(self, breaker: Breaker) -> None:
+        """Let the port go; bind() must follow while the fleet runs."""
         listener = self._listeners.pop(breaker)
         if listener in self._selector.get_map():
             self._selector.unregister(listener)
@@ -216,11 +232,12 @@ class Fleet:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         breaker.connections += 1
-        held = [line for line in self._lines.get(breaker, []) if not line.forgotten]
-        if held:
+        held = [line for line in self.lines_of(breaker) if not line.forgotten]
+        if not self._is_admitted(breaker, held):
             breaker.refused += 1
             connection.close()
             return
+        held = [line for line in held if line.open]
         session = Session(breaker, self.clock(), self._wall())
         line = Line(self, breaker, connection, session)
         self._lines.setdefault(breaker, []).append(line)
@@ -229,6 +246,19 @@ class Fleet:
         if session.up:
             breaker.connected_now()
         self.later(TICK_S, lambda: self._tick(line))
+
+    def _is_admitted(self, breaker: Breaker, held: Sequence[Line]) -> bool:
+        """Whether a new connection is served beside the held ones; the fault `second` has its say."""
+        if breaker in self.wedged or breaker.faults.get("busy") is not None:
+            return False
+        policy = (breaker.faults.get("second") or {"policy": "refuse"})["policy"]
+        if not held or policy == "allow":
+            return True
+        if policy in ("evict", "wedge"):
+            self.close_lines(breaker)
+        if policy == "wedge":
+            self.wedged.add(breaker)
+        return bool(policy == "evict")
 
     def _tick(self, line: Line) -> None:
         if not line.open:
@@ -252,18 +282,25 @@ class Fleet:
         self._selector.unregister(line.socket)
         self._lines[line.breaker].remove(line)
 
-    def _close_lines(self, breaker: Breaker, reset: bool = False) -> None:
-        for line in list(self._lines.get(breaker, [])):
+    def lines_of(self, breaker: Breaker) -> List[Line]:
+        """The breaker's open connections, forgotten ones too."""
+        return list(self._lines.get(breaker, []))
+
+    def close_lines(self, breaker: Breaker, reset: bool = False) -> None:
+        """End the breaker's connections: with FIN, or with RST."""
+        for line in self.lines_of(breaker):
             line.close(reset)
 
     def _close_all(self) -> None:
         for breaker in self.breakers:
-            self._close_lines(breaker)
+            self.close_lines(breaker)
             if breaker in self._listeners:
-                self._close_listener(breaker)
-        for other in (self._questions, self._wake_reader, self._wake_writer):
-            if other is not None:
-                other.close()
+                self.close_listener(breaker)
+        self._incidents.close()
+        if self._announcer is not None:
+            self._announcer.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
         self._timers.clear()
         self._selector.close()
 
@@ -280,8 +317,12 @@ class Fleet:
 
     def push(self, breaker: Breaker, dps: Mapping[int, Any]) -> None:
         """Send a report on the breaker's connection, if there is one."""
-        for line in list(self._lines.get(breaker, [])):
+        for line in self.lines_of(breaker):
             line.push(dps)
+
+    def set_powered(self, breaker: Breaker, powered: bool) -> None:
+        """Note whether the breaker has mains."""
+        self._powered[breaker] = powered
 
     def soon(self, breaker: Breaker) -> None:
         """Look at the report rules of this breaker now, not at its next second."""
@@ -301,77 +342,47 @@ class Fleet:
             breaker.push()
             self.later(interval_s, lambda: self._push_on(breaker, interval_s, token))
 
-    def power(self, breaker: Breaker, on: bool) -> None:
+    def power(self, breaker: Breaker, on: bool, silent: bool = False) -> None:
         """Cut or return a breaker's power."""
         with self.lock:
-            if self.is_powered(breaker) == on:
-                return
-            if on:
-                breaker.power_returned()
-                self._listen(breaker)
-                self._announce_soon(breaker)
-                return
-            self._powered[breaker] = False
-            self._close_lines(breaker, reset=True)
-            self._close_listener(breaker)
-            self._bind(breaker)
-
-    def move(self, breaker: Breaker, port: Optional[int], host: Optional[str]) -> None:
-        """Give a breaker another address."""
-        if host is not None:
-            _require_loopback(host)
-        with self.lock:
-            self._close_lines(breaker, reset=True)
-            self._close_listener(breaker)
-            breaker.host = host if host is not None else breaker.host
-            breaker.port = port if port is not None else breaker.port
-            self._bind(breaker)
-            if self.is_powered(breaker):
-                self._listen(breaker)
-                self._announce_soon(breaker)
+            self._incidents.power(breaker, on, silent)
 
     def fault(self, breaker: Breaker, name: str, parameters: Dict[str, Any]) -> None:
-        """Switch a fault on at a breaker."""
-        breaker.faults.switch_on(name, parameters)
+        """Switch a fault on at a breaker. Raises UnknownFault."""
+        with self.lock:
+            self._incidents.fault(breaker, name, parameters)
 
     def clear_faults(self, breaker: Breaker, names: Iterable[str]) -> None:
         """Switch faults off at a breaker."""
-        breaker.faults.switch_off(names)
+        with self.lock:
+            self._incidents.clear(breaker, names)
+
+    @staticmethod
+    def require_loopback(host: str) -> None:
+        """Raise ValueError for another host: simulated breakers never answer a network, their keys are for show."""
+        if not ipaddress.ip_address(host).is_loopback:
+            raise ValueError(f"{host} is not a loopback address; simulated breakers serve 127.x.y.z only")
 
     # UDP
 
-    def _start_announcing(self) -> None:
-        self._questions = announce.listen_for_questions(self._ports)
-        if self._questions is not None:
-            self._selector.register(self._questions, selectors.EVENT_READ)
+    def _start_announcing(self, announcer: Announcer) -> None:
+        questions = announcer.open()
+        if questions is not None:
+            self._selector.register(questions, selectors.EVENT_READ, announcer)
         for number, breaker in enumerate(self.breakers):
-            if breaker.version != "3.5":
-                delay_s = self._announce_interval_s * number / len(self.breakers)
-                self.later(delay_s, lambda breaker=breaker: self._announce_on(breaker))  # type: ignore[misc]
+            delay_s = announcer.interval_s * number / len(self.breakers)
+            self.later(delay_s, functools.partial(self._announce_on, breaker, announcer.interval_s))
 
-    def _announce_on(self, breaker: Breaker) -> None:
+    def _announce_on(self, breaker: Breaker, interval_s: float) -> None:
         self._announce(breaker)
-        self.later(self._announce_interval_s, lambda: self._announce_on(breaker))
+        self.later(interval_s, lambda: self._announce_on(breaker, interval_s))
 
-    def _announce_soon(self, breaker: Breaker) -> None:
-        if self._announces and breaker.version != "3.5":
-            self.later(BOOT_ANNOUNCEMENT_S, lambda: self._announce(breaker))
-
-    def _announce(self, breaker: Breaker) -> None:
-        if self.is_powered(breaker) and not self.is_served(breaker):
-            announce.announce(breaker, self._ports)
-
-    def _answer_question(self) -> None:
-        if self._questions is None:
-            return
-        try:
-            datagram = self._questions.recv(2048)
-        except OSError:
-            return
-        if announce.is_question(datagram):
-            for breaker in self.breakers:
-                if breaker.version == "3.5":
-                    self._announce(breaker)
+    def _announce(self, breaker: Breaker, is_answer: bool = False) -> None:
+        """3.5 speaks only when asked, the others only of themselves; nobody while a client is connected."""
+        speaks = (breaker.version == "3.5") is is_answer
+        is_there = self.is_powered(breaker) and breaker.faults.get("unreachable") is None
+        if self._announcer is not None and speaks and is_there and not self.is_served(breaker):
+            self._announcer.announce(breaker)
 
 
 def _product(product_id: str) -> Product:
@@ -379,9 +390,3 @@ def _product(product_id: str) -> Product:
         known = ", ".join(f"{product.product_id} ({product.model})" for product in PRODUCTS.values())
         raise ValueError(f"no simulated product {product_id}: one of {known}")
     return PRODUCTS[product_id]
-
-
-def _require_loopback(host: str) -> None:
-    """Simulated breakers never answer a network: their keys are for show."""
-    if not ipaddress.ip_address(host).is_loopback:
-        raise ValueError(f"{host} is not a loopback address; simulated breakers serve 127.x.y.z only")

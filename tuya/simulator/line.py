@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, Mapping
+from typing import TYPE_CHECKING, Any, Deque, List, Mapping, Tuple
 
 from .breaker import Breaker
 from .session import Session
@@ -19,7 +19,10 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Line:
-    """A connection. `open` until either side hung up; all calls with the fleet's lock held."""
+    """A connection. `open` until either side hung up; `forgotten`: open, but the breaker knows nothing of it any more.
+
+    All calls with the fleet's lock held.
+    """
 
     def __init__(self, fleet: Fleet, breaker: Breaker, connection: socket.socket, session: Session) -> None:
         self.fleet = fleet
@@ -29,7 +32,9 @@ class Line:
         self.open = True
         self.forgotten = False
         self._unsent = bytearray()
-        self._waiting: Deque[bytes] = deque()
+        self._kept_back: List[bytes] = []
+        self._waiting: Deque[Tuple[float, bytes]] = deque()
+        self._waiting_bytes = 0
 
     def readable(self) -> None:
         """The socket has something: bytes, an end or an error."""
@@ -41,40 +46,87 @@ class Line:
             data = b""
         if not data:
             self.close()
-            return
-        if self.forgotten or self.breaker.faults.get("mute") is not None:
-            return
-        self.session.receive(data, self.fleet.clock())
-        self.flush()
+        elif not self._is_mute():
+            self.session.receive(data, self.fleet.clock())
+            self.flush()
 
     def push(self, dps: Mapping[int, Any]) -> None:
         """Report DPs."""
-        if self.forgotten or self.breaker.faults.get("mute") is not None:
-            return
-        self.session.push(dps, self.fleet.clock())
-        self.flush()
+        if not self._is_mute():
+            self.session.push(dps, self.fleet.clock())
+            self.flush()
+
+    def _is_mute(self) -> bool:
+        mute = self.breaker.faults.get("mute")
+        return self.forgotten or (mute is not None and not mute["commands"])
 
     def flush(self) -> None:
         """Send what the session has to say; hang up behind it if it wants to."""
         frames, self.session.out = self.session.out, []
-        for delay_s, piece in self.breaker.faults.deliver(frames):
-            if delay_s or self._waiting:
-                self._waiting.append(piece)
-                self.fleet.later(delay_s, self._send_next)
-            else:
-                self._send(piece)
-        if self.session.closing and self.open and not self._waiting:
+        for frame, negotiating in frames:
+            for piece in self.breaker.distortion.apply(frame, negotiating):
+                self._deliver(piece)
+        self._hang_up_if_done()
+
+    def _hang_up_if_done(self) -> None:
+        if self.session.closing and not self._waiting and not self._kept_back:
             self.close()
 
-    def _send_next(self) -> None:
-        if self.open and self._waiting:
-            self._send(self._waiting.popleft())
+    def _deliver(self, frame: bytes) -> None:
+        """Send a frame in the manner of the faults delay, slow, split and join."""
+        faults = self.breaker.faults
+        join = faults.get("join")
+        if join is not None:
+            self._kept_back.append(frame)
+            if len(self._kept_back) >= join["count"]:
+                self._release()
+            elif len(self._kept_back) == 1:
+                self.fleet.later(join["hold_s"], self._release)
+            return
+        delay, slow, split = faults.get("delay"), faults.get("slow"), faults.get("split")
+        if delay is not None:
+            self._wait(delay["delay_s"], b"")
+        cut = slow or split
+        if cut is None:
+            self._wait(0.0, frame)
+            return
+        size = 1 if slow else max(1, cut["size"])
+        for at in range(0, len(frame), size):
+            self._wait(cut["delay_s"], frame[at : at + size])
+
+    def _release(self) -> None:
+        frames, self._kept_back = self._kept_back, []
+        self._wait(0.0, b"".join(frames))
+        self._hang_up_if_done()
+
+    def _wait(self, delay_s: float, piece: bytes) -> None:
+        """Send a piece so long after the one before it."""
+        if not self._waiting and not delay_s:
+            self._send(piece)
+            return
+        self._waiting.append((delay_s, piece))
+        self._waiting_bytes += len(piece)
+        if self._waiting_bytes > UNSENT_LIMIT_BYTES:
+            self.close()
+        elif len(self._waiting) == 1:
+            self.fleet.later(delay_s, self._send_waiting)
+
+    def _send_waiting(self) -> None:
+        if not self.open or not self._waiting:
+            return
+        _, piece = self._waiting.popleft()
+        self._waiting_bytes -= len(piece)
+        if not self.forgotten:
+            self._send(piece)
+        if self._waiting:
+            self.fleet.later(self._waiting[0][0], self._send_waiting)
+        else:
+            self._hang_up_if_done()
 
     def _send(self, data: bytes) -> None:
-        if not self.open:
-            return
-        self._unsent += data
-        self.writable()
+        if self.open and data:
+            self._unsent += data
+            self.writable()
 
     def writable(self) -> None:
         """Send as much as the socket takes."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from Crypto.Random import get_random_bytes
 
+from . import distortion
 from .breaker import Breaker
 from .ciphers import NONCE_BYTES, session_key, sign
 from .frames import Request, Wire
@@ -28,12 +29,15 @@ FIRST_OWN_SEQUENCE = 0x2600
 
 
 class Session:
-    """One connection. out: frames to send, taken by the owner after each call. closing: hang up behind them."""
+    """One connection. up: under way, the handshake (from 3.4 on) is done.
+
+    out: (frame, whether it is of the handshake), taken by the owner after each call. closing: hang up behind them.
+    """
 
     def __init__(self, breaker: Breaker, now_s: float, wall_s: float) -> None:
         self.breaker = breaker
         self.version = breaker.version
-        self.out: List[bytes] = []
+        self.out: List[Tuple[bytes, bool]] = []
         self.closing = False
         self.up = self.version < "3.4"
         self._key = breaker.local_key
@@ -68,6 +72,9 @@ class Session:
             self._handshake(request)
             return
         self.breaker.requests[request.command] = self.breaker.requests.get(request.command, 0) + 1
+        mute = self.breaker.faults.get("mute")
+        if mute is not None and request.command in mute["commands"]:
+            return
         if request.body is None or not request.intact:
             self._misread(request)
         elif request.command == HEART_BEAT:
@@ -84,19 +91,29 @@ class Session:
 
     def _misread(self, request: Request) -> None:
         """Old firmware answers with an error under its own key; from 3.4 on a frame that fails its check is ignored."""
-        if self.version < "3.4":
+        if self.version < "3.4" and not self._shuns(request):
             self._answer(request.command, request.sequence, UNPARSED, code=1)
+
+    def _shuns(self, request: Request) -> bool:
+        """Whether the fault wrong_key keeps us from answering a frame under another key; it may hang up too."""
+        fault = self.breaker.faults.get("wrong_key")
+        if fault is None or (request.intact and request.body is not None):
+            return False
+        self.closing = fault["how"] == "close"
+        return True
 
     def _handshake(self, request: Request) -> None:
         """3.4 and 3.5: three messages. Message 4 is answered under our key whatever key the client used."""
+        if request.command == KEY_START and self._shuns(request):
+            return
         if request.command == KEY_START and not self._device_nonce:
             self._client_nonce = (request.body or bytes(NONCE_BYTES))[:NONCE_BYTES].ljust(NONCE_BYTES, b"\0")
             self._device_nonce = get_random_bytes(NONCE_BYTES)
             self._answer(KEY_ANSWER, request.sequence, self._device_nonce + sign(self._key, self._client_nonce))
         elif request.command == KEY_FINISH and request.intact and request.body == sign(self._key, self._device_nonce):
             self._wire.use_key(session_key(self.version, self._key, self._client_nonce, self._device_nonce))
-            self.up = True
             self.breaker.connected_now()
+            self.up = True
         else:
             self.closing = True
 
@@ -107,11 +124,11 @@ class Session:
         if _json_object(request.body) is None:
             self._answer(request.command, request.sequence, UNVALID, code=1)
             return
-        found = {str(dp): value for dp, value in self.breaker.query().items()}
-        answer: Dict[str, Any] = {"dps": found}
+        answer: Dict[str, Any] = {"dps": self._named(self.breaker.query())}
         if self.version == "3.1":
             answer = {"devId": self.breaker.device_id, **answer}
-        self._answer(request.command, request.sequence, self._json(answer))
+        plain = distortion.content(self.breaker.faults, answer)
+        self._answer(request.command, request.sequence, plain)
 
     def _control(self, request: Request, now_s: float) -> None:
         message = _json_object(request.body) or {}
@@ -125,31 +142,55 @@ class Session:
             self.push(self.breaker.named(asked), now_s)
             return
         self.breaker.writes.append((now_s, asked))
-        self._answer(request.command, request.sequence, b"")
-        self.breaker.send(self.breaker.write(asked))
+        fault = self.breaker.faults.get("write") or {"how": "done"}
+        if fault["how"] == "refused":
+            self._answer(request.command, request.sequence, UNVALID, code=1)
+        elif fault["how"] != "unanswered":
+            self._answer(request.command, request.sequence, b"")
+        if fault["how"] == "done":
+            self.breaker.send(self.breaker.write(asked))
+        elif fault["how"] == "unreported":
+            self.breaker.write(asked)
+        elif fault["how"] == "late":
+            self.breaker.write_later(asked, fault["delay_s"])
 
     def _refresh(self, request: Request, now_s: float) -> None:
+        fault = self.breaker.faults.get("refresh")
+        if fault is not None:
+            if fault["how"] == "error":
+                self._answer(UPDATEDPS, request.sequence, UNVALID, code=1)
+            elif fault["how"] == "empty":
+                self._answer(UPDATEDPS, request.sequence, b"")
+            self.closing = fault["how"] == "close"
+            return
         named = (_json_object(request.body) or {}).get("dpId")
         dps = [dp for dp in named if isinstance(dp, int)] if isinstance(named, list) else []
         self._answer(UPDATEDPS, request.sequence, b"")
         self.push(self.breaker.refresh(dps), now_s)
 
     def _status(self, dps: Mapping[int, Any], now_s: float) -> bytes:
-        values = {str(dp): value for dp, value in dps.items()}
-        stamp_s = math.floor(now_s + self._wall_offset_s)
+        jump = self.breaker.faults.get("clock") or {"jump_s": 0.0}
+        stamp_s = math.floor(now_s + self._wall_offset_s + jump["jump_s"])
+        message: Dict[str, Any] = {"devId": self.breaker.device_id, "dps": self._named(dps), "t": stamp_s}
         if self.version >= "3.4":
-            return self._json({"protocol": 4, "t": stamp_s, "data": {"dps": values}})
-        return self._json({"devId": self.breaker.device_id, "dps": values, "t": stamp_s})
+            message = {"protocol": 4, "t": stamp_s, "data": {"dps": self._named(dps)}}
+        return distortion.content(self.breaker.faults, message)
 
-    @staticmethod
-    def _json(message: Mapping[str, Any]) -> bytes:
-        return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode()
+    def _named(self, dps: Mapping[int, Any]) -> Dict[str, Any]:
+        """DPs as JSON names them: by a string."""
+        return {str(dp): value for dp, value in distortion.values(self.breaker.faults, dps).items()}
 
     def _answer(self, command: int, sequence: int, plain: bytes, *, code: int = 0, pushed: bool = False) -> None:
-        if self.version == "3.5":
+        unknown = self.breaker.faults.get("unknown_command")
+        if unknown is not None and self.up and plain:
+            self._append(unknown["command"], sequence, plain, code, pushed)
+        self._append(command, sequence, plain, code, pushed)
+
+    def _append(self, command: int, sequence: int, plain: bytes, code: int, pushed: bool) -> None:
+        if self.version == "3.5" or self.breaker.faults.get("own_sequence") is not None:
             sequence = self._own_sequence
             self._own_sequence += 1
-        self.out.append(self._wire.answer(command, sequence, plain, code=code, pushed=pushed))
+        self.out.append((self._wire.answer(command, sequence, plain, code=code, pushed=pushed), not self.up))
 
 
 def _json_object(body: Optional[bytes]) -> Optional[Dict[str, Any]]:
