@@ -17,9 +17,13 @@ fits() {
 
 find_python() {
     local name
-    for name in "${PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 \
+    if [ -n "${PYTHON:-}" ]; then
+        fits "$PYTHON" && printf '%s\n' "$PYTHON"
+        return
+    fi
+    for name in python3 python3.14 python3.13 python3.12 python3.11 python3.10 python3.9 \
         /usr/bin/python3 /usr/local/bin/python3; do
-        if [ -n "$name" ] && command -v "$name" >/dev/null 2>&1 && fits "$name"; then
+        if fits "$name"; then
             printf '%s\n' "$name"
             return 0
         fi
@@ -28,8 +32,8 @@ find_python() {
 }
 
 if ! python=$(find_python); then
-    echo "install.sh: no Python 3.9 or newer was found (looked for python3 and python3.9 ... python3.14)." >&2
-    echo "Install it (Debian, Ubuntu, Raspberry Pi OS: sudo apt install python3), or name one: PYTHON=/path/to/python3 bash install.sh" >&2
+    echo "install.sh: no Python 3.9 or newer was found (looked for ${PYTHON:-python3 and python3.9 ... python3.14})." >&2
+    echo "Install it (Debian, Ubuntu: sudo apt install python3) or name one: PYTHON=/path/to/python3 bash install.sh" >&2
     exit 1
 fi
 

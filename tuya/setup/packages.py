@@ -25,6 +25,8 @@ CLI_PINS = "requirements-cli.txt"
 PIP_TIMEOUT_S = 900.0  # compiling pycryptodome on a small board takes minutes
 MACHINES_WITH_WHEELS = ("x86_64", "aarch64", "i686")
 
+_NOT_REACHED = "pip cannot reach the package index"
+
 Say = Callable[[str], None]
 
 
@@ -124,6 +126,8 @@ def _fill(
             return
         failures.append(failure)
         say(f"{failure}; trying another way")
+        if _NOT_REACHED in failure:
+            break  # another pip would wait for the same index
     if offline is None:
         try:
             _fill_from(source, staged, pins)
@@ -253,11 +257,11 @@ def why_pip_failed(output: str) -> str:
         ("DO NOT MATCH THE HASHES", "pip found a package with another content than pinned, and refused it"),
         ("Permission denied", "pip may not write here"),
         ("No space left on device", "the disk is full"),
-        ("NameResolutionError", "pip cannot reach the package index (its name is not resolved: no network?)"),
-        ("Temporary failure in name resolution", "pip cannot reach the package index (no network?)"),
-        ("NewConnectionError", "pip cannot reach the package index (no network?)"),
-        ("ConnectTimeoutError", "pip cannot reach the package index (no answer)"),
-        ("ProxyError", "pip cannot reach the package index through the proxy that is set"),
+        ("NameResolutionError", f"{_NOT_REACHED} (its name is not resolved: no network?)"),
+        ("Temporary failure in name resolution", f"{_NOT_REACHED} (no network?)"),
+        ("NewConnectionError", f"{_NOT_REACHED} (no network?)"),
+        ("ConnectTimeoutError", f"{_NOT_REACHED} (no answer)"),
+        ("ProxyError", f"{_NOT_REACHED} through the proxy that is set"),
         ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the certificate of the package index (wrong clock, proxy?)"),
         ("error: command", "pycryptodome could not be compiled: install gcc and python3-dev"),
     )

@@ -1,0 +1,67 @@
+"""Wheels made from the installed packages, and a fresh plugin folder pinned to them: no network is needed."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def make_wheel(folder: Path, name: str, release: str, tag: str, files: dict[str, bytes]) -> Path:
+    path = folder / f"{name}-{release}-{tag}.whl"
+    info = f"{name}-{release}.dist-info"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in files.items():
+            archive.writestr(member, content)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {release}\n")
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def pin_line(path: Path) -> str:
+    name, release = path.name.split("-")[:2]
+    return f"{name}=={release} \\\n    --hash=sha256:{sha256(path)}\n"
+
+
+@pytest.fixture(scope="session")
+def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Wheels of the two packages of lib/ and of one of lib/cli/, packed from what is installed here."""
+    folder = tmp_path_factory.mktemp("wheelhouse")
+    for name in ("tinytuya", "pycryptodome", "mdurl"):
+        distribution = importlib.metadata.distribution(name)
+        contents = {
+            str(file): Path(str(file.locate())).read_bytes()
+            for file in distribution.files or []
+            if file.suffix != ".pyc" and ".." not in file.parts and not file.parts[0].endswith(".dist-info")
+        }
+        # "none-any" is a white lie for pycryptodome: these wheels are for this machine only, and never leave it
+        make_wheel(folder, name, distribution.version, "py3-none-any", contents)
+    return folder
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, wheelhouse: Path) -> Path:
+    """A plugin folder as after a clone, in a path with a space and a quote, pinned to the wheels of wheelhouse."""
+    folder = tmp_path / "it's a plugin"
+    copy_plugin(folder, wheelhouse)
+    return folder
+
+
+def copy_plugin(folder: Path, wheelhouse: Path) -> None:
+    folder.mkdir()
+    shutil.copytree(REPOSITORY / "tuya", folder / "tuya", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "install.sh", folder)
+    wheels = {path.name.split("-")[0]: pin_line(path) for path in wheelhouse.glob("*.whl")}
+    (folder / "requirements.txt").write_text("# for lib/\n" + wheels["tinytuya"] + wheels["pycryptodome"])
+    (folder / "requirements-cli.txt").write_text(wheels["mdurl"])

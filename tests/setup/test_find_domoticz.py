@@ -1,0 +1,152 @@
+"""Domoticz and its Python, found in file systems made for the test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuya.setup import find_domoticz
+from tuya.setup.find_domoticz import Domoticz, find, python_of
+
+
+@pytest.fixture(autouse=True)
+def _no_hints(monkeypatch):
+    for name in ("DOMOTICZ_BIN", "DOMOTICZ_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def program(path: Path, content: bytes = b"#!/bin/sh\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(0o755)
+    return path
+
+
+def library(root: Path, relative: str) -> Path:
+    path = root / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+PLUGIN = Path("/somewhere/plugin")
+
+
+def test_nothing_there(tmp_path):
+    assert find(PLUGIN, tmp_path) is None
+
+
+def test_in_a_usual_folder_with_its_www(tmp_path):
+    binary = program(tmp_path / "home/pi/domoticz/domoticz")
+    (tmp_path / "home/pi/domoticz/www").mkdir()
+    assert find(PLUGIN, tmp_path) == Domoticz(binary, tmp_path / "home/pi/domoticz", "usual folder")
+
+
+def test_around_the_plugin_folder_before_a_usual_one(tmp_path):
+    program(tmp_path / "opt/domoticz/domoticz")
+    mine = program(tmp_path / "srv/dz/domoticz")
+    found = find(tmp_path / "srv/dz/plugins/tuya", tmp_path)
+    assert found is not None
+    assert (found.binary, found.how) == (mine, "this plugin lies in its folder")
+
+
+def test_named_by_a_service(tmp_path):
+    binary = program(tmp_path / "srv/elsewhere/domoticz")
+    unit = tmp_path / "etc/systemd/system/domoticz.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text("[Service]\nUser=dz\nExecStart=-/srv/elsewhere/domoticz -www 8080\n")
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.binary, found.how) == (binary, "service /etc/systemd/system/domoticz.service")
+
+
+def test_running_process_wins_and_its_library_is_the_python(tmp_path):
+    program(tmp_path / "opt/domoticz/domoticz")
+    running = program(tmp_path / "srv/domoticz")
+    process = tmp_path / "proc/77"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("domoticz\n")
+    (process / "cmdline").write_bytes(str(running).encode() + b"\0-www\08080\0")
+    (process / "exe").symlink_to(running)
+    mapped = "7f00-7f01 r-xp 0 08:01 12 /usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0\n"
+    (process / "maps").write_text("55-56 r-xp 0 08:01 11 /srv/domoticz\n" + mapped)
+    interpreter = program(tmp_path / "usr/bin/python3.11")
+    library(tmp_path, "usr/lib/libpython3.13.so")
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.binary, found.pid) == (running, 77)
+    loaded = python_of(found, tmp_path)
+    assert loaded is not None
+    assert (loaded.minor, loaded.library.name) == (11, "libpython3.11.so.1.0")
+    assert loaded.interpreter in (str(interpreter), "/usr/bin/python3.11")
+
+
+def test_a_process_of_another_user_is_found_by_its_command_line(tmp_path):
+    running = program(tmp_path / "srv/domoticz")
+    process = tmp_path / "proc/78"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("domoticz\n")
+    (process / "cmdline").write_bytes(str(running).encode() + b"\0")
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.binary, found.pid) == (running, 78)
+
+
+def test_other_processes_are_not_taken_for_domoticz(tmp_path):
+    process = tmp_path / "proc/79"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("domoticz-helper\n")
+    assert find(PLUGIN, tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "installed", "expected"),
+    [
+        (b"python3.12\0python3.11\0python3.9\0", ("3.13", "3.11", "3.9"), 11),  # a release older than the newest Python
+        (b"python3.14\0python3.13\0", ("3.13",), 13),
+        (b"nothing to see", ("3.10", "3.9"), 10),
+    ],
+)
+def test_the_newest_library_that_the_release_knows(tmp_path, known, installed, expected):
+    binary = program(tmp_path / "opt/domoticz/domoticz", known)
+    for version in installed:
+        library(tmp_path, f"usr/lib/x86_64-linux-gnu/libpython{version}.so")
+        program(tmp_path / f"usr/bin/python{version}")
+    loaded = python_of(Domoticz(binary, binary.parent, ""), tmp_path)
+    assert loaded is not None
+    assert (loaded.minor, loaded.interpreter) == (expected, str(tmp_path / f"usr/bin/python3.{expected}"))
+
+
+def test_a_library_without_its_development_name_is_not_loadable(tmp_path):
+    binary = program(tmp_path / "opt/domoticz/domoticz")
+    library(tmp_path, "usr/lib/x86_64-linux-gnu/libpython3.11.so.1.0")
+    assert python_of(Domoticz(binary, binary.parent, ""), tmp_path) is None
+
+
+def test_an_interpreter_beside_its_library_is_preferred(tmp_path):
+    binary = program(tmp_path / "opt/domoticz/domoticz")
+    library(tmp_path, "usr/local/lib/libpython3.12.so")
+    program(tmp_path / "usr/bin/python3.12")
+    beside = program(tmp_path / "usr/local/bin/python3.12")
+    loaded = python_of(Domoticz(binary, binary.parent, ""), tmp_path)
+    assert loaded is not None
+    assert loaded.interpreter == str(beside)
+
+
+def test_named_by_the_environment(tmp_path, monkeypatch):
+    binary = program(tmp_path / "wrapped/start")
+    monkeypatch.setenv("DOMOTICZ_BIN", str(binary))
+    monkeypatch.setenv("DOMOTICZ_ROOT", str(tmp_path / "share"))
+    assert find(PLUGIN, tmp_path) == Domoticz(binary, tmp_path / "share", "DOMOTICZ_BIN")
+
+
+def test_containers_are_recognised_by_their_image(tmp_path, monkeypatch):
+    program(tmp_path / "docker", b'#!/bin/sh\necho "dz domoticz/domoticz:stable"; echo "db postgres:15"\n')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_domoticz.containers() == ["dz"]
+
+
+def test_without_a_container_engine_there_are_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_domoticz.containers() == []

@@ -1,0 +1,159 @@
+"""lib/ from pins: pip that refuses, no network, no pip, a failure in the middle."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuya.setup import packages
+from tuya.setup.errors import SetupError
+
+
+@pytest.fixture
+def lines():
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _only_what_the_test_gives(monkeypatch, tmp_path):
+    """No pip settings of this machine, and no pip but the one the test names."""
+    for name in ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE", "PIP_CERT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(packages.wheels, "settings_of_pip", lambda environ: {})
+    monkeypatch.setattr(packages, "_bundled_pip_wheels", list)
+    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: None)
+
+
+def python_with_pip(tmp_path: Path, monkeypatch, script: str) -> str:
+    """A python whose `-m pip` is a shell script; it is also the one that runs the set-up."""
+    fake = tmp_path / "python3"
+    fake.write_text(f'#!/bin/sh\ncase "$*" in *--version*) echo pip 23.0; exit 0;; esac\n{script}\n')
+    fake.chmod(0o755)
+    monkeypatch.setattr(packages.sys, "executable", str(fake))
+    return str(fake)
+
+
+EXTERNALLY_MANAGED = 'echo "error: externally-managed-environment" >&2; exit 1'
+NO_NETWORK = 'echo "ERROR: NewConnectionError(...) Failed to establish a new connection" >&2; exit 1'
+
+
+def test_lib_is_complete_and_stamped(fresh, wheelhouse, lines):
+    packages.make_lib(fresh, sys.executable, wheelhouse, lines.append)
+    assert (fresh / "lib/tinytuya/__init__.py").exists()
+    assert (fresh / "lib/Crypto/__init__.py").exists()
+    assert (fresh / "lib/cli/mdurl/__init__.py").exists()
+    assert packages.is_current(fresh)
+    assert "tinytuya 1.20.0, pycryptodome" in lines[0]
+    assert [path.name for path in fresh.glob(".lib-*")] == []
+
+
+def test_lib_can_be_read_by_the_user_that_domoticz_runs_as(fresh, wheelhouse, lines):
+    packages.make_lib(fresh, sys.executable, wheelhouse, lines.append)
+    for path in (fresh / "lib", fresh / "lib/Crypto", fresh / "lib/tinytuya/__init__.py", fresh / "lib/STAMP"):
+        assert path.stat().st_mode & stat.S_IROTH, path
+
+
+def test_changed_pins_make_lib_outdated(fresh, wheelhouse, lines):
+    packages.make_lib(fresh, sys.executable, wheelhouse, lines.append)
+    (fresh / "requirements.txt").write_text((fresh / "requirements.txt").read_text() + "# newer\n")
+    assert not packages.is_current(fresh)
+
+
+def test_pip_that_refuses_is_replaced_by_wheels_from_where_pips_settings_say(
+    fresh, wheelhouse, lines, tmp_path, monkeypatch
+):
+    python = python_with_pip(tmp_path, monkeypatch, EXTERNALLY_MANAGED)
+    monkeypatch.setattr(packages.wheels, "settings_of_pip", lambda environ: {"find-links": str(wheelhouse)})
+    packages.make_lib(fresh, python, None, lines.append)
+    assert packages.is_current(fresh)
+    assert "pip refuses: this Python is externally managed; trying another way" in lines
+
+
+def test_no_network_says_so_once_and_names_the_ways_out(fresh, lines, tmp_path, monkeypatch):
+    python = python_with_pip(tmp_path, monkeypatch, NO_NETWORK)
+    with pytest.raises(SetupError) as caught:
+        packages.make_lib(fresh, python, None, lines.append)
+    text = str(caught.value)
+    assert text.count("pip cannot reach the package index (no network?)") == 1
+    assert "--wheels FOLDER" in text
+    assert "PIP_INDEX_URL=" in text
+    assert not (fresh / "lib").exists()
+
+
+def test_a_failure_leaves_the_old_lib_untouched(fresh, lines, tmp_path, monkeypatch):
+    (fresh / "lib").mkdir()
+    (fresh / "lib/STAMP").write_text("old")
+    python = python_with_pip(
+        tmp_path, monkeypatch, 'mkdir -p "$PWD/lib/x"; echo "ERROR: No space left on device"; exit 1'
+    )
+    with pytest.raises(SetupError, match="the disk is full"):
+        packages.make_lib(fresh, python, None, lines.append)
+    assert (fresh / "lib/STAMP").read_text() == "old"
+    assert [path.name for path in fresh.glob(".lib-*")] == []
+
+
+def test_without_pip_the_distributions_own_is_borrowed(fresh, wheelhouse, lines, tmp_path, monkeypatch):
+    """The last resort. The borrowed pip is this test's: a module that unpacks what --target says."""
+    borrowed = tmp_path / "pip-1-py3-none-any.whl" / "pip"
+    borrowed.mkdir(parents=True)
+    (borrowed / "__main__.py").write_text(
+        "import pathlib, sys, zipfile\n"
+        "target = sys.argv[sys.argv.index('--target') + 1]\n"
+        f"for wheel in pathlib.Path({str(wheelhouse)!r}).glob('*.whl'):\n"
+        "    zipfile.ZipFile(wheel).extractall(target)\n"
+    )
+    monkeypatch.setattr(packages, "pips", lambda python: iter(()))
+    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: borrowed.parent)
+    packages.make_lib(fresh, sys.executable, None, lines.append)
+    assert (fresh / "lib/tinytuya/__init__.py").exists()
+
+
+def test_without_pip_or_index_the_message_says_what_is_missing(fresh, lines, monkeypatch):
+    monkeypatch.setattr(packages, "pips", lambda python: iter(()))
+    with pytest.raises(SetupError) as caught:
+        packages.make_lib(fresh, sys.executable, None, lines.append)
+    assert "there is no pip, and no setting of pip" in str(caught.value)
+
+
+def test_an_offline_folder_without_the_packages_says_how_to_fill_it(fresh, lines, tmp_path, monkeypatch):
+    python = python_with_pip(tmp_path, monkeypatch, 'echo "ERROR: No matching distribution found for x" >&2; exit 1')
+    with pytest.raises(SetupError) as caught:
+        packages.make_lib(fresh, python, tmp_path, lines.append)
+    assert f"no wheel of tinytuya 1.20.0 for Python {sys.version.split()[0]} on" in str(caught.value)
+    assert "pip download --no-deps --require-hashes" in str(caught.value)
+
+
+def test_a_machine_without_wheels_is_told_that_it_compiles(fresh, lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "machine", lambda: "armv7l")
+    log = tmp_path / "log"
+    python = python_with_pip(tmp_path, monkeypatch, f'echo "$*" >> {log}; echo "error: command gcc failed" >&2; exit 1')
+    with pytest.raises(SetupError, match="could not be compiled: install gcc and python3-dev"):
+        packages.make_lib(fresh, python, None, lines.append)
+    assert any("no ready-made pycryptodome for this machine (armv7l)" in line for line in lines)
+    assert "--only-binary" not in log.read_text()
+
+
+def test_settings_that_contradict_target_do_not_reach_pip(monkeypatch):
+    for name in ("PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"):
+        monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setenv("PIP_USER", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://mine/simple")
+    environment = packages.pip_environment()
+    assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"} & set(environment)
+    assert (environment["PIP_USER"], environment["PIP_INDEX_URL"]) == ("0", "http://mine/simple")
+
+
+@pytest.mark.parametrize(
+    ("output", "meaning"),
+    [
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "another content than pinned"),
+        ("SSLError(CERTIFICATE_VERIFY_FAILED)", "does not trust the certificate"),
+        ("ERROR: one\nERROR: http://me:secret@index/ two", "pip failed: http://index/ two"),
+        ("", "no reason"),
+    ],
+)
+def test_pips_failures_in_plain_words(output, meaning):
+    assert meaning in packages.why_pip_failed(output)
