@@ -123,8 +123,10 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             one = replace(one, labels=tuple(value.split(",")))
         elif name == "signed_by" and role in ("power", "phase") and value.isdigit():
             one = replace(one, signed_by=int(value))
-        elif word == "else" and role in MEASURES | {"phase": ""}:
+        elif word == "else" and role in (*MEASURES, "phase"):
             one = replace(one, fallback=True)
+        elif word == "by_id" and role in (*MEASURES, "faults"):
+            one = replace(one, by_id=True)
         elif word == "zero_when_off" and role == "power":
             one = replace(one, zero_when_off=True)
         elif _LSB.match(word) and (role in MEASURES or role == "phase") and not seen_lsb:

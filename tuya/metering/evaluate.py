@@ -145,7 +145,7 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
                 temperatures.append(value)
             elif key[0] == "increment":
                 increments.append(value)
-            elif one.fallback:
+            elif one.fallback or (one.role == "phase" and key[0] == "leakage"):
                 fallbacks.append((key, value))
             else:
                 found.setdefault(key, value)
@@ -185,7 +185,24 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
             elif role in verdict.corrected:
                 old = found[role, channel]
                 found[role, channel] = Value(verdict.values[role], old.dps, old.one, True)
+    for key in [key for key, value in found.items() if value.one.needs_proof and not value.certain]:
+        if not {("voltage", key[1]), ("current", key[1])} <= set(found):
+            note(f"circuit {key[1]}: {key[0]} left out: its scale is doubtful and V and I are missing")
+            del found[key]
+    _believe_total(found, note)
     _believe_rest(found, note)
+
+
+def _believe_total(found: Dict[Key, Value], note: Note) -> None:
+    """Leave the device's own sum out where it is off by a power of ten from its circuits (it may lag a little)."""
+    total = found.get(("power", TOTAL))
+    parts = [value.amount for (role, channel), value in found.items() if role == "power" and channel != TOTAL]
+    if total is None or total.certain or len(parts) < 2:
+        return
+    size = sum(abs(part) for part in parts)
+    if size >= 50 and abs(total.amount) > 5 * size:
+        note(f"total power left out: {total.amount:g} W is more than its circuits carry together")
+        del found["power", TOTAL]
 
 
 def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
@@ -195,6 +212,7 @@ def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
             kept = physics.plausible_frequency(value.amount)
         else:
             voltage, current, power = (found.get((role, key[1])) for role in ("voltage", "current", "power"))
+            voltage = voltage or found.get(("voltage", TOTAL))
             apparent_va = voltage.amount * abs(current.amount) if voltage and current else None
             kept = physics.plausible_factor(value.amount, apparent_va, power.amount if power else None)
         if kept is None:

@@ -51,7 +51,9 @@ class Field:
     signed_by: a DP that says "reverse" where the value itself has no sign. fallback: used only where no other
     field gives the quantity. zero_when_off: the value goes stale when the relay opens, and is 0 then.
     no_data: a value that means "nothing measured". certain: the LSB is the user's, physics never corrects it.
-    doubtful: the thing model is the only witness of the LSB.
+    doubtful: the thing model is the only witness of the LSB, and models err here. needs_proof: doubtful to the point
+    that the value is shown only beside V and I. by_id: believed only where product id or wish names the layout.
+    power_lsb_known: the LSB of the power in 15-byte records is given.
     """
 
     dp: int
@@ -69,6 +71,8 @@ class Field:
     maximum: Optional[float] = None
     certain: bool = False
     doubtful: bool = False
+    needs_proof: bool = False
+    by_id: bool = False
     invert: bool = False
     power_lsb_known: bool = False
 

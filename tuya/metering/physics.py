@@ -15,6 +15,7 @@ POWERS_OF_TEN = (1, 2, 3)
 # after a correction by a power of ten the load must look like one: below this P / (V I) another cause is as likely
 # (V, I and P of different moments), and the power is left out
 LEAST_FACTOR = 0.2
+ABSURD_FACTOR = 0.02
 FREQUENCY_MIN_HZ = 40.0
 FREQUENCY_MAX_HZ = 70.0
 
@@ -83,9 +84,17 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> V
             correct("power", factor, f"{power:g} W is more than {voltage:g} V x {current:g} A, scale error")
         else:
             refuse("power", f"{power:g} W does not fit {voltage:g} V x {current:g} A")
+    elif "current" in doubtful and _absurd(voltage, current, power):
+        refuse("power", f"{power:g} W is next to nothing of {voltage:g} V x {current:g} A: one of the scales is wrong")
+        refuse("current", "see power")
     elif power and "power" in doubtful and "voltage" in corrected:
         refuse("power", "the thing model is wrong about the voltage, and its power fits two scales")
     return Verdict(known, corrected, tuple(refused), tuple(notes))
+
+
+def _absurd(voltage: float, current: float, power: float) -> bool:
+    """Say whether a real power is so far below V I that a model's scale must be wrong (lowest real one seen: 0.08)."""
+    return abs(power) >= 5 and voltage * abs(current) > abs(power) / ABSURD_FACTOR
 
 
 def _raised_voltage(known: Mapping[str, float]) -> Optional[float]:

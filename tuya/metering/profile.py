@@ -11,12 +11,14 @@ from typing import AbstractSet, Dict, Mapping, Optional, Tuple
 from . import codes, shape, wishes
 from .catalogue import load
 from .evaluate import POWER_ON_SPELLINGS, read
-from .layout import DEFAULT_POWER_MAX_AGE_S, Layout
+from .layout import DEFAULT_POWER_MAX_AGE_S, Field, Layout
+from .model import models
 from .reading import Channel, Reading
 
 COUNTDOWN_MAX_S = 86400
 # a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
 MAX_REFRESH_DPS = 9
+BREAKER_DP = 16
 EMPTY = Layout("unknown", ())
 
 
@@ -84,7 +86,7 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         matched_by, why = "product", (f"product {product_id} is {product.title}, layout {layout.name}", *reason)
         layout = _with_model(layout, mapping)
     else:
-        layout = codes.layout(mapping)
+        layout = codes.layout(mapping, dps)
         if layout is not None:
             matched_by = "codes"
             why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
@@ -122,19 +124,22 @@ def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Lay
 
 
 def _with_model(layout: Layout, mapping: object) -> Layout:
-    """Return the layout with the fault labels of the device's own thing model."""
-    labels = {model.dp: codes.labels_of(model) for model in codes.models(mapping)}
-    return replace(
-        layout,
-        fields=tuple(
-            replace(one, labels=labels[one.dp]) if one.role == "faults" and labels.get(one.dp) else one
-            for one in layout.fields
-        ),
-    )
+    """Return the layout with the fault labels of the device's own thing model, and with a relay that only it names."""
+    known = {model.dp: model for model in models(mapping)}
+    fields = []
+    for one in layout.fields:
+        model = known.get(one.dp)
+        if model is not None and one.role == "faults" and model.labels:
+            one = replace(one, labels=model.labels)
+        fields.append(one)
+    relay = known.get(BREAKER_DP)
+    if relay is not None and relay.code == "switch" and not layout.switch_dps:
+        fields = [one for one in fields if one.dp != BREAKER_DP] + [Field(BREAKER_DP, "switch")]
+    return replace(layout, fields=tuple(fields))
 
 
 def _controls(layout: Layout, mapping: object, dps: Mapping[int, object]) -> Dict[int, Control]:
-    ranges = {model.dp: model.values.get("range") for model in codes.models(mapping)}
+    choices = {model.dp: model.choices for model in models(mapping)}
     found: Dict[int, Control] = {}
     for one in layout.of("switch", "child_lock", "power_on", "countdown"):
         present = dps.get(one.dp)
@@ -145,10 +150,9 @@ def _controls(layout: Layout, mapping: object, dps: Mapping[int, object]) -> Dic
             if present is None or (isinstance(present, int) and not isinstance(present, bool)):
                 found[one.dp] = Control(one.dp, one.role, "int", minimum=0, maximum=COUNTDOWN_MAX_S)
         else:
-            listed = ranges.get(one.dp)
-            spelled = next((words for words in POWER_ON_SPELLINGS if present in words), POWER_ON_SPELLINGS[0])
-            if isinstance(listed, list) and listed and all(isinstance(word, str) for word in listed):
-                spelled = tuple(listed)
+            # what was read decides: thing models name power_off ... last where the device says off ... memory
+            read_as = [words for words in POWER_ON_SPELLINGS if present in words]
+            spelled = read_as[0] if read_as else choices.get(one.dp) or POWER_ON_SPELLINGS[0]
             if present is None or isinstance(present, str):
                 found[one.dp] = Control(one.dp, one.role, "enum", values=spelled)
     return found

@@ -91,6 +91,11 @@ def byte_forms(value: object) -> Tuple[bytes, ...]:
     return tuple(forms)
 
 
+def is_empty(value: object) -> bool:
+    """Say whether a raw value is there and holds nothing: empty text, or zero bytes only."""
+    return isinstance(value, str) and (not value or any(data and not any(data) for data in byte_forms(value)))
+
+
 def sliced(value: object, part: Slice) -> Optional[int]:
     """Return the integer in a slice of a raw value of exactly part.size bytes; None where there is none."""
     for data in byte_forms(value):
@@ -174,6 +179,11 @@ def _with_header(data: bytes) -> Phase:
     )
 
 
+def _looks_like_alarms(data: bytes) -> bool:
+    """Say whether 8 bytes are two records of an alarm set: they would pass as a voltage of 25.6 to 230.5 V."""
+    return len(data) == 8 and all(1 <= data[at] <= 9 and data[at + 1] <= 1 for at in (0, 4))
+
+
 def _record(data: bytes, lengths: Tuple[int, ...], power_lsb_w: Optional[float]) -> Optional[Phase]:
     size = len(data)
     if size not in lengths or not any(data):
@@ -185,6 +195,8 @@ def _record(data: bytes, lengths: Tuple[int, ...], power_lsb_w: Optional[float])
     elif size in (9, 11):
         # V, I, P as u24 each (11: two unknown bytes behind them)
         phase = Phase(_uint(data, 0, 3) / 10, _uint(data, 3, 6) / 1000, float(_uint(data, 6, 9)))
+    elif _looks_like_alarms(data):
+        return None
     else:
         phase = _plain(data)
     if phase is None or not VOLTAGE_MIN_V <= phase.voltage_v <= VOLTAGE_MAX_V:

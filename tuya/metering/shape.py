@@ -1,12 +1,186 @@
-"""Recognises a device without product id and thing model by its DPs. Knows the layouts, no product."""
+"""Recognises a device without product id and thing model by its DPs. Knows layouts, no product.
+
+A layout is believed when it explains a whole circuit (V, I and P that belong together), contradicts no DP, and no
+other layout explains as much in another way. One DP alone proves nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Mapping, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
 
-from .layout import Layout
+from . import raw
+from .evaluate import read, scalar
+from .layout import MEASURES, Field, Layout
+from .raw import possible
+from .reading import Reading
+
+# below this P / (V I) two quantities have been mixed up; seen as the lowest real one: 0.08
+LEAST_FACTOR = 0.05
+SMALL_VA = 5.0
+# mains of an idle circuit, where no load proves the voltage: 100 to 127 V and 200 to 257 V countries
+IDLE_VOLTAGES_V = ((95.0, 135.0), (195.0, 265.0))
+LOADED_SCORE, IDLE_SCORE = 6, 3
+# from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
+STRONG_CIRCUITS = 2
+MARGIN = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How one layout fits: its points, what it explains, and what speaks against it ("" = nothing)."""
+
+    layout: Layout
+    score: int
+    circuits: int
+    explained: FrozenSet[int]
+    against: str = ""
+
+
+def _circuit(voltage: float, current: float, power: float) -> Tuple[int, str]:
+    """Return (points, what speaks against it) of V, I and P taken together."""
+    if not raw.VOLTAGE_MIN_V <= voltage <= raw.VOLTAGE_MAX_V:
+        return 0, f"{voltage:g} V is no mains voltage"
+    if not possible(voltage, current, power):
+        return 0, f"{power:g} W does not fit {voltage:g} V x {current:g} A"
+    apparent_va = voltage * abs(current)
+    if not current or not power:
+        if power or apparent_va > 10 * SMALL_VA:
+            return 0, f"{power:g} W beside {current:g} A"
+        idle = any(low <= voltage <= high for low, high in IDLE_VOLTAGES_V)
+        return (IDLE_SCORE, "") if idle else (0, f"{voltage:g} V without a load is no known mains")
+    if apparent_va > SMALL_VA and abs(power) < LEAST_FACTOR * apparent_va:
+        return 0, f"{power:g} W is too little for {voltage:g} V x {current:g} A"
+    return LOADED_SCORE, ""
+
+
+def _amounts(layout: Layout, dps: Mapping[int, object]) -> Tuple[Dict[str, Dict[str, float]], FrozenSet[int], str]:
+    """Return circuit -> role -> amount as sent (no physics), the DPs used, and a contradiction of types."""
+    circuits: Dict[str, Dict[str, float]] = {}
+    used = set()
+    for one in layout.of("voltage", "current", "power", "phase"):
+        value = dps.get(one.dp)
+        if value is None:
+            continue
+        if one.role == "phase":
+            if raw.is_empty(value):
+                continue
+            record = raw.phase(value, one.records or raw.ALL_RECORDS)
+            if record is None:
+                return {}, frozenset(), f"DP {one.dp} holds no phase record"
+            used.add(one.dp)
+            found = {"voltage": record.voltage_v, "current": record.current_a}
+            if record.power_w is not None:
+                found["power"] = record.power_w
+            circuits.setdefault(one.channel, {}).update(found)
+            continue
+        if one.part is None and raw.number(value) is None:
+            return {}, frozenset(), f"DP {one.dp} holds no number"
+        amount = scalar(one, value)
+        if amount is not None and not (one.role == "voltage" and amount == 0):
+            used.add(one.dp)
+            circuits.setdefault(one.channel, {}).setdefault(one.role, amount)
+    return circuits, frozenset(used), ""
+
+
+def _states(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, FrozenSet[int], str]:
+    """Return (points, DPs, contradiction) of the DPs around the readings: types only."""
+    points = 0
+    used = set()
+    for one in layout.fields:
+        value = dps.get(one.dp)
+        if value is None:
+            continue
+        if one.role in ("switch", "child_lock"):
+            if not isinstance(value, bool):
+                return 0, frozenset(), f"DP {one.dp} should be a switch"
+        elif one.role in ("energy", "returned", "increment", "countdown", "faults"):
+            if raw.number(value) is None:
+                return 0, frozenset(), f"DP {one.dp} should be a number"
+        elif one.role == "alarm_set":
+            if not isinstance(value, str):
+                return 0, frozenset(), f"DP {one.dp} should be an alarm set"
+        elif one.role == "power_on":
+            if not isinstance(value, str):
+                return 0, frozenset(), f"DP {one.dp} should be a word"
+        else:
+            continue
+        points += 1
+        used.add(one.dp)
+    return points, frozenset(used), ""
+
+
+def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
+    """Return how well a layout explains the DPs."""
+    circuits, used, against = _amounts(layout, dps)
+    if against:
+        return Fit(layout, 0, 0, frozenset(), against)
+    points, state_dps, against = _states(layout, dps)
+    if against:
+        return Fit(layout, 0, 0, frozenset(), against)
+    score = proven = 0
+    for channel, amounts in circuits.items():
+        if channel != "total" and {"voltage", "current", "power"} <= set(amounts):
+            gained, against = _circuit(amounts["voltage"], amounts["current"], amounts["power"])
+            if against:
+                return Fit(layout, 0, 0, frozenset(), against)
+            score += gained
+            proven += 1
+    if not proven:
+        return Fit(layout, 0, 0, frozenset(), "no circuit with V, I and P")
+    explained = used | state_dps
+    if len(explained) < 2:
+        return Fit(layout, 0, 0, frozenset(), "one DP alone proves nothing")
+    if score <= IDLE_SCORE and not state_dps:
+        return Fit(layout, 0, 0, frozenset(), "an idle circuit without a switch or a counter proves nothing")
+    missing = len([one for one in layout.of("voltage", "current", "power", "phase") if one.dp not in used])
+    return Fit(layout, score + points + len(used) - missing, proven, explained)
+
+
+def _conflict(first: Reading, second: Reading) -> bool:
+    """Say whether two readings give one quantity of one circuit two values, or see other circuits."""
+    for name in ("voltage_v", "current_a", "power_w"):
+        ours, theirs = getattr(first, name), getattr(second, name)
+        if sorted(ours.values()) != sorted(theirs.values()):
+            return True
+    return False
 
 
 def recognise(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Optional[Layout], Tuple[str, ...]]:
-    """Return the one layout that fits the DPs, or None, and why."""
-    return None, ("no layout fits",) if layouts or dps else ()
+    """Return the one layout that fits the DPs, or None, and why (for --explain)."""
+    fits = [fit(layout, dps) for layout in layouts]
+    good = sorted((one for one in fits if not one.against), key=lambda one: -one.score)
+    if not good:
+        near = [one for one in fits if one.against and not one.against.startswith("no circuit")]
+        reasons = tuple(f"not {one.layout.name}: {one.against}" for one in near[:5])
+        return None, ("no known layout fits these DPs; send the output of report", *reasons)
+    best, others = good[0], good[1:]
+    for other in others:
+        if best.score - other.score < MARGIN and _conflict(read(best.layout, dps), read(other.layout, dps)):
+            return None, (f"{best.layout.name} and {other.layout.name} fit equally well and disagree",)
+    why = [f"shape {best.layout.name}: explains DPs {', '.join(map(str, sorted(best.explained)))}"]
+    if others:
+        why.append(f"next was {others[0].layout.name}, which explains less")
+    rejected = [one for one in fits if one.against and one.layout.name != best.layout.name]
+    why += [f"not {one.layout.name}: {one.against}" for one in rejected if "no circuit" not in one.against][:3]
+    return _believed(best, dps), tuple(why)
+
+
+def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
+    """Return the layout without what a shape cannot prove: other energies than the standard one, limits, leakage."""
+    strong = best.circuits >= STRONG_CIRCUITS
+    kept: List[Field] = []
+    for one in best.layout.fields:
+        if one.by_id or (one.role in ("temperature", "leakage", "balance", "increment") and not _standard(one)):
+            continue
+        if one.role in ("energy", "returned") and not (strong or _standard(one)):
+            continue
+        if one.role in MEASURES and one.dp not in dps:
+            continue
+        kept.append(one)
+    return replace(best.layout, fields=tuple(kept))
+
+
+def _standard(one: Field) -> bool:
+    """Say whether a field without physics stands where every known device of its kind has it."""
+    return (one.role, one.dp) in (("energy", 1), ("increment", 17), ("returned", 23))

@@ -1,0 +1,174 @@
+"""What a code of a thing model means, read by its words. Knows no unit, no DP and no product.
+
+Makers spell codes freely (cur_power, ActivePowerA, forward_energy_total, energy_reserse_b). A code is a reading when
+its words name one quantity, perhaps a circuit, and nothing that makes it a limit, a cost or a day's figure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import AbstractSet, Dict, FrozenSet, List, Optional
+
+from .reading import TOTAL
+
+
+def _set(text: str) -> FrozenSet[str]:
+    return frozenset(text.split())
+
+
+# words that turn a quantity into something that is no reading
+NOT_READINGS = _set(
+    "set setting settings limit limits threshold thresholds thre max min maximum minimum over under alarm alarms "
+    "protect protection prot warn warning rate rated coe coef coeff coefficient calib calibrate calibration corr "
+    "delay time timer times count counter cost price money fee bill today day daily yesterday month monthly year "
+    "yearly week weekly hour hourly history record records report interval period cycle inching reset clear recover "
+    "recovery reclose state status mode low high trip action enable en test net last peak tariff reactive apparent "
+    "harmonic thd demand remain remaining purchase purchased surplus percent type unit ratio cfg config gain offset "
+    "diff difference lost overload valley flat sharp on off lock step target charge average avg initial base standby "
+    "neutral unbalance leak_test"
+)
+REVERSED = _set(
+    "reverse reversed reserse rev export exported produced produce production backward back return returned feed "
+    "feedin sold sell generation generated negative neg out"
+)
+FILLERS = _set(
+    "cur current phase channel ch line value val real realtime now instant instantaneous active meter device grid act "
+    "rms electric electrical w v ma kwh use used forward forword fwd positive pos import imported consumed "
+    "consumption load ac f clamp ct data dp electricity ele energy power voltage acc accumulated cumulative actual"
+)
+VOLTAGE = _set("voltage volt vol v ua ub uc")
+CURRENT = _set("current curr ampere amp ia ib ic electriccurrent")
+POWER = _set("power watt watts activepower pa pb pc")
+ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
+FACTOR = _set("power factor pf powerfactor cos cosphi phi")
+FREQUENCY = _set("frequency freq hz supply")
+TEMPERATURE = _set("temperature temp")
+LEAKAGE = _set("leakage residual leak current cur real actual value")
+TOTALS = _set("total sum all whole")
+# "forward_energy_a" is a day's figure on some meters; with a circuit such a code must also say "total"
+DIRECTION_FIRST = _set("forward reverse import export positive negative")
+
+CIRCUITS: Dict[str, str] = {
+    **{letter: letter for letter in "abc"},
+    **{f"phase{letter}": letter for letter in "abc"},
+    **{str(n): str(n) for n in range(1, 21)},
+}
+LETTERED = {f"{first}{letter}": letter for first in "uip" for letter in "abc"}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A role of layout.py; circuit: a letter, a number, "total" or ""; standard: a code of the standard set."""
+
+    role: str
+    circuit: str = ""
+    standard: bool = False
+
+
+STANDARD: Dict[str, Meaning] = {
+    code: Meaning(role, "", True)
+    for code, role in {
+        "cur_current": "current",
+        "cur_power": "power",
+        "cur_voltage": "voltage",
+        "add_ele": "increment",
+        "total_forward_energy": "energy",
+        "forward_energy_total": "energy",
+        "energy_forward_total": "energy",
+        "total_reverse_energy": "returned",
+        "reverse_energy_total": "returned",
+        "energy_reverse_total": "returned",
+        "supply_frequency": "frequency",
+        "power_factor": "power_factor",
+        "leakage_current": "leakage",
+        "temp_current": "temperature",
+        "balance_energy": "balance",
+        "energy_balance": "balance",
+        "alarm_set_1": "alarm_set",
+        "alarm_set_2": "alarm_set",
+        "fault": "faults",
+        "relay_status": "power_on",
+        "child_lock": "child_lock",
+        "countdown": "countdown",
+        "countdown_1": "countdown",
+        "event": "event",
+    }.items()
+}
+
+_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_SWITCH = re.compile(r"(?:switch|relay)(?:_?\d+|_on|_usb_?\d*)?$")
+_PHASE = re.compile(r"phase_?([abc])$")
+_LINE = re.compile(r"(?:^|_)[lL]([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
+
+
+def split(code: str) -> List[str]:
+    """Return the words of a code in lower case: ActivePowerA -> active, power, a; cur_power1 -> cur, power, 1."""
+    return [word.lower() for word in _WORDS.findall(code)]
+
+
+def meaning(code: str) -> Optional[Meaning]:
+    """Return what a code means; None for what is no reading, no state and no relay."""
+    lowered = code.strip().lower()
+    if lowered in STANDARD:
+        return STANDARD[lowered]
+    phase = _PHASE.match(lowered)
+    if phase:
+        return Meaning("phase", phase.group(1), True)
+    if _SWITCH.match(lowered):
+        return Meaning("switch", "", True)
+    circuit = ""
+    line = _LINE.search(code)
+    if line:
+        circuit = "abc"[int(line.group(1)) - 1] if line.group(1) else line.group(2)
+        code = code.replace(line.group(0), "_")
+    total = False
+    rest: List[str] = []
+    for word in split(code):
+        if word in LETTERED:
+            circuit = LETTERED[word]
+            rest.append(word)
+        elif word in CIRCUITS:
+            circuit = CIRCUITS[word]
+        elif word in TOTALS:
+            total = True
+        else:
+            rest.append(word)
+    role = _role(rest)
+    if role is None or (role in ("energy", "returned") and circuit and not total and rest[0] in DIRECTION_FIRST):
+        return None
+    return Meaning(role, circuit or (TOTAL if total else ""))
+
+
+def _role(words: List[str]) -> Optional[str]:
+    """Return the quantity that a code's words name, None where one of them says that it is no reading."""
+    have = set(words)
+    if have & {"direction", "dir"}:
+        return "direction"
+    if have & NOT_READINGS:
+        return None
+    if have & {"leakage", "residual", "leak"}:
+        return None if have - LEAKAGE else "leakage"
+    if "balance" in have:
+        return "balance" if have & ENERGY else None
+    role: str
+    own: AbstractSet[str]
+    if have & {"pf", "powerfactor", "cos", "cosphi"} or {"factor", "power"} <= have:
+        role, own = "power_factor", FACTOR
+    elif have & (FREQUENCY - {"supply"}):
+        role, own = "frequency", FREQUENCY
+    elif have & TEMPERATURE:
+        role, own = "temperature", TEMPERATURE
+    elif have & VOLTAGE:
+        role, own = "voltage", VOLTAGE
+    elif have & POWER:
+        role, own = "power", POWER
+    elif have & ENERGY and "add" in have:
+        role, own = "increment", ENERGY | {"add"}
+    elif have & ENERGY and not have & CURRENT:
+        role, own = "returned" if have & REVERSED else "energy", ENERGY | REVERSED
+    elif have & CURRENT:
+        role, own = "current", CURRENT
+    else:
+        return None
+    return None if have - own - FILLERS else role
