@@ -1,0 +1,189 @@
+"""python3 -m tuya host: plugin.py on the stand-in for Domoticz, with a live table. Knows no protocol and no DP."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence
+
+from tuya.host import LogLine, Stage
+from tuya.host.manifest import ManifestError
+from tuya.host.releases import DEFAULT_RELEASE, RELEASES
+from tuya.host.table import PARAMETER_FIELDS
+
+PLUGIN = Path(__file__).resolve().parent.parent.parent / "plugin.py"
+TICK_S = 0.1
+START_TIMEOUT_S = 30.0
+FATAL = ("crash", "hang")
+
+_COMMAND = re.compile(r"(?P<device>[^:=@]+):(?P<unit>\d+)=(?P<command>[^@]+?)(?:@(?P<at>\d+(?:\.\d+)?))?")
+_LEVEL = re.compile(r"Set Level (\d+)")
+
+
+@dataclass(frozen=True)
+class PlannedCommand:
+    """A click to come: `at_s` seconds after onStart."""
+
+    device_id: str
+    unit: int
+    command: str
+    level: int
+    at_s: float
+
+
+def planned_command(text: str) -> PlannedCommand:
+    """Parse DEVICEID:UNIT=COMMAND@SECONDS; COMMAND is On, Off, "Set Level 10" …; without @ it comes at once."""
+    match = _COMMAND.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not DEVICEID:UNIT=On@SECONDS")
+    level = _LEVEL.fullmatch(match["command"])
+    command = "Set Level" if level else match["command"]
+    number = int(level.group(1)) if level else 0
+    return PlannedCommand(match["device"], int(match["unit"]), command, number, float(match["at"] or 0))
+
+
+def parameter(text: str) -> List[str]:
+    """Parse FIELD=VALUE, a field of the Hardware page."""
+    name, equals, value = text.partition("=")
+    if not equals or name not in PARAMETER_FIELDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not FIELD=VALUE with one of {', '.join(PARAMETER_FIELDS)}")
+    return [name, value]
+
+
+def positive(text: str) -> float:
+    """Parse a number of seconds above 0."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `host`."""
+    parser.add_argument(
+        "--devices", metavar="FILE", type=Path, help="the devices file (default: as the plugin finds it)"
+    )
+    parser.add_argument(
+        "--param", metavar="FIELD=VALUE", type=parameter, action="append", default=[], dest="parameters"
+    )
+    parser.add_argument("--seconds", metavar="N", type=positive, help="end after this time (default: at Ctrl-C)")
+    parser.add_argument(
+        "--restart-every", metavar="N", type=positive, help="press Update on the Hardware page every N s"
+    )
+    parser.add_argument("--command", metavar="DEVICEID:1=On@T", type=planned_command, action="append", default=[])
+    parser.add_argument("--release", choices=sorted(RELEASES), default=DEFAULT_RELEASE, help="the Domoticz to play")
+    parser.add_argument(
+        "--data", metavar="FOLDER", type=Path, help="keep the device table here (default: throw it away)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the device table as one JSON list at the end")
+    parser.set_defaults(plugin=PLUGIN)
+
+
+@contextlib.contextmanager
+def ended_by_signals(end: threading.Event) -> Iterator[None]:
+    """Set `end` at Ctrl-C and SIGTERM instead of being interrupted."""
+    before = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, lambda *_: end.set())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run plugin.py until the time is up. Returns 0, 1 where it did not start or would have hurt Domoticz, 2."""
+    if args.devices is not None and not args.devices.is_file():
+        print(f"there is no file {args.devices}", file=sys.stderr)
+        return 2
+    parameters: Dict[str, str] = dict(args.parameters)
+    if args.devices is not None:
+        parameters["Mode1"] = str(args.devices.resolve())
+    end = threading.Event()
+    with ended_by_signals(end), tempfile.TemporaryDirectory(prefix="tuya-host-") as temporary:
+        folder = args.data or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            stage = Stage(args.plugin, folder, release=args.release, on_log=None if _is_live(args) else _print_line)
+        except ManifestError as error:
+            print(error, file=sys.stderr)
+            return 2
+        try:
+            rows = _play(stage, args, parameters, end)
+        finally:
+            clean = stage.close()
+    if args.json:
+        print(json.dumps(rows), flush=True)
+    for problem in stage.problems:
+        print(f"{problem.kind}: {problem.text}", file=sys.stderr)
+    failed = rows is None or any(problem.kind in FATAL for problem in stage.problems)
+    if not clean:
+        # Threads of the plugin still run in interpreters that cannot be ended: an orderly exit would wait or abort.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+    return 1 if failed else 0
+
+
+def _is_live(args: argparse.Namespace) -> bool:
+    return bool(not args.json and sys.stdout.isatty())
+
+
+def _print_line(line: LogLine) -> None:
+    moment = time.strftime("%H:%M:%S", time.localtime(line.at_s))
+    print(f"{moment} {line.level}: {line.name}: {line.text}", file=sys.stderr, flush=True)
+
+
+def _play(
+    stage: Stage, args: argparse.Namespace, parameters: Dict[str, str], end: threading.Event
+) -> Optional[List[Dict[str, object]]]:
+    """Start the plugin and follow the plan. Returns the final table, None when the plugin did not start."""
+    idx = stage.add_hardware("Breakers", parameters)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not stage.wait_started(idx, TICK_S):
+        if end.is_set() or stage.has_failed(idx) or time.monotonic() > deadline:
+            return None
+    view = None
+    if _is_live(args):
+        from tuya.cli.host_view import View
+
+        view = View(stage, idx)
+    with view or contextlib.nullcontext():
+        _follow(stage, idx, args, end, view)
+    if view is None and not args.json:
+        for row in stage.devices(idx):
+            print(f"{row.device_id} {row.unit:3} {row.name}: {row.nvalue} {row.svalue}")
+    return [row.as_json() for row in stage.devices(idx)]
+
+
+def _follow(stage: Stage, idx: int, args: argparse.Namespace, end: threading.Event, view: Optional[object]) -> None:
+    started = time.monotonic()
+    waiting: Sequence[PlannedCommand] = sorted(args.command, key=lambda planned: planned.at_s)
+    next_restart = args.restart_every
+    while not end.is_set():
+        passed = time.monotonic() - started
+        while waiting and waiting[0].at_s <= passed:
+            click, waiting = waiting[0], waiting[1:]
+            stage.command(idx, click.device_id, click.unit, click.command, click.level)
+        if args.seconds is not None and passed >= args.seconds:
+            return
+        if next_restart is not None and passed >= next_restart:
+            next_restart += args.restart_every
+            stage.restart(idx)
+        if view is not None and not view.refresh():  # type: ignore[attr-defined]
+            return
+        end.wait(TICK_S)
