@@ -64,6 +64,7 @@ class DeviceEntry:
     address: Optional[str] = None
     port: int = DEFAULT_PORT
     version: Optional[str] = None
+    version_fixed: bool = False  # chosen on the Hardware page or the command line, never by the file
     product_id: str = ""
     category: str = ""
     mapping: Mapping[str, Any] = field(default_factory=dict, repr=False)

@@ -1,0 +1,80 @@
+"""From onStart to onStop: says what is wrong with the installation or the settings, or runs the service.
+
+All methods run on the plugin's thread. Nothing of it survives stop(); a restart builds a new one.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, Optional
+
+from ..lan import codec_import
+from ..lan.client import Client
+from ..lan.errors import TuyaError
+from . import installation
+from .framework import Framework
+from .service import HEARTBEAT_S, MakeClient, Service
+from .settings import SettingsError, read_settings
+
+
+class Bridge:
+    """Connects one hardware instance of Domoticz with its breakers."""
+
+    def __init__(
+        self,
+        framework: Framework,
+        clock: Callable[[], float] = time.monotonic,
+        make_client: MakeClient = Client,
+    ) -> None:
+        self._framework = framework
+        self._clock = clock
+        self._make_client = make_client
+        self._service: Optional[Service] = None
+
+    def start(self) -> None:
+        """Read the settings and start serving.
+
+        With wrong settings or a broken installation there is one error in the log, and heartbeats do nothing.
+        """
+        self._framework.heartbeat(HEARTBEAT_S)
+        try:
+            found = read_settings(self._framework.parameters)
+            installation.check(found.home_folder)
+            codec_import.load()
+        except (SettingsError, installation.InstallationError, TuyaError) as error:
+            self._framework.error(str(error))
+            return
+        service = Service(self._framework, found, self._clock, self._make_client)
+        service.start()
+        self._service = service
+
+    def heartbeat(self) -> None:
+        """Do what is due by the clock, every two seconds."""
+        if self._service is not None:
+            self._service.heartbeat()
+
+    def command(self, device_id: str, unit: int, command: str, level: int) -> None:
+        """Take a click."""
+        if self._service is not None:
+            self._service.command(device_id, unit, command, level)
+
+    def unit_removed(self, device_id: str, unit: int) -> None:
+        """The user deleted a unit."""
+        if self._service is not None:
+            self._service.unit_removed(device_id, unit)
+
+    def unit_added(self, device_id: str, unit: int) -> None:
+        """Domoticz made a unit by itself."""
+        if self._service is not None:
+            self._service.unit_added(device_id, unit)
+
+    def unit_modified(self, device_id: str, unit: int) -> None:
+        """Somebody edited a unit."""
+        if self._service is not None:
+            self._service.unit_modified(device_id, unit)
+
+    def stop(self) -> None:
+        """End everything; may be called again. Commands that arrive later are answered with nothing."""
+        service, self._service = self._service, None
+        if service is not None:
+            service.stop()

@@ -1,0 +1,151 @@
+"""The only module that touches objects of Domoticz's plugin framework. Knows no breaker, no thread and no time.
+
+Objects of the framework are looked up for each call and never kept: one that outlives onStop is a reference-count
+error in Domoticz. Updates come from one thread only, creation from the plugin's thread only (see publisher, bridge).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, Mapping, Optional
+
+from . import units
+from .units import State
+
+# Up to this release each Update also rewrites name, description and options from the object.
+_LAST_REWRITING_RELEASE = (2023, 2)
+_RELEASE = re.compile(r"(\d{4})\.(\d+)")
+
+
+class Framework:
+    """One hardware instance as its plugin sees it.
+
+    module: DomoticzEx. namespace: the globals of plugin.py, where the framework puts Parameters, Devices and Settings
+    (and puts new ones after a restart).
+    """
+
+    def __init__(self, module: Any, namespace: Mapping[str, Any]) -> None:
+        self._module = module
+        self._namespace = namespace
+        self._refresh_first = _rewrites_names(str(self.parameters.get("DomoticzVersion", "")))
+
+    # -- the hardware
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What stands on the Hardware page, and where Domoticz lives."""
+        parameters: Mapping[str, Any] = self._namespace.get("Parameters") or {}
+        return parameters
+
+    @property
+    def _devices(self) -> Mapping[str, Any]:
+        devices: Mapping[str, Any] = self._namespace.get("Devices") or {}
+        return devices
+
+    def accepts_new_devices(self) -> Optional[bool]:
+        """Whether Domoticz's settings admit new devices; None where the framework does not say."""
+        settings = self._namespace.get("Settings")
+        value = settings.get("AcceptNewHardware") if isinstance(settings, dict) else None
+        return None if value is None else str(value) == "1"
+
+    def heartbeat(self, seconds: int) -> None:
+        """Ask for a heartbeat every so many whole seconds."""
+        self._module.Heartbeat(seconds)
+
+    def log(self, text: str) -> None:
+        """Write one line to Domoticz's log."""
+        self._module.Log(text)
+
+    def status(self, text: str) -> None:
+        """Write one line that users should see to Domoticz's log."""
+        self._module.Status(text)
+
+    def error(self, text: str) -> None:
+        """Write one error to Domoticz's log."""
+        self._module.Error(text)
+
+    def load_configuration(self) -> object:
+        """Return what was stored for this hardware."""
+        return self._module.Configuration()
+
+    def store_configuration(self, configuration: Dict[str, str]) -> None:
+        """Store a dict of plain texts (no quote, no backslash) for this hardware."""
+        self._module.Configuration(configuration)
+
+    # -- devices and units
+
+    def held(self) -> Dict[str, Dict[int, State]]:
+        """Return what every existing unit of this hardware holds."""
+        devices = self._devices
+        return {
+            str(device_id): {
+                int(number): State(int(unit.nValue), str(unit.sValue))
+                for number, unit in devices[device_id].Units.items()
+            }
+            for device_id in list(devices)
+        }
+
+    def held_by(self, device_id: str, unit: int) -> Optional[State]:
+        """Return what one unit holds; None if there is no such unit."""
+        devices = self._devices
+        if device_id not in devices or unit not in devices[device_id].Units:
+            return None
+        found = devices[device_id].Units[unit]
+        return State(int(found.nValue), str(found.sValue))
+
+    def create(self, device_id: str, unit: int, name: str, state: State) -> bool:
+        """Create a unit that is born with its first value; return whether it is there now.
+
+        The value is set before Create(): it is stored, no event fires, and no lifetime lands in "Today".
+        """
+        kind = units.kind_of(unit)
+        born = self._module.Unit(
+            Name=name,
+            DeviceID=device_id,
+            Unit=unit,
+            Type=kind.type,
+            Subtype=kind.subtype,
+            Switchtype=kind.switchtype,
+            Options=dict(kind.options),
+            Used=1,
+        )
+        born.nValue = state.nvalue
+        born.sValue = state.svalue
+        born.Create()
+        return self.held_by(device_id, unit) is not None
+
+    def write(self, device_id: str, unit: int, state: State) -> bool:
+        """Update one unit; return whether it exists. A switch, selector, alert or text that holds it is left alone."""
+        devices = self._devices
+        if device_id not in devices or unit not in devices[device_id].Units:
+            return False
+        found = devices[device_id].Units[unit]
+        if self._refresh_first:
+            found.Refresh()
+        if not units.kind_of(unit).is_meter and (int(found.nValue), str(found.sValue)) == (state.nvalue, state.svalue):
+            return True
+        found.nValue = state.nvalue
+        found.sValue = state.svalue
+        found.Update()
+        return True
+
+    def set_timed_out(self, device_id: str, is_timed_out: bool) -> None:
+        """Give all units of a device the red header, or take it away."""
+        devices = self._devices
+        if device_id in devices:
+            devices[device_id].TimedOut = 1 if is_timed_out else 0
+
+    def remove_ghost(self, device_id: str, unit: int) -> None:
+        """Take a unit out of the database that an Update brought back in the moment of its deletion."""
+        kind = units.kind_of(unit)
+        ghost = self._module.Unit(
+            Name="", DeviceID=device_id, Unit=unit, Type=kind.type, Subtype=kind.subtype, Switchtype=kind.switchtype
+        )
+        ghost.Refresh()
+        ghost.Delete()
+
+
+def _rewrites_names(version: str) -> bool:
+    """Whether this release rewrites a unit's name at each Update (an unknown one is taken for an old one)."""
+    match = _RELEASE.match(version)
+    return match is None or (int(match[1]), int(match[2])) <= _LAST_REWRITING_RELEASE

@@ -1,0 +1,112 @@
+"""What the log says about connections: once, when something changed, with name and cure. Pure; time is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Tuple
+
+from ..lan.errors import BadValue, CodecMissing, OwnedElsewhere, TuyaError, WrongKey, WrongVersion
+
+OFFLINE_GRACE_S = 30.0  # a breaker that restarts is no drama
+# What does not get better by itself is said at once; all else may be a restart of the breaker.
+_SAID_AT_ONCE = (WrongKey, WrongVersion, BadValue, OwnedElsewhere, CodecMissing)
+_GATHER_S = 5.0  # after a start the breakers come within seconds: one line for all of them
+_NAMES_IN_A_LINE = 8
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line for the log; an error is what the user has to see or do something about."""
+
+    text: str
+    is_error: bool = False
+
+
+@dataclass
+class _Story:
+    name: str
+    offline_since_s: Optional[float]
+    error: Optional[TuyaError] = None
+    said_error: str = ""  # class of the last error that was said since it was connected
+    said_offline: bool = False
+    was_connected: bool = False
+
+
+class Journal:
+    """The story of every breaker of one hardware instance."""
+
+    def __init__(self) -> None:
+        self._stories: Dict[str, _Story] = {}
+        self._lines: List[Line] = []
+        self._connected: List[str] = []
+        self._gather_until_s = 0.0
+
+    def add(self, device_id: str, name: str, now_s: float) -> None:
+        """A breaker that is served from now on."""
+        self._stories[device_id] = _Story(name, offline_since_s=now_s)
+
+    def remove(self, device_id: str) -> None:
+        """A breaker that is no longer served."""
+        self._stories.pop(device_id, None)
+
+    def rename(self, device_id: str, name: str) -> None:
+        """The user gave the breaker another name in the devices file."""
+        self._stories[device_id].name = name
+
+    def say(self, text: str, is_error: bool = False) -> None:
+        """Add any other line."""
+        self._lines.append(Line(text, is_error))
+
+    def connected(self, device_id: str, detail: str, now_s: float) -> None:
+        """The breaker answers under its key. detail: address and version."""
+        story = self._stories[device_id]
+        if story.said_offline or story.said_error:
+            self._lines.append(Line(f"{story.name}: is back ({detail})"))
+        elif not story.was_connected:
+            if not self._connected:
+                self._gather_until_s = now_s + _GATHER_S
+            self._connected.append(story.name)
+        story.was_connected = True
+        story.offline_since_s = None
+        story.error = None
+        story.said_error = ""
+        story.said_offline = False
+
+    def failed(self, device_id: str, error: TuyaError, at_s: float) -> None:
+        """A connection was lost or could not be made."""
+        story = self._stories[device_id]
+        if story.offline_since_s is None:
+            story.offline_since_s = at_s
+        story.error = error
+        if isinstance(error, _SAID_AT_ONCE) and story.said_error != type(error).__name__:
+            story.said_error = type(error).__name__
+            self._lines.append(Line(str(error), is_error=True))
+
+    def is_offline(self, device_id: str, now_s: float) -> bool:
+        """Whether the breaker has been away for longer than the grace."""
+        since_s = self._stories[device_id].offline_since_s
+        return since_s is not None and now_s - since_s >= OFFLINE_GRACE_S
+
+    def tick(self, now_s: float) -> None:
+        """Say what has become due by the clock."""
+        for device_id, story in self._stories.items():
+            if self.is_offline(device_id, now_s) and not story.said_offline:
+                story.said_offline = True
+                if story.said_error:
+                    continue  # the reason has been said
+                reason = f" ({story.error})" if story.error is not None else ""
+                self._lines.append(Line(f"{story.name}: is offline{reason}", is_error=True))
+        if self._connected and (now_s >= self._gather_until_s or len(self._connected) == len(self._stories)):
+            served = len(self._stories)
+            names = ", ".join(self._connected[:_NAMES_IN_A_LINE])
+            if len(self._connected) > _NAMES_IN_A_LINE:
+                names += f" and {len(self._connected) - _NAMES_IN_A_LINE} more"
+            count = sum(1 for story in self._stories.values() if story.offline_since_s is None)
+            self._lines.append(Line(f"Connected: {names} ({count} of {served})"))
+            self._connected = []
+
+    def take(self) -> Tuple[Line, ...]:
+        """Return the lines to be written and forget them."""
+        lines = tuple(self._lines)
+        self._lines.clear()
+        return lines

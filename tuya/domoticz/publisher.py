@@ -1,0 +1,111 @@
+"""The one thread that calls Unit.Update. Knows no event, no socket and no setting.
+
+An Update takes about 1 ms, and minutes while Domoticz backs up its database: it never happens on the plugin's or the
+network's thread. It happens only between the first heartbeat and the beginning of onStop, and not while heartbeats
+stay away: then the framework is not in a state to be called.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, Optional
+
+from .fleet import Fleet, TimedOut
+from .framework import Framework
+
+HEARTBEAT_LIMIT_S = 60.0
+# Nothing is due and nobody wakes us: offline marks and energy are looked at with each heartbeat anyway.
+IDLE_S = 2.0
+
+
+class Publisher:
+    """Writes what the fleet says is due.
+
+    say(): writes lines that wait for the log; called on the publisher's thread.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        framework: Framework,
+        clock: Callable[[], float],
+        say: Callable[[], None],
+    ) -> None:
+        self._fleet = fleet
+        self._framework = framework
+        self._clock = clock
+        self._say = say
+        self._wake = threading.Event()
+        self._is_stopping = False
+        self._beat_at_s: Optional[float] = None
+        self._thread: Optional[threading.Thread] = None
+
+    def start(self) -> None:
+        """Start the thread, or start it again after it died."""
+        # Not a daemon: should an Update outlast onStop, the end of the interpreter waits for this thread. With a
+        # daemon it would abort the whole of Domoticz. (A thread started from a foreign thread would inherit "daemon".)
+        self._thread = threading.Thread(target=self._run, name="tuya-publisher", daemon=False)
+        self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def beat(self) -> None:
+        """A heartbeat of the framework came: writing is allowed for a while."""
+        self._beat_at_s = self._clock()
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Something may have become due. Never blocks."""
+        self._wake.set()
+
+    def begin_stop(self) -> None:
+        """No Update begins from now on."""
+        self._is_stopping = True
+        self._wake.set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Wait for the thread to end; return whether it did."""
+        self.begin_stop()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def may_write(self, now_s: float) -> bool:
+        """Whether the framework may be called from here now."""
+        if self._is_stopping or self._beat_at_s is None:
+            return False
+        return now_s - self._beat_at_s < HEARTBEAT_LIMIT_S
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            self._wake.clear()
+            try:
+                wait_s = self.step()
+            except Exception as error:  # noqa: BLE001 - a fault in one write must not end all writing
+                self._fleet.fault(f"a value could not be written ({type(error).__name__}: {error})")
+                wait_s = IDLE_S
+            if wait_s > 0.0:
+                self._wake.wait(wait_s)
+
+    def step(self) -> float:
+        """Write one thing that is due; return how long to wait before the next step, in seconds."""
+        now_s = self._clock()
+        if not self.may_write(now_s):
+            return IDLE_S
+        self._say()
+        due = self._fleet.next_due(now_s)
+        if due is None:
+            return IDLE_S
+        if isinstance(due, float):
+            return min(max(due - now_s, 0.0), IDLE_S)
+        if isinstance(due, TimedOut):
+            self._framework.set_timed_out(due.device_id, due.is_timed_out)
+            return 0.0
+        if self._framework.write(due.device_id, due.unit, due.state):
+            self._fleet.written(due.device_id, due.unit, due.state, now_s)
+        else:
+            self._fleet.gone(due.device_id, due.unit)
+        return 0.0

@@ -1,0 +1,232 @@
+"""One running hardware instance: LAN client, publisher, devices file, creation of units, board page, memory.
+
+All methods but `_sink` and `_say` run on the plugin's thread. Knows no protocol and no meaning of a data point.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Callable, List, Optional
+
+from ..devices_file import DeviceEntry, DevicesFileError, short_id
+from ..lan.client import Client
+from ..lan.device import Device
+from ..lan.events import Event
+from .board_page import BoardPage
+from .controls import Refusal
+from .created import Memory
+from .fleet import Fleet
+from .framework import Framework
+from .publisher import Publisher
+from .settings import Settings, SettingsError, choose, devices_path
+from .watch import FileWatch
+
+HEARTBEAT_S = 2
+# onStop keeps Domoticz's only web thread waiting: both threads together get less than half a second
+STOP_S = 0.4
+CLIENT_STOP_S = 0.3
+LEAST_PUBLISHER_STOP_S = 0.05
+# creating a unit writes to the database; the rest of many comes with the next heartbeat
+CREATE_BUDGET_S = 0.25
+CREATE_RETRY_S = 30.0
+
+MakeClient = Callable[..., Client]
+
+
+class Service:
+    """Serves the breakers of one hardware instance from start() to stop()."""
+
+    def __init__(
+        self,
+        framework: Framework,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        make_client: MakeClient = Client,
+    ) -> None:
+        self._framework = framework
+        self._settings = settings
+        self._clock = clock
+        self._fleet = Fleet(settings.rules, Memory.load(framework.load_configuration()), settings.debug)
+        self._publisher = Publisher(self._fleet, framework, clock, self._say)
+        self._client = make_client([], self._sink, owner=f"hardware {settings.hardware_name}", clock=clock)
+        self._watch = FileWatch(lambda: devices_path(settings))
+        self._board: Optional[BoardPage] = None
+        self._entries: List[DeviceEntry] = []
+        self._create_retry_s = 0.0
+        self._is_refused_said = False
+        self._problems_said: List[str] = []
+
+    def start(self) -> None:
+        """Start both threads; with a broken devices file only the file is watched."""
+        for remark in self._settings.remarks:
+            self._framework.status(remark)
+        self._board = BoardPage(self._framework)
+        self._client.start()
+        self._publisher.start()
+        self._read_devices()
+
+    def _read_devices(self) -> None:
+        """Read the devices file as it is now; a broken one is said once and the last good one stays in use."""
+        path = self._watch.mark()
+        try:
+            choice = choose(self._settings, path)
+        except (DevicesFileError, SettingsError) as error:
+            self._framework.error(f"{error}; the breakers known so far stay in use" if self._entries else str(error))
+            return
+        for problem in choice.problems:
+            self._framework.error(problem)
+        for remark in choice.remarks:
+            self._framework.status(remark)
+        self._entries = list(choice.entries)
+        if not self._entries and not choice.problems:
+            self._framework.error(f"{path}: there is no device in it that can be served")
+        self._fleet.serve(self._entries, self._framework.held(), self._clock())
+        self._pass_polling()
+        self._client.set_devices([_device(entry) for entry in self._entries])
+        self._store_memory()
+
+    # -- other threads
+
+    def _sink(self, event: Event) -> None:
+        """Take an event of the LAN client, on its thread. Never blocks, never raises."""
+        try:
+            if self._fleet.handle(event, self._clock()):
+                self._publisher.wake()
+        except Exception as error:  # noqa: BLE001 - a value nobody thought of must not end the network's thread
+            self._fleet.fault(f"a report could not be understood ({type(error).__name__}: {error})")
+
+    def _say(self) -> None:
+        """Write the lines that wait for the log. Plugin's or publisher's thread."""
+        for line in self._fleet.take_lines():
+            if line.is_error:
+                self._framework.error(line.text)
+            else:
+                self._framework.log(line.text)
+
+    # -- heartbeat
+
+    def heartbeat(self) -> None:
+        """Do what is due by the clock, every two seconds."""
+        now_s = self._clock()
+        if self._watch.has_changed():
+            self._read_devices()
+        if not self._client.is_alive():
+            self._fleet.fault("the network thread has ended and was started again")
+            self._client.start()
+        if not self._publisher.is_alive():
+            self._fleet.fault("the publishing thread has ended and was started again")
+            self._publisher.start()
+        for problem in self._client.problems:
+            if problem not in self._problems_said:
+                self._problems_said.append(problem)
+                self._framework.status(problem)
+        self._pass_polling()
+        self._create(now_s)
+        self._fleet.tick(now_s)
+        self._say()
+        if self._fleet.save_energy(now_s):
+            self._store_memory()
+        if self._board is not None:
+            self._board.publish(self._fleet.ages(now_s), HEARTBEAT_S)
+        self._publisher.beat()
+
+    def _pass_polling(self) -> None:
+        """Tell the client how devices want to be asked whose profile has become known."""
+        for device_id, polling in self._fleet.take_polling():
+            self._client.set_polling(device_id, polling)
+
+    def _create(self, now_s: float) -> None:
+        """Create the units whose first value is known, as far as Domoticz lets us."""
+        births = self._fleet.births(now_s)
+        if not births:
+            return
+        accepts = self._framework.accepts_new_devices()
+        if accepts is False or (accepts is None and now_s < self._create_retry_s):
+            self._say_refused()
+            return
+        has_created = False
+        for birth in births:
+            if not self._framework.create(birth.device_id, birth.unit, birth.name, birth.state):
+                self._create_retry_s = now_s + CREATE_RETRY_S
+                self._say_refused()
+                break
+            self._fleet.written(birth.device_id, birth.unit, birth.state, self._clock())
+            has_created = True
+            if self._clock() - now_s > CREATE_BUDGET_S:
+                break
+        else:
+            self._is_refused_said = False
+        if has_created:
+            self._store_memory()
+
+    def _say_refused(self) -> None:
+        if not self._is_refused_said:
+            self._is_refused_said = True
+            self._framework.error(
+                "Domoticz does not accept new devices: switch on 'Accept new Hardware Devices' in its settings, "
+                "and the breakers' devices appear"
+            )
+
+    def _store_memory(self) -> None:
+        self._framework.store_configuration(self._fleet.dump_memory())
+
+    # -- callbacks about units
+
+    def command(self, device_id: str, unit: int, command: str, level: int) -> None:
+        """Send a click to the breaker, once; what it brings about is shown when the breaker says so."""
+        name = self._fleet.name_of(device_id)
+        if name is None:
+            self._framework.error(f"{short_id(device_id)}: '{command}' is not sent: this device is not served any more")
+            return
+        try:
+            dps = self._fleet.command(device_id, unit, command, level, self._clock())
+        except Refusal as refusal:
+            self._framework.error(f"{name}: '{command}' is not sent: {refusal}")
+            return
+        self._client.command(device_id, dps)
+
+    def unit_removed(self, device_id: str, unit: int) -> None:
+        """The user deleted a unit: it stays away."""
+        self._fleet.gone(device_id, unit)
+        self._store_memory()
+
+    def unit_added(self, device_id: str, unit: int) -> None:
+        """An Update that ran while the user deleted the unit brought it back: take it out again."""
+        if self._fleet.is_deleted(device_id, unit) and self._framework.held_by(device_id, unit) is None:
+            self._framework.remove_ghost(device_id, unit)
+
+    def unit_modified(self, device_id: str, unit: int) -> None:
+        """Somebody edited a unit; a state that was set by hand is corrected by what the breaker says."""
+        state = self._framework.held_by(device_id, unit)
+        if state is not None:
+            self._fleet.held(device_id, unit, state)
+            self._publisher.wake()
+
+    # -- stop
+
+    def stop(self) -> None:
+        """End both threads; well under half a second, whatever the breakers and the database do."""
+        began_s = self._clock()
+        self._publisher.begin_stop()
+        if not self._client.stop(CLIENT_STOP_S):
+            self._framework.error("the network thread has not ended in time")
+        if not self._publisher.stop(max(LEAST_PUBLISHER_STOP_S, STOP_S - (self._clock() - began_s))):
+            # An Update waits for the database. The end of the interpreter waits for the thread; nothing is stored.
+            self._framework.error("Domoticz's database is busy: the last value is still being written")
+            return
+        if self._board is not None:
+            self._board.remove()
+        if self._fleet.save_energy(self._clock(), is_last=True):
+            self._store_memory()
+
+
+def _device(entry: DeviceEntry) -> Device:
+    return Device(
+        device_id=entry.device_id,
+        local_key=entry.local_key,
+        name=entry.shown_name,
+        address=entry.address,
+        port=entry.port,
+        version=entry.version,
+        version_fixed=entry.version_fixed,
+    )

@@ -1,0 +1,223 @@
+"""Parameters of the Hardware page and devices.json -> validated settings and the breakers to serve.
+
+Knows no framework object (Parameters is a mapping of texts), no thread and no socket. Raises SettingsError with the
+field's label and the cure where nothing can be served. The local key is in no text that leaves this module.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ..devices_file import (
+    VERSIONS,
+    DeviceEntry,
+    DevicesFile,
+    DevicesFileError,
+    key_bytes,
+    key_problem,
+    parse_devices,
+    read_devices,
+    short_id,
+)
+from ..metering.profile import match
+from .breaker import Rules
+
+DEVICES_FILE_NAME = "devices.json"
+# stored values of the drop-downs; the first one is the default, for empty and unknown ones too
+SWITCHING = ("allowed", "refused")
+PROTOCOLS = ("auto", *VERSIONS)
+SHOWN = ("basic", "all")
+INTERVALS_S = ("5", "2", "10", "30", "60")
+LOGS = ("normal", "debug")
+
+_DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
+
+
+class SettingsError(Exception):
+    """A setting with which nothing can be served; the text names its label on the Hardware page and the cure."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The Hardware page, validated. `device_id` empty: every metering device of the file."""
+
+    home_folder: Path
+    candidates: Tuple[Path, ...]  # where the devices file may be; the first one that exists is it
+    hardware_name: str = ""
+    device_id: str = ""
+    address: Optional[str] = None
+    local_key: bytes = field(default=b"", repr=False)
+    version: Optional[str] = None
+    rules: Rules = field(default_factory=Rules)
+    debug: bool = False
+    remarks: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The breakers to serve, and what is to be said about the others."""
+
+    entries: Tuple[DeviceEntry, ...] = ()
+    problems: Tuple[str, ...] = ()  # to be corrected by the user
+    remarks: Tuple[str, ...] = ()
+
+
+def read_settings(parameters: Mapping[str, Any]) -> Settings:
+    """Validate the Hardware page. Raises SettingsError."""
+    text = {name: str(parameters.get(name) or "").strip() for name in _NAMES}
+    remarks: List[str] = []
+    device_id = text["Username"]
+    if device_id and not _DEVICE_ID.fullmatch(device_id):
+        raise SettingsError(
+            "Device ID: this is no Tuya device id (20 to 22 letters and digits); empty: all of the file"
+        )
+    address = _address(text["Address"])
+    local_key = key_bytes(text["Password"])
+    if device_id and local_key:
+        problem = key_problem(local_key)
+        if problem:
+            raise SettingsError(f"Local key: {problem}")
+    version = _choice(text["Mode3"], PROTOCOLS)
+    if not device_id and (address or local_key or version != PROTOCOLS[0]):
+        remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
+        address, local_key, version = None, b"", PROTOCOLS[0]
+    home = Path(text["HomeFolder"] or ".")
+    return Settings(
+        home_folder=home,
+        candidates=_candidates(text["Mode1"], home, text["UserDataFolder"]),
+        hardware_name=text["Name"],
+        device_id=device_id,
+        address=address,
+        local_key=local_key,
+        version=None if version == PROTOCOLS[0] else version,
+        rules=Rules(
+            may_switch=_choice(text["Mode2"], SWITCHING) == SWITCHING[0],
+            show_all=_choice(text["Mode4"], SHOWN) == "all",
+            interval_s=float(_choice(text["Mode5"], INTERVALS_S)),
+        ),
+        debug=_choice(text["Mode6"], LOGS) == "debug",
+        remarks=tuple(remarks),
+    )
+
+
+_MODES = ("Mode1", "Mode2", "Mode3", "Mode4", "Mode5", "Mode6")
+_NAMES = ("HomeFolder", "UserDataFolder", "Name", "Address", "Username", "Password", *_MODES)
+
+
+def _choice(text: str, values: Tuple[str, ...]) -> str:
+    return text if text in values else values[0]
+
+
+def _address(text: str) -> Optional[str]:
+    if not text:
+        return None
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise SettingsError(
+            "IP address: give an IPv4 address as 192.168.1.20 (host names are not looked up), or leave it empty"
+        ) from None
+
+
+def _candidates(text: str, home: Path, user_data: str) -> Tuple[Path, ...]:
+    folders = [home] + ([Path(user_data)] if user_data else [])
+    named = Path(text or DEVICES_FILE_NAME)
+    return (named,) if named.is_absolute() else tuple(dict.fromkeys(folder / named for folder in folders))
+
+
+def devices_path(settings: Settings) -> Optional[Path]:
+    """Return the devices file, None where there is none."""
+    return next((path for path in settings.candidates if path.exists()), None)
+
+
+def choose(settings: Settings, path: Optional[Path]) -> Choice:
+    """Read the devices file and choose the breakers to serve.
+
+    Raises DevicesFileError (the file cannot be used), SettingsError (nothing can be served).
+    """
+    if settings.device_id and settings.local_key:
+        try:
+            return _one(settings, read_devices(path) if path is not None else DevicesFile(), path)
+        except DevicesFileError as error:  # what stands on the Hardware page is enough
+            choice = _one(settings, DevicesFile(), None)
+            return replace(choice, problems=(*choice.problems, str(error)))
+    file = read_devices(path) if path is not None else DevicesFile()
+    if settings.device_id:
+        return _one(settings, file, path)
+    if path is None:
+        places = " or ".join(str(candidate) for candidate in settings.candidates)
+        raise SettingsError(f"Devices file: there is no {places} yet. Run 'bash install.sh keys' in the plugin folder")
+    return _all(file, path)
+
+
+def _one(settings: Settings, file: DevicesFile, path: Optional[Path]) -> Choice:
+    """The Username device; Address, Password and Mode3 win over the file."""
+    shown_id = short_id(settings.device_id)
+    entry = next((entry for entry in file.entries if entry.device_id == settings.device_id), None)
+    if entry is None:
+        if not settings.local_key:
+            where = f"in {path}" if path is not None else "because there is no devices file"
+            raise SettingsError(f"Device ID: {shown_id} is not found {where}. Enter its Local key too, or add it there")
+        entry = parse_devices(f'[{{"id": "{settings.device_id}"}}]').entries[0]
+        entry = replace(entry, name=settings.hardware_name)
+    entry = replace(
+        entry,
+        address=settings.address or entry.address,
+        local_key=settings.local_key or entry.local_key,
+        version=settings.version or entry.version,
+        version_fixed=settings.version is not None,
+    )
+    problem = key_problem(entry.local_key)
+    if problem:
+        raise SettingsError(f"{entry.shown_name}: {problem}")
+    problems = _reading_problems(entry, path)
+    return Choice((entry,), tuple(problems))
+
+
+def _all(file: DevicesFile, path: Path) -> Choice:
+    """Every metering device of the file that can be connected to."""
+    entries: List[DeviceEntry] = []
+    problems = [f"{path.name}: {problem}" for problem in file.problems]
+    others: Dict[str, int] = {}
+    for entry in file.entries:
+        reason = _not_served(entry)
+        if reason:
+            others[reason] = others.get(reason, 0) + 1
+            continue
+        problem = key_problem(entry.local_key)
+        if problem:
+            problems.append(f"{path.name}: line {entry.line}: {entry.shown_name}: {problem}")
+            continue
+        problems.extend(_reading_problems(entry, path))
+        entries.append(entry)
+    remarks: List[str] = []
+    if others:
+        counted = ", ".join(f"{count} {reason}" for reason, count in others.items())
+        remarks.append(f"{path.name}: {len(entries)} served; not served: {counted}")
+    return Choice(tuple(entries), tuple(problems), tuple(remarks))
+
+
+def _not_served(entry: DeviceEntry) -> str:
+    """Why this entry is never connected to; empty if it is."""
+    if entry.wishes.use is False:
+        return 'with "use": false'
+    if entry.is_sub_device:
+        return "behind a gateway"
+    if entry.wishes.use is None and match(entry.raw, {}).matched_by not in ("product", "codes"):
+        return 'not known to measure electricity (if one does: "domoticz": {"use": true})'
+    return ""
+
+
+def _reading_problems(entry: DeviceEntry, path: Optional[Path]) -> List[str]:
+    """Complaints about the wishes that change readings, with the line where the wish stands."""
+    result: List[str] = []
+    for problem in match(entry.raw, {}).problems:
+        key = problem.split('"')[1] if problem.count('"') >= 2 else ""
+        line = entry.wishes.lines.get(key, entry.line)
+        place = f"{path.name}: line {line}: " if path is not None else ""
+        result.append(f"{place}{entry.shown_name}: {problem}")
+    return result

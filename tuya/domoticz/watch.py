@@ -1,0 +1,40 @@
+"""Notices that the devices file was changed, replaced, made or removed. Knows nothing of what stands in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable, Optional, Tuple
+
+Signature = Optional[Tuple[str, int, int, int]]
+
+
+class FileWatch:
+    """Watches the file that `find` names; a change counts when two looks in a row have seen the same."""
+
+    def __init__(self, find: Callable[[], Optional[Path]]) -> None:
+        self._find = find
+        self._known: Signature = None
+        self._last: Signature = None
+
+    def mark(self) -> Optional[Path]:
+        """Take the file as it is now for known; return its path, None where there is none."""
+        path, self._known = self._look()
+        self._last = self._known
+        return path
+
+    def has_changed(self) -> bool:
+        """Whether the file is another one than at the last mark(), and nobody is writing it any more."""
+        _, now = self._look()
+        is_settled = now == self._last
+        self._last = now
+        return is_settled and now != self._known
+
+    def _look(self) -> Tuple[Optional[Path], Signature]:
+        path = self._find()
+        try:
+            if path is not None:
+                found = path.stat()
+                return path, (str(path), found.st_mtime_ns, found.st_size, found.st_ino)
+        except OSError:
+            pass
+        return None, None
