@@ -19,6 +19,7 @@ from rich.text import Text
 
 from tuya.host import DeviceRow, Stage
 
+FEW_WH = 1000.0  # below this energy is shown in Wh
 LOG_LINES = 8
 REFRESH_INTERVAL_S = 0.25
 SWITCH_TYPE = 244
@@ -135,7 +136,7 @@ class View:
             Text(named.name, style="red" if offline else ""),
             state,
             Text(f"{power_w} W" if power_w else ""),
-            Text(f"{float(energy_wh) / 1000:.3f} kWh" if energy_wh else ""),
+            Text(_energy(energy_wh)),
             Text(f"{_svalue(by_unit, UNIT_VOLTAGE)} V" if UNIT_VOLTAGE in by_unit else ""),
             Text(f"{_svalue(by_unit, UNIT_CURRENT)} A" if UNIT_CURRENT in by_unit else ""),
             Text("  ".join(f"{row.name.replace(named.name, '').strip()} {row.svalue}" for row in others), style="dim"),
@@ -156,6 +157,14 @@ class View:
         prompt.append(self._typed, style="bold")
         prompt.append(f"   {self._note}", style="italic")
         return prompt
+
+
+def _energy(energy_wh: str) -> str:
+    """Write Wh while they are few, so that a demonstration shows them growing."""
+    if not energy_wh:
+        return ""
+    value_wh = float(energy_wh)
+    return f"{value_wh / 1000:.3f} kWh" if value_wh >= FEW_WH else f"{value_wh:.2f} Wh"
 
 
 def _svalue(by_unit: Dict[int, DeviceRow], unit: int) -> str:

@@ -58,6 +58,7 @@ class Stage:
         self.user_data = user_data.resolve()
         self.release = RELEASES[release]
         self.manifest = manifest.read(self.folder / "plugin.py")
+        (self.user_data / "www" / "templates").mkdir(parents=True, exist_ok=True)  # where custom pages go
         self.table = Table(self.user_data / "domoticz.db")
         self.log: List[LogLine] = []
         self.problems: List[Problem] = []
