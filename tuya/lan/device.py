@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Optional, Tuple
+from typing import Optional, Set, Tuple
 
 from .errors import BadValue, TuyaError
 from .timing import REQUEST_SPACING_S
@@ -70,6 +70,7 @@ class Habits:
     """What has been learned of a device; outlives its connections."""
 
     device22: bool = False  # wants CONTROL_NEW with the DPs named
+    device22_dps: Set[int] = field(default_factory=set)  # what it has answered to that
     refresh_refused: bool = False  # UPDATEDPS is refused, ignored or answered by a crash
     refresh_crashes: int = 0
     troubled: bool = False  # errors have begun: ask more seldom

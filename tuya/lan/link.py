@@ -134,7 +134,7 @@ class Link:
         self.stop(now_s, error.what)
         self._fail(error, now_s)
 
-    def set_polling(self, polling: Polling) -> None:
+    def set_polling(self, polling: Polling, _now_s: float) -> None:
         """Another way of asking."""
         self._polling = polling
         if self._session is not None:

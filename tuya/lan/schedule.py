@@ -33,7 +33,7 @@ class Schedule:
         self._unanswered = 0
         self._request_s = now_s
         self._query_s = now_s
-        self._query_open = False
+        self.unanswered_queries = 0  # in a row
         self._refresh_open = False
         self._unanswered_refreshes = 0
         self.refreshed_s = -NEVER
@@ -99,14 +99,14 @@ class Schedule:
 
     def query_sent(self, now_s: float) -> None:
         """A full query goes out."""
-        if self._query_open:
+        if self.unanswered_queries:
             self._habits.troubled = True
-        self._query_open = True
+        self.unanswered_queries += 1
         self._query_s = self._request_s = now_s
 
     def query_answered(self) -> None:
         """A full query was answered by data."""
-        self._query_open = False
+        self.unanswered_queries = 0
 
     def query_due(self, now_s: float) -> bool:
         """Whether a full query is to be sent now."""

@@ -25,7 +25,6 @@ from .timing import (
 )
 from .wire import (
     BAD_CHECK,
-    CONTROL_NEW,
     DP_QUERY,
     DP_QUERY_NEW,
     GOOD,
@@ -103,6 +102,7 @@ class Session:
         self._wall_time = wall_time
         self._version_sure = version_sure
         self._schedule = Schedule(polling, habits, now_s)
+        habits.device22 = False  # each connection asks plainly first: an update may have cured the device
         self._outgoing = bytearray()
         self._opened_s = now_s
         self.progress_s = now_s
@@ -258,13 +258,21 @@ class Session:
         if report.device_id and report.device_id != self._device_id:
             self.dropped_frames += 1
             return
-        full = command in _QUERIES or (command == CONTROL_NEW and self._asked22 and not self._wrote_since_query)
+        full = command in _QUERIES or (self._asked22 and self._answers_device22(report.dps))
         if full:
             self._asked22 = False
             schedule.query_answered()
         else:
             schedule.refresh_answered(refused=False)
         outputs.append(Data(report.dps, full) if report.dps else _ANSWERED)
+
+    def _answers_device22(self, dps: Mapping[int, DpValue]) -> bool:
+        """Whether this answers a query by CONTROL_NEW: that comes as any command, with pushes beside it."""
+        seen = self._habits.device22_dps
+        if self._wrote_since_query or 2 * len(seen & dps.keys()) < len(seen):
+            return False
+        seen.update(dps)
+        return True
 
     def _try_device22(self, message: Message, now_s: float) -> None:
         if not self._habits.device22 and payloads.DEVICE22_TEXT in message.payload and message.command in _QUERIES:
@@ -383,9 +391,10 @@ class Session:
         self._outgoing += self._wire.pack(*request)
 
     def _query(self, now_s: float) -> None:
-        if self._habits.device22:
+        if self._habits.device22 and self._schedule.unanswered_queries < 2:
             self._send_device22(now_s)
             return
+        self._habits.device22 = False  # it never was, or is no more: ask plainly and let it complain
         self._schedule.query_sent(now_s)
         self._wrote_since_query = False
         self._send(payloads.query(self._wire.version, self._device_id, self._wall_time()))

@@ -12,7 +12,7 @@ from .wire import VERSIONS
 
 FAILED_MEMORY_S = 10.0  # an address that has just failed is not jumped to again
 FAILED_MEMORY_SIZE = 8
-SURE_TRIES = 3  # failures in a version that is known before others get a turn
+DOUBT_STRIKES = 4  # silence counts 2, a close 1: then a known version is doubted and others get a turn
 ORDER = ("3.3", "3.4", "3.5", "3.1", "3.2")  # by how many devices speak them
 
 
@@ -84,16 +84,17 @@ class Versions:
         self._proven: Optional[str] = None
         self._hint: Optional[str] = None
         self._turn = 0
+        self._strikes = 0
 
     @property
     def known(self) -> Optional[str]:
         """What is known or given, None while it is only guessed."""
-        return self._proven or self._sure() or self._given
+        return self._proven or self._sure()
 
     def _sure(self) -> Optional[str]:
         if self._fixed:
             return self._given
-        return self._announced or self._proven
+        return self._announced or self._proven or self._given
 
     def current(self) -> str:
         """The version to try next."""
@@ -108,10 +109,10 @@ class Versions:
                 others.append(version)
         if sure is None:
             return others[self._turn % len(others)]
-        beyond = self._turn - SURE_TRIES
-        if beyond < 0 or beyond % 2:
+        # once in doubt, every second try is for what was known: Busy and Mute pass by themselves
+        if self._strikes < DOUBT_STRIKES or self._turn % 2:
             return sure
-        return others[beyond // 2 % len(others)]
+        return others[self._turn // 2 % len(others)]
 
     def is_sure(self, version: str) -> bool:
         """Whether a failure in this version says something about the key rather than about the version."""
@@ -123,7 +124,7 @@ class Versions:
             return False
         self._announced = version
         self._hint = None
-        self._turn = 0
+        self._turn = self._strikes = 0
         return True
 
     def worked(self, version: str) -> None:
@@ -132,7 +133,7 @@ class Versions:
         if self._announced is not None and self._announced != version:
             self._announced = version
         self._hint = None
-        self._turn = 0
+        self._turn = self._strikes = 0
 
     def failed(self, error: TuyaError, hint: str, *, proof: bool) -> None:
         """A session came to nothing. proof: the error proves that the version was right (a wrong key)."""
@@ -141,4 +142,7 @@ class Versions:
         if hint and not had_hint:
             self._hint = hint
         elif not proof and isinstance(error, (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)):
-            self._turn += 1
+            if self._sure() is None or self._strikes >= DOUBT_STRIKES:
+                self._turn += 1
+            else:
+                self._strikes += 1 if isinstance(error, Busy) else DOUBT_STRIKES // 2

@@ -228,7 +228,7 @@ class Wire:
             plain = b"\0"
         if _is_text(plain):
             return Message(frame.command, frame.sequence, retcode, plain)
-        if payload and _is_text(payload):
+        if payload and payload[:2] != b"3." and _is_text(payload):
             return Message(frame.command, frame.sequence, retcode, payload)  # an error text that was not encrypted
         return Message(frame.command, frame.sequence, retcode, b"", UNREADABLE)
 
