@@ -177,7 +177,7 @@ class _Reader:
             if parent and parent not in self.layouts:
                 raise ValueError(f"layout {parent} must stand before it is extended")
             base = self.layouts[parent] if parent else Layout(name, ())
-            self.layouts[name] = replace(base, name=name, title=title)
+            self.layouts[name] = replace(base, name=name, title=title, shape=False)
             self.current = name
             self.own: set[Tuple[int, str, Optional[Slice]]] = set()
             self.own_dps: set[int] = set()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from . import raw
-from .layout import DEVICE_LEVEL, MEASURES, Field, Layout
+from .layout import DEVICE_LEVEL, MEASURES, Field, Layout, Slice
 from .model import Model, models
 from .reading import TOTAL
 from .words import Meaning, meaning
@@ -74,11 +74,37 @@ def _factor_lsb(unit: str, step: float, top: float) -> Optional[float]:
     """LSB of a power factor: 0.01 nearly everywhere; a model without scale says by its range whether it is 0.001."""
     if unit == "%":
         return 0.01 * step
-    if unit:
+    if unit not in ("", "?"):
         return None
     if step == 1:
         return 0.001 if top > 100 else 0.01
     return step
+
+
+def _blocks(model: Model, means: Meaning, value: object) -> List[Found]:
+    """Return the fields of a raw V, I or P: one u16 (V) or u24 (I, P) big-endian for each of one or three phases.
+
+    LSBs as in the Din-rail breakers that report so: 0.1 V, 1 mA, 0.1 W.
+    """
+    width = 2 if means.role == "voltage" else 3
+    sizes = {len(data) for data in raw.byte_forms(value)}
+    phases = next((count for count in (3, 1) if count * width in sizes), 0)
+    lsb = STANDARD_LSB[means.role]
+    found = []
+    for number in range(phases):
+        part = Slice(phases * width, number * width, (number + 1) * width)
+        circuit = "abc"[number] if phases == 3 else ""
+        found.append((Field(model.dp, means.role, lsb=lsb, part=part), Meaning(means.role, circuit)))
+    return found
+
+
+def _fields(model: Model, value: object) -> List[Found]:
+    """Return what one line of the model means: mostly one field, none, or one for each phase of a raw block."""
+    means = meaning(model.code)
+    if means is not None and model.kind == "raw" and means.role in ("voltage", "current", "power"):
+        return _blocks(model, means, value)
+    one = _field(model)
+    return [one] if one else []
 
 
 def _field(model: Model) -> Optional[Found]:
@@ -143,7 +169,7 @@ def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
 
     dps: a model with three phases whose second and third report zeros only belongs to a single-phase device.
     """
-    found = [one for one in map(_field, models(mapping)) if one is not None]
+    found = [one for model in models(mapping) for one in _fields(model, dps.get(model.dp))]
     if not any(one.role in ("voltage", "current", "power", "energy", "phase", "increment") for one, _ in found):
         return None
     phases = {means.circuit: one.dp for one, means in found if one.role == "phase"}

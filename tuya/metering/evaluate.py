@@ -186,7 +186,8 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
                 old = found[role, channel]
                 found[role, channel] = Value(verdict.values[role], old.dps, old.one, True)
     for key in [key for key, value in found.items() if value.one.needs_proof and not value.certain]:
-        if not {("voltage", key[1]), ("current", key[1])} <= set(found):
+        has_voltage = ("voltage", key[1]) in found or shared is not None
+        if key[1] != TOTAL and not (has_voltage and ("current", key[1]) in found):
             note(f"circuit {key[1]}: {key[0]} left out: its scale is doubtful and V and I are missing")
             del found[key]
     _believe_total(found, note)

@@ -101,7 +101,8 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
 
 
 def _listed(layout: Layout) -> str:
-    return ", ".join(str(one.dp) for one in layout.of("voltage", "current", "power", "energy", "phase", "increment"))
+    measuring = layout.of("voltage", "current", "power", "energy", "phase", "increment")
+    return ", ".join(str(dp) for dp in dict.fromkeys(one.dp for one in measuring))
 
 
 def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Layout, Tuple[str, ...]]:
@@ -131,6 +132,8 @@ def _with_model(layout: Layout, mapping: object) -> Layout:
         model = known.get(one.dp)
         if model is not None and one.role == "faults" and model.labels:
             one = replace(one, labels=model.labels)
+        elif model is not None and one.role == "returned" and "neutral" in model.code.lower():
+            continue
         fields.append(one)
     relay = known.get(BREAKER_DP)
     if relay is not None and relay.code == "switch" and not layout.switch_dps:

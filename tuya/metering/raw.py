@@ -23,7 +23,9 @@ VOLTAGE_MAX_V = 280.0
 POWER_SLACK = 1.05
 POWER_SLACK_W = 2.0
 MAX_TEXT = 4096
-ALL_RECORDS = (7, 8, 10, 15, 17, 18)
+ALL_RECORDS = (7, 8, 9, 10, 11, 15, 17, 18)
+# P / (V I) of a loaded circuit below which u24 triples are not believed to be V, I and P
+LEAST_FACTOR = 0.05
 # fault bits of the standard breaker, used where the thing model gives no labels
 STANDARD_FAULTS = (
     "short_circuit",
@@ -161,6 +163,13 @@ def _power_first(data: bytes, power_lsb_w: Optional[float]) -> Optional[Phase]:
     return Phase(voltage_v, current_a, power_w, power_factor=sign * factor if 0 < factor <= 1 else None)
 
 
+def _wide(data: bytes) -> Optional[Phase]:
+    """9 and 11 bytes: V u24 0.1 V, I u24 mA, P u24 W (11: two unknown bytes behind them), where they fit together."""
+    voltage_v, current_a, power_w = _uint(data, 0, 3) / 10, _uint(data, 3, 6) / 1000, float(_uint(data, 6, 9))
+    loaded = power_w >= LEAST_FACTOR * voltage_v * current_a
+    return Phase(voltage_v, current_a, power_w) if possible(voltage_v, current_a, power_w) and loaded else None
+
+
 def _with_header(data: bytes) -> Phase:
     """17 (01 0F) and 18 bytes (02 0F): V u16 0.1 V, I u24 mA, P, Q, S u24, PF u8 0.01; 18: sign bits I, P, Q, PF."""
     signs = data[17] if len(data) == 18 else 0
@@ -193,8 +202,7 @@ def _record(data: bytes, lengths: Tuple[int, ...], power_lsb_w: Optional[float])
     elif size == 15:
         phase = _power_first(data, power_lsb_w)
     elif size in (9, 11):
-        # V, I, P as u24 each (11: two unknown bytes behind them)
-        phase = Phase(_uint(data, 0, 3) / 10, _uint(data, 3, 6) / 1000, float(_uint(data, 6, 9)))
+        phase = _wide(data)
     elif _looks_like_alarms(data):
         return None
     else:

@@ -13,7 +13,7 @@ from . import raw
 from .evaluate import read, scalar
 from .layout import MEASURES, Field, Layout
 from .raw import possible
-from .reading import Reading
+from .reading import TOTAL, Reading
 
 # below this P / (V I) two quantities have been mixed up; seen as the lowest real one: 0.08
 LEAST_FACTOR = 0.05
@@ -21,6 +21,10 @@ SMALL_VA = 5.0
 # mains of an idle circuit, where no load proves the voltage: 100 to 127 V and 200 to 257 V countries
 IDLE_VOLTAGES_V = ((95.0, 135.0), (195.0, 265.0))
 LOADED_SCORE, IDLE_SCORE = 6, 3
+# roles besides V, I and P that speak for a layout by their presence
+COUNTED = ("switch", "energy", "returned", "increment", "countdown")
+# on sockets with several gangs, gang n is switched by DP n and timed by DP 8 + n
+COUNTDOWN_OFFSET, LAST_GANG = 8, 6
 # from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
 STRONG_CIRCUITS = 2
 MARGIN = 2
@@ -76,6 +80,8 @@ def _amounts(layout: Layout, dps: Mapping[int, object]) -> Tuple[Dict[str, Dict[
             continue
         if one.part is None and raw.number(value) is None:
             return {}, frozenset(), f"DP {one.dp} holds no number"
+        if one.part is not None and all(len(data) != one.part.size for data in raw.byte_forms(value)):
+            return {}, frozenset(), f"DP {one.dp} holds no {one.part.size} bytes"
         amount = scalar(one, value)
         if amount is not None and not (one.role == "voltage" and amount == 0):
             used.add(one.dp)
@@ -91,19 +97,12 @@ def _states(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, FrozenSet[i
         value = dps.get(one.dp)
         if value is None:
             continue
-        if one.role in ("switch", "child_lock"):
-            if not isinstance(value, bool):
-                return 0, frozenset(), f"DP {one.dp} should be a switch"
-        elif one.role in ("energy", "returned", "increment", "countdown", "faults"):
-            if raw.number(value) is None:
-                return 0, frozenset(), f"DP {one.dp} should be a number"
-        elif one.role == "alarm_set":
-            if not isinstance(value, str):
-                return 0, frozenset(), f"DP {one.dp} should be an alarm set"
-        elif one.role == "power_on":
-            if not isinstance(value, str):
-                return 0, frozenset(), f"DP {one.dp} should be a word"
-        else:
+        if one.role == "switch" and not isinstance(value, bool):
+            return 0, frozenset(), f"DP {one.dp} should be a switch"
+        if one.role in ("energy", "returned", "increment", "countdown") and raw.number(value) is None:
+            return 0, frozenset(), f"DP {one.dp} should be a number"
+        wanted = {"child_lock": bool, "power_on": str, "alarm_set": str, "faults": int}.get(one.role)
+        if one.role not in COUNTED and not (wanted and isinstance(value, wanted)):
             continue
         points += 1
         used.add(one.dp)
@@ -119,8 +118,11 @@ def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
     if against:
         return Fit(layout, 0, 0, frozenset(), against)
     score = proven = 0
+    shared = circuits.get(TOTAL, {}).get("voltage")
     for channel, amounts in circuits.items():
-        if channel != "total" and {"voltage", "current", "power"} <= set(amounts):
+        if shared is not None:
+            amounts.setdefault("voltage", shared)
+        if channel != TOTAL and {"voltage", "current", "power"} <= set(amounts):
             gained, against = _circuit(amounts["voltage"], amounts["current"], amounts["power"])
             if against:
                 return Fit(layout, 0, 0, frozenset(), against)
@@ -133,7 +135,13 @@ def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
         return Fit(layout, 0, 0, frozenset(), "one DP alone proves nothing")
     if score <= IDLE_SCORE and not state_dps:
         return Fit(layout, 0, 0, frozenset(), "an idle circuit without a switch or a counter proves nothing")
-    missing = len([one for one in layout.of("voltage", "current", "power", "phase") if one.dp not in used])
+    if not layout.of("phase"):
+        named = {one.dp for one in layout.fields}
+        unknown = [dp for dp, value in dps.items() if dp not in named and raw.number(value)]
+        if len(unknown) > len(explained):
+            return Fit(layout, 0, 0, frozenset(), f"{len(unknown)} numbers are left unexplained")
+    readings = layout.of("voltage", "current", "power", "phase")
+    missing = sum(one.dp not in used for one in readings if not one.fallback)
     return Fit(layout, score + points + len(used) - missing, proven, explained)
 
 
@@ -178,6 +186,12 @@ def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
         if one.role in MEASURES and one.dp not in dps:
             continue
         kept.append(one)
+    known = {one.dp for one in best.layout.fields}
+    if {1, 1 + COUNTDOWN_OFFSET} <= known:
+        for dp in range(2, LAST_GANG + 1):
+            timed = raw.number(dps.get(dp + COUNTDOWN_OFFSET)) is not None
+            if dp not in known and isinstance(dps.get(dp), bool) and timed:
+                kept.append(Field(dp, "switch"))
     return replace(best.layout, fields=tuple(kept))
 
 

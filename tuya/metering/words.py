@@ -38,10 +38,10 @@ FILLERS = _set(
     "consumption load ac f clamp ct data dp electricity ele energy power voltage acc accumulated cumulative actual"
 )
 VOLTAGE = _set("voltage volt vol v ua ub uc")
-CURRENT = _set("current curr ampere amp ia ib ic electriccurrent")
-POWER = _set("power watt watts activepower pa pb pc")
+CURRENT = _set("current curr ampere amp ia ib ic")
+POWER = _set("power poewr watt watts pa pb pc")
 ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
-FACTOR = _set("power factor pf powerfactor cos cosphi phi")
+FACTOR = _set("power poewr factor pf powerfactor cos cosphi phi")
 FREQUENCY = _set("frequency freq hz supply")
 TEMPERATURE = _set("temperature temp")
 LEAKAGE = _set("leakage residual leak current cur real actual value")
@@ -97,14 +97,19 @@ STANDARD: Dict[str, Meaning] = {
 }
 
 _WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+# quantities that some makers write in one word with what stands around them
+_FUSED = re.compile(
+    r"(reactive|apparent|active|total|forward|reverse|today|daily|powerfactor|power|factor|energy|consumed|produced|"
+    r"voltage|current|leakage|frequency|electricity)"
+)
 _SWITCH = re.compile(r"(?:switch|relay)(?:_?\d+|_on|_usb_?\d*)?$")
 _PHASE = re.compile(r"phase_?([abc])$")
 _LINE = re.compile(r"(?:^|_)[lL]([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
 
 
 def split(code: str) -> List[str]:
-    """Return the words of a code in lower case: ActivePowerA -> active, power, a; cur_power1 -> cur, power, 1."""
-    return [word.lower() for word in _WORDS.findall(code)]
+    """Return the words of a code in lower case: ActivePowerA and activepowera -> active, power, a."""
+    return _FUSED.sub(r" \1 ", " ".join(_WORDS.findall(code)).lower()).split()
 
 
 def meaning(code: str) -> Optional[Meaning]:
