@@ -33,12 +33,15 @@ class Addresses:
 
     def hear(self, address: str, now_s: float) -> bool:
         """An announcement. Returns whether its address is now the next one to try."""
+        if address == self.target():
+            self.announced = address
+            return True
         failed_s = self._failed.get(address)
         if failed_s is not None and now_s - failed_s < FAILED_MEMORY_S:
             return False
         self.announced = address
         if self._owes_good:
-            return self._next == address
+            return False
         self._next = address
         return True
 
