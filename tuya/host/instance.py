@@ -51,8 +51,6 @@ class Instance:
         """Stop the plugin and wait for it as Domoticz does. True when its interpreter is free again."""
         began = time.monotonic()
         if not self._wait_for_stop(timeout_s, late_commands):
-            self.interpreter.abandon()
-            self.desk.closing = True
             return False
         self.stop_s = time.monotonic() - began
         if self.stop_s > SLOW_STOP_S:

@@ -195,9 +195,9 @@ class Stage:
                 if (not levels or line.level in levels) and (idx is None or line.hardware == idx)
             ]
 
-    def threads(self, idx: int) -> List[str]:
+    def threads(self, idx: int, timeout_s: float = CLOSING_S) -> List[str]:
         """Return the names of the plugin's own threads. Raises TimeoutError when the callback thread is stuck."""
-        threads = self._instances[idx].desk.threads(CLOSING_S)
+        threads = self._instances[idx].desk.threads(timeout_s)
         if threads is None:
             raise TimeoutError("the callback thread does not look at its queue")
         return [name for name, _daemon in threads]
@@ -214,7 +214,7 @@ class Stage:
         self._watch.join(CLOSING_S)
         clean = True
         for instance in self._lost:
-            free = instance.release_interpreter(CLOSING_S if instance.desk.stopped.is_set() else 0.0)
+            free = instance.release_interpreter(CLOSING_S)
             clean = free and instance.interpreter.end(CLOSING_S) and clean
         for interpreter in self._spare_interpreters:
             interpreter.end(CLOSING_S)
