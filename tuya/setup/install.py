@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -107,8 +108,17 @@ def _say_next(folder: Path) -> None:
         say(f"  - this folder belongs into Domoticz's folder 'plugins' (it is {folder})")
     if not (folder / "devices.json").exists():
         say("  - fetch the local keys of your breakers, once: bash install.sh keys")
-    say("  - restart Domoticz; then Setup > Hardware > type 'Tuya energy (local)', give it a name, Add")
+    say(f"  - restart Domoticz; then Setup > Hardware > type '{_shown_type(folder)}', give it a name, Add")
     say("  - if something does not work: python3 -m tuya doctor")
+
+
+def _shown_type(folder: Path) -> str:
+    """Return the plugin's name in the list of types on the Hardware page."""
+    try:
+        match = re.search(r'<plugin [^>]*\bname="([^"]*)"', (folder / "plugin.py").read_text(encoding="utf-8"))
+    except OSError:
+        match = None
+    return match[1] if match else "Tuya"
 
 
 def uninstall(folder: Path, purge: bool) -> None:

@@ -1,0 +1,139 @@
+"""bash install.sh demo on a terminal of the test's: shows, switches, ends on Ctrl-C and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.setup.conftest import REPOSITORY
+
+TIMEOUT_S = 30.0
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture
+def folder(fresh, wheelhouse):
+    """A plugin folder after install.sh."""
+    (fresh / "plugin.py").write_bytes((REPOSITORY / "plugin.py").read_bytes())
+    words = ["bash", str(fresh / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable]
+    subprocess.run(words, check=True, capture_output=True, env=environment())
+    return fresh
+
+
+def environment():
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "PYTHON": sys.executable,
+        "TERM": "xterm",
+        "COLUMNS": "100",
+    }
+
+
+def children_of(folder: Path) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environ = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in environ:
+            found.append((process / "cmdline").read_text())
+    return found
+
+
+class Terminal:
+    """The demo on a pseudo-terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        words = ["bash", str(folder / "install.sh"), "demo", "--stand-in"]
+        self.pid, self._descriptor = pty.fork()
+        if self.pid == 0:
+            os.execvpe("bash", words, environment())  # noqa: S606 - our own script
+        self.text = ""
+        self._ended = False
+
+    def wait_for(self, pattern: str) -> None:
+        deadline = time.monotonic() + TIMEOUT_S
+        seen = ""
+        while not re.search(pattern, COLOURS.sub("", seen)):
+            assert time.monotonic() < deadline, seen[-2000:]
+            try:
+                seen += os.read(self._descriptor, 65536).decode(errors="replace")
+            except OSError:
+                pytest.fail(f"ended early:\n{seen}")
+        self.text += seen
+
+    def write(self, text: str) -> None:
+        os.write(self._descriptor, text.encode())
+
+    def end(self) -> int:
+        """The rest of the output, and the exit code."""
+        while True:
+            try:
+                data = os.read(self._descriptor, 65536)
+            except OSError:
+                break
+            if not data:
+                break
+            self.text += data.decode(errors="replace")
+        os.close(self._descriptor)
+        self._ended = True
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        """What a failed test leaves running."""
+        if not self._ended:
+            os.kill(self.pid, signal.SIGTERM)
+            self.end()
+
+
+BOILER_ON = r"Boiler\s*│ On .*W, 0\.\d+ kWh │ 2\d\d"
+BOILER_OFF = r"Boiler\s*│ Off\s*│ 0 W"
+
+
+@pytest.mark.parametrize("way_to_end", ["Ctrl-C", "q", "terminated", "hung up"])
+def test_it_shows_switches_and_ends(folder, way_to_end, request):
+    before = {path.name for path in folder.iterdir()}
+    terminal = Terminal(folder)
+    request.addfinalizer(terminal.kill)
+    terminal.wait_for(BOILER_ON)
+    if way_to_end == "Ctrl-C":
+        terminal.write("1\n")
+        terminal.wait_for(BOILER_OFF)
+        terminal.write("1\n")
+        terminal.wait_for(BOILER_ON)
+        terminal.write("\x03")
+    elif way_to_end == "q":
+        terminal.write("q\n")
+    else:
+        os.kill(terminal.pid, signal.SIGTERM if way_to_end == "terminated" else signal.SIGHUP)
+    assert terminal.end() == 0
+    assert "Traceback" not in terminal.text
+    assert {path.name for path in folder.iterdir()} - {"__pycache__"} == before
+    assert children_of(folder) == []
+
+
+def test_without_a_terminal_it_ends_by_itself_with_the_table(folder):
+    words = ["bash", str(folder / "install.sh"), "demo", "--stand-in", "--seconds", "2"]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=TIMEOUT_S,
+        env=environment(),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"│ (Boiler|Fridge|Workshop) +│ On ", done.stdout)) == 3
+    assert done.stderr == ""
+    assert not (folder / ".demo").exists()
