@@ -16,6 +16,7 @@ from .frame import Envelope, Message, open_envelope, parse_plaintext
 from .keys import DEVICE_INFO_FLAGS, FLAGS, Secrets, candidate_keys, decrypt
 from .packets import COUNTER_MODULUS, Problem, RawFrame, reassemble
 
+RAND_FLAGS = (*DEVICE_INFO_FLAGS, 16)  # the IV of the app's frame under one of these is R
 FACTORY_SESSION_FLAGS = (2, 12)
 LOCAL_SESSION_FLAGS = (5, 15)
 PAIR_REQUEST_BYTES = 44  # uuid 16, login key 6 or 16, device id, zeros up to 44
@@ -92,10 +93,10 @@ class _Decryption:
         self._srands: Tuple[bytes, ...] = ()
 
     def open(self, direction: str, envelope: Envelope) -> Optional[Message]:
-        if direction == TO_DEVICE and (envelope.flag in (*DEVICE_INFO_FLAGS, 16) or not self._app_rands):
-            self._app_rands = (envelope.iv, *self._app_rands[:1])
         if envelope.problem:
             return None
+        if direction == TO_DEVICE and envelope.iv and (envelope.flag in RAND_FLAGS or not self._app_rands):
+            self._app_rands = (envelope.iv, *self._app_rands[:1])
         message = self._try_keys(envelope)
         if message is not None and message.command == DEVICE_INFO and direction == TO_APP:
             srand = srand_of(message.data)
