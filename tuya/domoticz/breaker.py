@@ -188,12 +188,16 @@ class Breaker:
             measures[units.ALARM] = alarm
         self._measures = measures
         totals_wh = self._totals_wh(at_s)
-        for unit, measure in measures.items():
-            plan = self._plan(unit)
-            if isinstance(plan, StatePlan) and isinstance(measure, State):
-                plan.wanted = measure
-            elif isinstance(plan, MeterPlan) and isinstance(measure, Number):
-                plan.observe(self._without_returned(measure, totals_wh), at_s)
+        for unit in measures:
+            self._feed(unit, totals_wh, at_s)
+
+    def _feed(self, unit: int, totals_wh: Mapping[Circuit, float], at_s: float) -> None:
+        """Tell a unit's plan what the unit is to show."""
+        plan, measure = self._plan(unit), self._measures[unit]
+        if isinstance(plan, StatePlan) and isinstance(measure, State):
+            plan.wanted = measure
+        elif isinstance(plan, MeterPlan) and isinstance(measure, Number):
+            plan.observe(self._without_returned(measure, totals_wh), at_s)
 
     def _without_returned(self, number: Number, totals_wh: Mapping[Circuit, float]) -> Number:
         """Where returned power has a unit of its own, the unit of used energy does not show it as negative W."""
@@ -246,6 +250,8 @@ class Breaker:
         for unit in sorted(self._measures):
             if unit in self.existing or not self._may_create(unit):
                 continue
+            if unit not in self._plans:
+                self._feed(unit, totals_wh, now_s)  # deleted, and asked for again
             state = self._value(unit, totals_wh)
             if state is not None:
                 name = units.name_of(self.entry.shown_name, unit)

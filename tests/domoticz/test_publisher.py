@@ -1,0 +1,228 @@
+"""The publishing thread: when it may call the framework, what it writes first, and that it always ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Iterator
+
+import pytest
+
+from tests.domoticz.fakes import DEVICE_ID, KEY, SY1_DPS, Clock, FakeDomoticz, entry
+from tuya.domoticz.breaker import Rules
+from tuya.domoticz.created import Memory
+from tuya.domoticz.fleet import Fleet
+from tuya.domoticz.framework import Framework
+from tuya.domoticz.publisher import HEARTBEAT_LIMIT_S, Publisher
+from tuya.lan.errors import Unreachable
+from tuya.lan.events import Connected, Lost, Status
+
+
+class Room:
+    """A publisher with one breaker whose units exist, and no thread."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.domoticz = FakeDomoticz()
+        self.framework = Framework(self.domoticz, self.domoticz.namespace)
+        self.fleet = Fleet(Rules(), Memory())
+        self.fleet.serve([entry()], {}, self.clock())
+        self.said = 0
+        self.publisher = Publisher(self.fleet, self.framework, self.clock, self._say)
+        self.fleet.handle(Connected(DEVICE_ID, self.clock(), "192.168.1.20", 6668, "3.4"), self.clock())
+        self.report(SY1_DPS, full=True)
+        for birth in self.fleet.births(self.clock()):
+            assert self.framework.create(birth.device_id, birth.unit, birth.name, birth.state)
+            self.fleet.written(birth.device_id, birth.unit, birth.state, self.clock())
+
+    def _say(self) -> None:
+        self.said += 1
+
+    def report(self, dps, full: bool = False) -> None:
+        self.fleet.handle(Status(DEVICE_ID, self.clock(), dps, full), self.clock())
+
+    def run(self) -> None:
+        while self.publisher.step() == 0.0:
+            pass
+
+
+@pytest.fixture(name="room")
+def _room() -> Iterator[Room]:
+    room = Room()
+    yield room
+    if room.domoticz.hold is not None:
+        room.domoticz.hold.set()
+    assert room.publisher.stop(2.0)
+
+
+def test_nothing_before_the_first_heartbeat(room: Room):
+    room.report({1: False})
+    room.run()
+    assert room.domoticz.updates == []
+    assert room.said == 0
+    room.publisher.beat()
+    room.run()
+    assert room.domoticz.updates == [(DEVICE_ID, 1, 0, "Off")]
+
+
+def test_nothing_while_heartbeats_stay_away(room: Room):
+    room.publisher.beat()
+    room.clock.now_s += HEARTBEAT_LIMIT_S - 0.1
+    room.report({1: False})
+    room.run()
+    assert len(room.domoticz.updates) == 1
+    room.clock.now_s += 0.2
+    room.report({1: True})
+    room.run()
+    assert len(room.domoticz.updates) == 1
+    room.publisher.beat()
+    room.run()
+    assert room.domoticz.updates[-1] == (DEVICE_ID, 1, 1, "On")
+
+
+def test_nothing_after_the_stop_has_begun(room: Room):
+    room.publisher.beat()
+    room.publisher.begin_stop()
+    room.report({1: False})
+    room.run()
+    assert room.domoticz.updates == []
+
+
+def test_the_switch_goes_first_and_only_the_newest_value_is_written(room: Room):
+    room.publisher.beat()
+    room.clock.now_s += 20.0
+    for watts in (5000, 9000, 15000):
+        room.report({19: watts, 18: 6500, 20: 2300})
+        room.clock.now_s += 4.0
+    room.report({1: False})
+    room.run()
+    assert [update[1:] for update in room.domoticz.updates] == [
+        (1, 0, "Off"),
+        (2, 0, room.domoticz.shown()[2]),
+        (3, 0, "230.0"),
+        (4, 0, "6.500"),
+    ]
+    assert room.domoticz.shown()[2].startswith("1500.0;")
+
+
+def test_an_unchanged_switch_is_never_written(room: Room):
+    room.publisher.beat()
+    for _ in range(600):
+        room.clock.now_s += 1.0
+        room.publisher.beat()
+        room.report({1: True, 26: 0})
+        room.run()
+    assert {update[1] for update in room.domoticz.updates} == {2, 3, 4}
+
+
+def test_a_switch_edited_by_hand_is_corrected(room: Room):
+    room.publisher.beat()
+    room.run()
+    unit = room.domoticz.devices[DEVICE_ID].Units[1]
+    unit.nValue, unit.sValue = 0, "Off"
+    state = room.framework.held_by(DEVICE_ID, 1)
+    assert state is not None
+    room.fleet.held(DEVICE_ID, 1, state)
+    room.run()
+    assert room.domoticz.updates == [(DEVICE_ID, 1, 1, "On")]
+
+
+def test_red_header_after_the_grace_and_back(room: Room):
+    room.publisher.beat()
+    device = room.domoticz.devices[DEVICE_ID]
+    room.fleet.handle(Lost(DEVICE_ID, room.clock(), Unreachable("Kitchen", "it is gone")), room.clock())
+    room.clock.now_s += 29.5
+    room.run()
+    assert device.TimedOut == 0
+    room.clock.now_s += 1.0
+    room.run()
+    assert device.TimedOut == 1
+    shown = room.domoticz.shown()
+    for _ in range(10):
+        room.clock.now_s += 50.0
+        room.publisher.beat()
+        room.fleet.tick(room.clock())
+        room.run()
+    assert room.domoticz.updates == []
+    assert room.domoticz.shown() == shown
+    room.fleet.handle(Connected(DEVICE_ID, room.clock(), "192.168.1.20", 6668, "3.4"), room.clock())
+    room.run()
+    assert device.TimedOut == 0
+
+
+def test_a_unit_that_is_gone_is_not_written(room: Room):
+    room.publisher.beat()
+    del room.domoticz.devices[DEVICE_ID].Units[1]
+    room.report({1: False})
+    room.run()
+    assert room.domoticz.updates == []
+    assert room.fleet.is_deleted(DEVICE_ID, 1)
+    assert room.fleet.births(room.clock()) == []
+
+
+def test_a_fault_in_one_write_is_said_and_the_thread_goes_on(room: Room):
+    def broken(*_words: object) -> bool:
+        raise RuntimeError("broken")
+
+    working, room.framework.write = room.framework.write, broken
+    room.report({1: False})
+    room.publisher.start()
+    room.publisher.beat()
+    _wait(lambda: any("could not be written" in line.text for line in room.fleet.take_lines()))
+    room.framework.write = working
+    room.publisher.wake()
+    _wait(lambda: room.domoticz.updates == [(DEVICE_ID, 1, 0, "Off")])
+    assert room.domoticz.threads == {"tuya-publisher"}
+
+
+def test_the_thread_is_no_daemon_and_ends_at_once(room: Room):
+    room.publisher.start()
+    thread = next(thread for thread in threading.enumerate() if thread.name == "tuya-publisher")
+    assert not thread.daemon
+    began_s = time.monotonic()
+    assert room.publisher.stop(0.4)
+    assert time.monotonic() - began_s < 0.2
+    assert not room.publisher.is_alive()
+
+
+def test_a_hanging_update_does_not_hold_up_the_stop(room: Room):
+    room.domoticz.hold = threading.Event()
+    room.report({1: False})
+    room.publisher.start()
+    room.publisher.beat()
+    assert room.domoticz.in_update.wait(2.0)
+    # events are taken meanwhile, and nobody waits for the database
+    began_s = time.monotonic()
+    room.report({1: True})
+    room.fleet.tick(room.clock())
+    assert room.fleet.births(room.clock()) == []
+    assert time.monotonic() - began_s < 0.1
+    assert not room.publisher.stop(0.1)
+    assert time.monotonic() - began_s < 0.3
+    room.domoticz.hold.set()
+    assert room.publisher.stop(2.0)
+    assert len(room.domoticz.updates) == 1  # the one that had begun
+
+
+def test_a_thread_that_died_is_started_again(room: Room):
+    room.publisher.start()
+    assert room.publisher.is_alive()
+    room.publisher.stop(2.0)
+    assert not room.publisher.is_alive()
+
+
+def test_no_key_in_what_is_said(room: Room):
+    fleet = Fleet(Rules(), Memory(), debug=True)
+    fleet.serve([entry()], {}, 0.0)
+    fleet.handle(Connected(DEVICE_ID, 0.0, "192.168.1.20", 6668, "3.4"), 0.0)
+    fleet.handle(Status(DEVICE_ID, 0.0, SY1_DPS, True), 0.0)
+    lines = [line.text for line in fleet.take_lines()]
+    assert len(lines) >= 2
+    assert not any(KEY in line or DEVICE_ID in line for line in lines)
+
+
+def _wait(condition) -> None:
+    deadline_s = time.monotonic() + 5.0
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)

@@ -1,0 +1,546 @@
+"""One hardware instance, without a network and without a Domoticz: units, deletions, files, offline times, the log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional
+
+import pytest
+
+from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, SY1_DPS, Clock, FakeClient, FakeDomoticz
+from tuya.domoticz.framework import Framework
+from tuya.domoticz.service import Service
+from tuya.domoticz.settings import read_settings
+from tuya.lan.errors import Busy, NotConfirmed, NotConnected, OwnedElsewhere, Unreachable, WrongKey
+
+OVEN = "bf9999999999999999oven"
+
+
+def raw(device_id: str = DEVICE_ID, name: str = "Kitchen", **changes: Any) -> Dict[str, Any]:
+    return {"name": name, "id": device_id, "key": KEY, "product_id": SY1, "category": "dlq", **changes}
+
+
+class Instance:
+    """A service whose publisher is stepped by the test."""
+
+    def __init__(self, folder: Path, domoticz: Optional[FakeDomoticz] = None, **fields: str) -> None:
+        self.file = folder / "devices.json"
+        self.clock = Clock()
+        self.domoticz = domoticz or FakeDomoticz(HomeFolder=f"{folder}/", StartupFolder=f"{folder}/", **fields)
+        self.domoticz.parameters.update(fields)
+        self.framework = Framework(self.domoticz, self.domoticz.namespace)
+        self.client: FakeClient
+        settings = read_settings(self.framework.parameters)
+        self.service = Service(self.framework, settings, self.clock, self._make_client)
+        self.publisher = self.service._publisher
+        self.publisher.start = lambda: None  # type: ignore[method-assign]
+        self.publisher.is_alive = lambda: True  # type: ignore[method-assign]
+        self.service.start()
+
+    def _make_client(self, *words: Any, **named: Any) -> FakeClient:
+        self.client = FakeClient(*words, **named)
+        return self.client
+
+    def beat(self, seconds: float = 2.0) -> None:
+        """Let time pass, with heartbeats."""
+        while seconds > 0.0:
+            self.clock.now_s += min(2.0, seconds)
+            seconds -= 2.0
+            self.service.heartbeat()
+            self.publish()
+
+    def publish(self) -> None:
+        while self.publisher.step() == 0.0:
+            pass
+
+    def write(self, *entries: Dict[str, Any]) -> None:
+        self.file.write_text(json.dumps(list(entries), indent=1), encoding="utf-8")
+
+    def delete(self, *units: int, device_id: str = DEVICE_ID) -> None:
+        """The user deletes units: the callback comes first, then the framework drops the object."""
+        for unit in units:
+            self.service.unit_removed(device_id, unit)
+            del self.domoticz.devices[device_id].Units[unit]
+
+    @property
+    def errors(self) -> List[str]:
+        return self.domoticz.texts("error")
+
+    @property
+    def units(self) -> List[int]:
+        device = self.domoticz.devices.get(DEVICE_ID)
+        return sorted(device.Units) if device is not None else []
+
+
+@pytest.fixture(name="instance")
+def _instance(tmp_path: Path) -> Iterator[Instance]:
+    (tmp_path / "devices.json").write_text(json.dumps([raw()]), encoding="utf-8")
+    instance = Instance(tmp_path)
+    yield instance
+    assert instance.publisher.stop(1.0)
+
+
+def restarted(instance: Instance, **fields: str) -> Instance:
+    instance.service.stop()
+    fresh = Instance(instance.file.parent, instance.domoticz, **fields)
+    fresh.clock.now_s = instance.clock.now_s
+    return fresh
+
+
+def test_the_four_units_of_a_breaker(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    assert instance.domoticz.created == [
+        (DEVICE_ID, 1, 1, "On"),
+        (DEVICE_ID, 2, 0, "41.2;0.000"),
+        (DEVICE_ID, 3, 0, "241.2"),
+        (DEVICE_ID, 4, 0, "0.302"),
+    ]
+    words = instance.domoticz.devices[DEVICE_ID].Units[2].words
+    assert words == {
+        "Name": "Kitchen Energy",
+        "DeviceID": DEVICE_ID,
+        "Unit": 2,
+        "Type": 243,
+        "Subtype": 29,
+        "Switchtype": 0,
+        "Options": {"EnergyMeterMode": "0"},
+        "Used": 1,
+    }
+    assert instance.domoticz.updates == []
+    assert instance.errors == []
+    assert instance.client.owner == "hardware Breakers"
+    assert instance.client.polling[DEVICE_ID].refresh_dps == (18, 19, 20)
+    assert instance.client.polling[DEVICE_ID].refresh_interval_s == 5.0
+
+
+def test_all_that_the_breaker_reports(tmp_path: Path):
+    (tmp_path / "devices.json").write_text(json.dumps([raw()]), encoding="utf-8")
+    instance = Instance(tmp_path, Mode4="all")
+    instance.client.connect()
+    instance.beat()
+    assert instance.units == [1, 2, 3, 4, 10, 61, 62, 63]
+    shown = instance.domoticz.shown()
+    assert (shown[10], shown[61], shown[62], shown[63]) == ("No fault", "10", "Off", "0")
+    instance.client.report({26: 2, 1: False})
+    instance.publish()
+    assert instance.domoticz.shown()[10] == "Tripped: over-voltage"
+    assert instance.domoticz.devices[DEVICE_ID].Units[10].nValue == 4
+
+
+def test_nothing_is_created_before_its_value_is_known(instance: Instance):
+    instance.client.connect(dps={1: True, 20: 2412})
+    instance.beat()
+    assert instance.units == [1, 3]
+    instance.client.report({18: 302, 19: 412})
+    instance.beat()
+    assert instance.units == [1, 2, 3, 4]
+
+
+def test_hidden_units_are_not_created(instance: Instance):
+    instance.write(raw(domoticz={"hide": [3, 4], "name": "Cooker"}))
+    instance.beat(6)
+    instance.client.connect()
+    instance.beat()
+    assert instance.units == [1, 2]
+    assert instance.domoticz.devices[DEVICE_ID].Units[2].Name == "Cooker Energy"
+
+
+def test_a_deleted_unit_stays_away(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.delete(3)
+    instance.client.report({20: 2500})
+    instance.beat(20)
+    assert instance.units == [1, 2, 4]
+    again = restarted(instance)
+    again.client.connect()
+    again.beat(20)
+    assert again.units == [1, 2, 4]
+    assert not any(update[1] == 3 for update in instance.domoticz.updates)
+
+
+def test_a_unit_deleted_while_we_were_stopped_stays_away(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.service.stop()
+    del instance.domoticz.devices[DEVICE_ID].Units[4]
+    again = restarted(instance)
+    again.client.connect()
+    again.beat(20)
+    assert again.units == [1, 2, 3]
+
+
+def test_deleting_all_units_asks_for_them_again(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.delete(3)
+    instance.delete(1, 2, 4)
+    assert instance.units == []
+    instance.beat()
+    assert instance.units == [1, 2, 3, 4]
+    instance.service.stop()
+    instance.domoticz.devices.clear()
+    again = restarted(instance)
+    again.client.connect()
+    again.beat()
+    assert again.units == [1, 2, 3, 4]
+
+
+def test_restore_in_the_file_brings_deleted_units_back(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.delete(2, 3)
+    instance.write(raw(domoticz={"restore": True}))
+    instance.beat(8)
+    assert instance.units == [1, 2, 3, 4]
+
+
+def test_out_of_the_file_and_back_restores_too(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.delete(3)
+    instance.write(raw(OVEN, "Oven"))
+    instance.beat(8)
+    assert set(instance.client.devices) == {OVEN}
+    instance.write(raw(), raw(OVEN, "Oven"))
+    instance.beat(8)
+    assert set(instance.client.devices) == {DEVICE_ID, OVEN}
+    instance.client.connect()
+    instance.beat()
+    assert instance.units == [1, 2, 3, 4]
+    assert [created[1] for created in instance.domoticz.created] == [1, 2, 3, 4, 3]
+
+
+def test_an_update_in_the_moment_of_deletion_leaves_no_ghost(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.service.unit_added(DEVICE_ID, 3)  # exists: nothing to do
+    instance.delete(3)
+    instance.service.unit_added(DEVICE_ID, 3)
+    assert instance.domoticz.deleted == [(DEVICE_ID, 3)]
+
+
+def test_names_are_the_users(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.domoticz.devices[DEVICE_ID].Units[2].Name = "Mine"
+    instance.client.report({19: 9000})
+    instance.beat(10)
+    assert instance.domoticz.devices[DEVICE_ID].Units[2].Name == "Mine"
+    assert instance.domoticz.refreshed == 0
+
+
+def test_old_releases_are_refreshed_before_an_update(tmp_path: Path):
+    (tmp_path / "devices.json").write_text(json.dumps([raw()]), encoding="utf-8")
+    for version, expected in (("2022.1", 1), ("2023.2 (build 15000)", 1), ("2024.4", 0), ("2026.1", 0), ("?", 1)):
+        domoticz = FakeDomoticz(version, HomeFolder=f"{tmp_path}/")
+        instance = Instance(tmp_path, domoticz)
+        instance.client.connect()
+        instance.beat()
+        instance.client.report({1: False})
+        instance.publish()
+        assert domoticz.refreshed == expected, version
+
+
+@pytest.mark.parametrize("says_settings", [True, False])
+def test_new_devices_not_accepted(instance: Instance, says_settings: bool):
+    instance.domoticz.accepts_new = False
+    instance.domoticz.says_settings = says_settings
+    instance.client.connect()
+    instance.beat(600)
+    ours = [text for text in instance.errors if "Accept new Hardware Devices" in text]
+    assert len(ours) == 1
+    assert len(instance.errors) - len(ours) <= (0 if says_settings else 600 // 30)
+    instance.domoticz.accepts_new = True
+    instance.beat(32)
+    assert instance.units == [1, 2, 3, 4]
+
+
+def test_many_units_are_created_over_several_heartbeats(instance: Instance):
+    instance.client.connect()
+
+    def slow_create(*words: Any, create: Any = instance.framework.create) -> bool:
+        instance.clock.now_s += 0.2
+        return bool(create(*words))
+
+    instance.framework.create = slow_create  # type: ignore[method-assign]
+    instance.service.heartbeat()
+    assert instance.units == [1, 2]
+    instance.service.heartbeat()
+    assert instance.units == [1, 2, 3, 4]
+
+
+def test_energy_goes_on_after_a_restart(instance: Instance):
+    instance.client.connect()
+    instance.client.report({18: 14925, 19: 36000})
+    instance.beat()
+    for _ in range(30):
+        instance.client.report({18: 14925, 19: 36000}, full=True)
+        instance.beat(10)
+    shown_wh = float(instance.domoticz.shown()[2].split(";")[1])
+    assert shown_wh == pytest.approx(300.0, abs=12.0)
+    again = restarted(instance)
+    again.client.connect()
+    again.beat()
+    after_wh = float(again.domoticz.shown()[2].split(";")[1])
+    assert shown_wh <= after_wh <= 302.0
+
+
+def test_an_unchanged_restart_updates_no_switch(instance: Instance):
+    instance.client.connect()
+    instance.beat(60)
+    instance.domoticz.updates.clear()
+    again = restarted(instance, Mode4="all")
+    again.client.connect()
+    again.beat(60)
+    assert {update[1] for update in instance.domoticz.updates} <= {2, 3, 4}
+    again.client.report({1: False})
+    again.publish()
+    assert (DEVICE_ID, 1, 0, "Off") in instance.domoticz.updates
+
+
+def test_commands(instance: Instance):
+    instance.service.command("bf-unknown-device-0001", 1, "On", 0)
+    assert instance.errors[0].startswith("bf-u..0001: 'On' is not sent")
+    instance.client.connect()
+    instance.beat()
+    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    assert instance.client.commands == [(DEVICE_ID, {1: False})]
+    assert instance.domoticz.shown()[1] == "On"  # not before the breaker says so
+    instance.client.report({1: False, 18: 0, 19: 0})
+    instance.publish()
+    assert instance.domoticz.shown()[1] == "Off"
+    assert instance.domoticz.shown()[2].startswith("0.0;")
+    assert len(instance.errors) == 1
+
+
+def test_a_command_that_fails_is_one_error(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    instance.client.done({1: False}, NotConfirmed("Kitchen", "it did not report the new state within 3 s"))
+    instance.beat(10)
+    assert instance.errors == ["Kitchen: it did not report the new state within 3 s"]
+    assert instance.domoticz.shown()[1] == "On"
+    instance.client.done({1: False}, NotConnected("Kitchen", "it is offline", "Nothing was sent"))
+    instance.publish()
+    assert instance.errors[-1] == "Kitchen: it is offline. Nothing was sent"
+
+
+def test_switching_refused(tmp_path: Path):
+    (tmp_path / "devices.json").write_text(json.dumps([raw(), raw(OVEN, domoticz={"switch": "refused"})]))
+    instance = Instance(tmp_path, Mode2="refused")
+    instance.client.connect()
+    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    assert instance.client.commands == []
+    assert instance.errors == ["Kitchen: 'Off' is not sent: switching is refused by the settings"]
+    allowed = restarted(instance, Mode2="allowed")
+    allowed.client.connect()
+    allowed.service.command(OVEN, 1, "Off", 0)
+    allowed.service.command(DEVICE_ID, 1, "Off", 0)
+    assert allowed.client.commands == [(DEVICE_ID, {1: False})]
+
+
+def test_offline_is_one_line_and_coming_back_another(instance: Instance):
+    instance.client.connect()
+    instance.beat(10)
+    instance.domoticz.lines.clear()
+    instance.client.lose(Unreachable("Kitchen", "it does not answer"))
+    instance.beat(20)
+    instance.client.connect()
+    instance.beat(10)
+    assert instance.domoticz.lines == []  # a reboot is no drama
+    instance.client.lose(Unreachable("Kitchen", "it does not answer"))
+    for _ in range(100):
+        instance.client.fail(Busy("Kitchen", "another program holds it"))
+        instance.client.fail(Unreachable("Kitchen", "it does not answer"))
+        instance.beat(30)
+    assert len(instance.errors) == 1
+    assert instance.errors[0].startswith("Kitchen: is offline (Kitchen: it does not answer.")
+    assert instance.domoticz.devices[DEVICE_ID].TimedOut == 1
+    instance.client.connect()
+    instance.beat()
+    assert instance.domoticz.texts("log") == [
+        "Kitchen: is back (192.168.1.20, protocol 3.4)",
+        "Kitchen: no readings for 50 min: the energy of that time is not known and not counted",
+    ]
+    assert instance.domoticz.devices[DEVICE_ID].TimedOut == 0
+
+
+@pytest.mark.parametrize("error", [WrongKey("Kitchen", "x"), OwnedElsewhere("Kitchen", "is served by hardware Other")])
+def test_what_does_not_heal_is_said_at_once_and_once(instance: Instance, error: Exception):
+    for _ in range(50):
+        instance.client.fail(error)
+        instance.beat(10)
+    assert instance.errors == [str(error)]
+
+
+def test_the_red_header_is_set_again_after_a_restart(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    again = restarted(instance)
+    again.domoticz.devices[DEVICE_ID].TimedOut = 0  # the framework does not keep it
+    again.beat(40)
+    assert again.domoticz.devices[DEVICE_ID].TimedOut == 1
+    assert again.errors == ["Kitchen: is offline"]
+
+
+def test_the_file_is_watched(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.write(raw(), raw(OVEN, "Oven"))
+    instance.beat(6)
+    assert set(instance.client.devices) == {DEVICE_ID, OVEN}
+    instance.client.connect(OVEN)
+    instance.beat()
+    assert sorted(instance.domoticz.devices[OVEN].Units) == [1, 2, 3, 4]
+    instance.write(raw(OVEN, "Oven"))
+    instance.beat(6)
+    assert set(instance.client.devices) == {OVEN}
+    assert instance.domoticz.devices[DEVICE_ID].TimedOut == 1
+    assert instance.units == [1, 2, 3, 4]
+    instance.client.report({1: False})  # a late event of a device that is not served
+    instance.beat()
+    assert instance.domoticz.shown()[1] == "On"
+    instance.write(raw(), raw(OVEN, "Oven"))
+    instance.beat(6)
+    instance.client.connect()
+    instance.beat()
+    assert instance.domoticz.devices[DEVICE_ID].TimedOut == 0
+
+
+def test_a_broken_file_is_said_once_and_the_last_good_one_stays(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.file.write_text('[\n{"name": \n')
+    instance.beat(60)
+    assert len(instance.errors) == 1
+    assert f"{instance.file}:3: this is not valid JSON" in instance.errors[0]
+    assert instance.errors[0].endswith("the breakers known so far stay in use")
+    assert set(instance.client.devices) == {DEVICE_ID}
+    instance.write(raw(key="another-key_16ch"))
+    instance.beat(6)
+    assert instance.client.devices[DEVICE_ID].local_key == b"another-key_16ch"
+    assert len(instance.errors) == 1
+
+
+def test_a_file_that_comes_later(tmp_path: Path):
+    instance = Instance(tmp_path)
+    assert len(instance.errors) == 1
+    assert "there is no" in instance.errors[0]
+    instance.beat(60)
+    assert len(instance.errors) == 1
+    instance.write(raw())
+    instance.beat(6)
+    assert set(instance.client.devices) == {DEVICE_ID}
+
+
+def test_an_unknown_device_is_said_once(tmp_path: Path):
+    entry = raw(product_id="unheard-of", domoticz={"use": True})
+    (tmp_path / "devices.json").write_text(json.dumps([entry]), encoding="utf-8")
+    instance = Instance(tmp_path)
+    for _ in range(5):
+        instance.client.connect(dps={201: "x", 202: 7})
+        instance.beat(10)
+    assert [text for text in instance.errors if "not known yet" in text] == [instance.errors[0]]
+    assert instance.units == []
+
+
+def test_threads_that_died_are_started_again(instance: Instance):
+    assert instance.client.starts == 1
+    instance.client.is_running = False
+    instance.beat()
+    assert instance.client.starts == 2
+    assert instance.errors == ["the network thread has ended and was started again"]
+
+
+def test_a_quarter_of_a_day_is_quiet(tmp_path: Path):
+    """Three breakers, restarts and short losses of each, one offline time: far under 20 lines a day."""
+    ids = [DEVICE_ID, OVEN, "bf8888888888888888wash"]
+    (tmp_path / "devices.json").write_text(json.dumps([raw(one, f"Breaker {one[-4:]}") for one in ids]))
+    instance = Instance(tmp_path)
+    for one in ids:
+        instance.client.connect(one)
+    instance.beat(10)
+    away = set()
+    for hour in range(6):
+        for one in ids:
+            instance.client.lose(Unreachable("x", "gone"), one)
+            instance.beat(10)
+            if one not in away:
+                instance.client.connect(one)
+                instance.client.report({1: hour % 2 == 0, 18: 50 * hour, 19: 100 * hour}, one)
+        instance.service.command(OVEN, 1, "On", 0)
+        for minute in range(59):
+            if (hour, minute) == (2, 10):
+                away = {OVEN}
+                instance.client.lose(Unreachable("x", "gone"), OVEN)
+            if (hour, minute) == (4, 50):
+                away = set()
+                instance.client.connect(OVEN)
+            for _ in range(2):
+                for one in set(ids) - away:
+                    instance.client.report(SY1_DPS, one, full=True)
+                instance.beat(30)
+    said = [text for _, text in instance.domoticz.lines if "distribution board" not in text]
+    assert len(said) <= 5, said  # connected, offline, back, and the energy of that time
+    assert not any(KEY in text for text in said)
+
+
+def test_state_is_stored_at_the_stop(instance: Instance):
+    instance.client.connect()
+    instance.beat(20)
+    instance.client.report({19: 5000}, full=True)
+    instance.clock.now_s += 30.0
+    instance.client.report({19: 5000}, full=True)
+    before = dict(instance.domoticz.configuration)
+    instance.service.stop()
+    assert instance.domoticz.configuration != before
+    assert not instance.client.is_running
+    instance.service.stop()
+    instance.service.command(DEVICE_ID, 1, "Off", 0)
+
+
+def test_a_stop_with_a_busy_database_is_short_and_stores_nothing(tmp_path: Path):
+    (tmp_path / "devices.json").write_text(json.dumps([raw()]), encoding="utf-8")
+    import time
+
+    domoticz = FakeDomoticz(HomeFolder=f"{tmp_path}/", StartupFolder=f"{tmp_path}/")
+    framework = Framework(domoticz, domoticz.namespace)
+    clients: List[FakeClient] = []
+
+    def make(*words: Any, **named: Any) -> FakeClient:
+        clients.append(FakeClient(*words, **named))
+        return clients[0]
+
+    service = Service(framework, read_settings(framework.parameters), time.monotonic, make)
+    service.start()
+    clients[0].connect()
+    service.heartbeat()
+    domoticz.hold = threading.Event()
+    clients[0].report({1: False})
+    assert domoticz.in_update.wait(2.0)
+    before: Mapping[str, str] = dict(domoticz.configuration)
+    began_s = time.monotonic()
+    service.stop()
+    assert time.monotonic() - began_s < 0.5
+    assert "database is busy" in domoticz.texts("error")[-1]
+    assert domoticz.configuration == before
+    domoticz.hold.set()
+    assert service._publisher.stop(2.0)
+
+
+def test_odd_reports_do_not_end_anything(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    for value in (None, [], {}, "x" * 5000, -1, 10**30, float("inf"), {"a": [1]}):
+        instance.client.report(dict.fromkeys((1, 9, 17, 18, 19, 20, 26, 38, 41), value))
+        instance.beat()
+    assert instance.errors == []
+    assert SY1_DPS[1] is True
+    instance.client.report(SY1_DPS, full=True)
+    instance.beat(20)
+    assert instance.domoticz.shown()[3] == "241.2"
