@@ -107,7 +107,8 @@ def _phase_values(one: Field, value: object) -> List[Tuple[Key, float, bool]]:
         found.append((("power_factor", one.channel), record.power_factor, False))
     if record.leakage_ma is not None:
         found.append((("leakage", ""), record.leakage_ma, True))
-    return found
+    scales = dict(one.scales)
+    return [(key, amount * scales.get(key[0], 1.0), certain or key[0] in scales) for key, amount, certain in found]
 
 
 def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:

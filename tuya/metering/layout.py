@@ -53,7 +53,8 @@ class Field:
     no_data: a value that means "nothing measured". certain: the LSB is the user's, physics never corrects it.
     doubtful: the thing model is the only witness of the LSB, and models err here. needs_proof: doubtful to the point
     that the value is shown only beside V and I. by_id: believed only where product id or wish names the layout.
-    power_lsb_known: the LSB of the power in 15-byte records is given.
+    power_lsb_known: the LSB of the power in 15-byte records is given. scales: the user's factors (role, factor) for
+    the quantities of a phase record.
     """
 
     dp: int
@@ -75,6 +76,7 @@ class Field:
     by_id: bool = False
     invert: bool = False
     power_lsb_known: bool = False
+    scales: Tuple[Tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)

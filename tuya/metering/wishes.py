@@ -77,6 +77,8 @@ def apply(layout: Layout, wishes: ReadingWishes) -> Layout:
         changed = one
         if (one.role in wishes.invert and one.role != "energy") or (one.role == "phase" and "power" in wishes.invert):
             changed = replace(changed, invert=True)
+        if one.role == "phase":
+            changed = replace(changed, scales=tuple(sorted(wishes.scale.items())))
         if one.role in wishes.scale:
             changed = replace(changed, lsb=changed.lsb * wishes.scale[one.role], certain=True)
         fields.append(replace(changed, role=swap.get(one.role, one.role)))

@@ -33,12 +33,12 @@ REVERSED = _set(
     "feedin sold sell generation generated negative neg out"
 )
 FILLERS = _set(
-    "cur current phase channel ch line value val real realtime now instant instantaneous active meter device grid act "
+    "cur current phase channel ch line value val real realtime now instant instantaneous active meter device act "
     "rms electric electrical w v ma kwh use used forward forword fwd positive pos import imported consumed "
-    "consumption load ac f clamp ct data dp electricity ele energy power voltage acc accumulated cumulative actual"
+    "consumption ac f clamp ct data dp electricity ele energy power voltage acc accumulated cumulative actual"
 )
-VOLTAGE = _set("voltage volt vol v ua ub uc")
-CURRENT = _set("current curr ampere amp ia ib ic")
+VOLTAGE = _set("voltage volt vol v u ua ub uc")
+CURRENT = _set("current curr ampere amp i ia ib ic")
 POWER = _set("power poewr watt watts pa pb pc")
 ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
 FACTOR = _set("power poewr factor pf powerfactor cos cosphi phi")
@@ -104,7 +104,7 @@ _FUSED = re.compile(
 )
 _SWITCH = re.compile(r"(?:switch|relay)(?:_?\d+|_on|_usb_?\d*)?$")
 _PHASE = re.compile(r"phase_?([abc])$")
-_LINE = re.compile(r"(?:^|_)[lL]([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
+_LINE = re.compile(r"(?:^|_|(?<=[a-z]))L([123])(?!\d)|(?:^|_)l([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
 
 
 def split(code: str) -> List[str]:
@@ -125,7 +125,8 @@ def meaning(code: str) -> Optional[Meaning]:
     circuit = ""
     line = _LINE.search(code)
     if line:
-        circuit = "abc"[int(line.group(1)) - 1] if line.group(1) else line.group(2)
+        phase_number = line.group(1) or line.group(2)
+        circuit = "abc"[int(phase_number) - 1] if phase_number else line.group(3)
         code = code.replace(line.group(0), "_")
     total = False
     rest: List[str] = []

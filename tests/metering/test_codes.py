@@ -1,0 +1,249 @@
+"""Thing models: codes as makers spell them, units, scales, and where models lie."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, Optional
+
+import pytest
+
+from tuya.metering.decode import decode_dump
+from tuya.metering.words import meaning
+
+
+@pytest.mark.parametrize(
+    ("code", "role", "circuit"),
+    [
+        ("cur_voltage", "voltage", ""),
+        ("cur_voltage1", "voltage", "1"),
+        ("cur_current_2", "current", "2"),
+        ("VoltageA", "voltage", "a"),
+        ("voltagea", "voltage", "a"),
+        ("ActivePowerB", "power", "b"),
+        ("activepowerb", "power", "b"),
+        ("a_power_factor", "power_factor", "a"),
+        ("poewr_a", "power", "a"),
+        ("Ua", "voltage", "a"),
+        ("Voltage_L2", "voltage", "b"),
+        ("l3_current", "current", "c"),
+        ("phase_a_voltage", "voltage", "a"),
+        ("total_power", "power", "total"),
+        ("power_total", "power", "total"),
+        ("active_power", "power", ""),
+        ("f_ac_v", "voltage", ""),
+        ("f_ac_line_freq", "frequency", ""),
+        ("supply_frequency", "frequency", ""),
+        ("forward_energy_total", "energy", ""),
+        ("total_forward_energy", "energy", ""),
+        ("reverse_energy_total", "returned", ""),
+        ("energy_forword_a", "energy", "a"),
+        ("energy_reserse_b", "returned", "b"),
+        ("total_energy1", "energy", "1"),
+        ("EnergyConsumedA", "energy", "a"),
+        ("add_ele", "increment", ""),
+        ("add_ele2", "increment", "2"),
+        ("leakage_current", "leakage", ""),
+        ("residual_current", "leakage", ""),
+        ("temp_current", "temperature", ""),
+        ("direction_a", "direction", "a"),
+        ("power_direction_b", "direction", "b"),
+        ("switch", "switch", ""),
+        ("switch_3", "switch", ""),
+        ("switch_usb1", "switch", ""),
+        ("switch_on", "switch", ""),
+        ("phase_c", "phase", "c"),
+        ("balance_energy", "balance", ""),
+    ],
+)
+def test_readings(code: str, role: str, circuit: str) -> None:
+    means = meaning(code)
+    assert means is not None
+    assert (means.role, means.circuit) == (role, circuit)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "voltage_coe", "electric_coe", "power_coe", "current_a_calibration", "energy_a_calibration_fwd",
+        "freq_calibration", "today_acc_energy1", "energy_daily", "energy_month", "forward_energy_a",
+        "reverse_energy_b", "over_voltage_set", "current_max", "cur_neutral", "warn_power", "power_type1",
+        "power_on_delay", "switch_prepayment", "switch_inching", "switch_backlight", "energy_reset", "clear_energy",
+        "charge_energy", "ReactivePowerA", "apparent_power", "test_bit", "net_energy", "alarm_range_setting",
+        "breaker_number", "recover_sec", "voltage_phase_seq", "current_unbalance", "leakage_test",
+        "electricity_left", "temp_alarm", "overcharge_switch", "online_state", "energy_price",
+    ],
+)  # fmt: skip
+def test_no_readings(code: str) -> None:
+    assert meaning(code) is None
+
+
+def integer(code: str, unit: Optional[str] = None, scale: Optional[int] = None, **more: Any) -> Dict[str, Any]:
+    values = {name: value for name, value in {"unit": unit, "scale": scale, **more}.items() if value is not None}
+    return {"code": code, "type": "Integer", "values": values}
+
+
+def plug(power_scale: int = 1, voltage_scale: int = 1) -> Dict[str, Any]:
+    return {
+        "1": {"code": "switch_1", "type": "Boolean", "values": {}},
+        "17": integer("add_ele", "", 3),
+        "18": integer("cur_current", "mA", 0),
+        "19": integer("cur_power", "W", power_scale),
+        "20": integer("cur_voltage", "V", voltage_scale),
+    }
+
+
+DPS = {"1": True, "17": 12, "18": 302, "19": 412, "20": 2412}
+
+
+def test_a_plug_by_its_codes() -> None:
+    assert decode_dump({"mapping": plug(), "dps": DPS}) == {
+        "profile": "standard codes",
+        "matched_by": "codes",
+        "switch": {"1": True},
+        "voltage_v": {"1": 241.2},
+        "current_a": {"1": 0.302},
+        "power_w": {"1": 41.2},
+        "energy_increment_wh": 12,
+    }
+
+
+@pytest.mark.parametrize("scales", [(0, 0), (0, 1), (1, 0)])
+def test_models_that_lie_about_volts_or_watts(scales: tuple[int, int]) -> None:
+    out = decode_dump({"mapping": plug(*scales), "dps": DPS})
+    assert (out["voltage_v"], out["power_w"]) == ({"1": 241.2}, {"1": 41.2})
+
+
+def test_whole_watts_without_volts_and_amperes_are_not_believed() -> None:
+    out = decode_dump({"mapping": plug(power_scale=0), "dps": {"19": 412}})
+    assert "power_w" not in out
+    assert decode_dump({"mapping": plug(), "dps": {"19": 412}})["power_w"] == {"1": 41.2}
+
+
+def test_values_as_json_text_and_dps_as_numbers() -> None:
+    mapping = {int(dp): {**line, "values": json.dumps(line["values"])} for dp, line in plug().items()}
+    assert decode_dump({"mapping": mapping, "dps": {int(dp): value for dp, value in DPS.items()}})["power_w"] == {
+        "1": 41.2
+    }
+
+
+def test_a_model_as_the_cloud_lists_it() -> None:
+    lines = [{**line, "dp_id": int(dp)} for dp, line in plug().items()]
+    assert decode_dump({"mapping": lines, "dps": DPS})["voltage_v"] == {"1": 241.2}
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "sent", "watts"),
+    [("W", 1, 8292, 829.2), ("kW", 3, 829, 829.0), ("kw", 3, 829, 829.0), ("瓦", 1, 8292, 829.2), ("V", 1, 8292, None)],
+)
+def test_units(unit: str, scale: int, sent: int, watts: Optional[float]) -> None:
+    mapping = {
+        "1": integer("voltage", "V", 1),
+        "2": integer("current", "A", 3),
+        "3": integer("power", unit, scale),
+    }
+    out = decode_dump({"mapping": mapping, "dps": {"1": 2300, "2": 4000, "3": sent}})
+    assert out.get("power_w", {}).get("1") == watts
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale", "kwh"),
+    [("kW·h", 2, 1394.7), ("KWH", 2, 1394.7), ("kWh", 3, 139.47), ("Wh", 0, 139.47), ("度", 2, 1394.7)],
+)
+def test_energy_units(unit: str, scale: int, kwh: float) -> None:
+    out = decode_dump({"mapping": {"1": integer("total_forward_energy", unit, scale)}, "dps": {"1": 139470}})
+    assert out["energy_kwh"] == {"1": kwh}
+
+
+def test_the_minimum_of_the_range_is_no_data() -> None:
+    mapping = {"1": integer("total_power", "W", 1, min=-99999999, max=99999999), "2": integer("voltage", "V", 1)}
+    out = decode_dump({"mapping": mapping, "dps": {"1": -99999999, "2": 2300}})
+    assert "power_w" not in out
+    assert out["voltage_v"] == {"1": 230}
+
+
+def test_directions_turn_the_sign_of_their_circuit() -> None:
+    mapping = {
+        "101": integer("power_a", "W", 1),
+        "102": {"code": "direction_a", "type": "Enum", "values": {"range": ["FORWARD", "REVERSE"]}},
+        "104": {"code": "direction_b", "type": "Enum", "values": {"range": ["FORWARD", "REVERSE"]}},
+        "105": integer("power_b", "W", 1),
+        "106": integer("energy_forword_a", "kW.h", 2),
+        "107": integer("energy_reverse_a", "kW.h", 2),
+        "110": integer("power_factor", "", 2),
+        "111": integer("freq", "Hz", 2),
+        "112": integer("voltage_a", "V", 1),
+        "113": integer("current_a", "mA", 0),
+        "114": integer("current_b", "mA", 0),
+        "115": integer("total_power", "W", 1, min=-1200000),
+        "121": integer("power_factor_b", "", 2),
+    }
+    dps = {
+        "101": 38121, "102": "REVERSE", "104": "FORWARD", "105": 2982, "106": 340, "107": 4671, "110": 99, "111": 5001,
+        "112": 2301, "113": 16800, "114": 1400, "115": -35139, "121": 92,
+    }  # fmt: skip
+    out = decode_dump({"mapping": mapping, "dps": dps})
+    assert out["power_w"] == {"a": -3812.1, "b": 298.2, "total": -3513.9}
+    assert out["power_factor"] == {"a": 0.99, "b": 0.92}
+    assert out["energy_kwh"] == {"a": 3.4}
+    assert out["returned_kwh"] == {"a": 46.71}
+    assert out["frequency_hz"] == 50.01
+    del dps["102"]  # absent while idle
+    assert decode_dump({"mapping": mapping, "dps": dps})["power_w"]["a"] == 3812.1
+
+
+def test_a_second_circuit_makes_the_codes_without_number_the_first() -> None:
+    mapping = {
+        "18": integer("cur_current", "mA", 0),
+        "19": integer("cur_power", "W", 1),
+        "20": integer("cur_voltage", "V", 1),
+        "102": integer("cur_current2", "mA", 0),
+        "103": integer("cur_power2", "W", 1),
+        "104": integer("cur_voltage2", "V", 1),
+    }
+    out = decode_dump(
+        {"mapping": mapping, "dps": {"18": 175, "19": 131, "20": 2260, "102": 20, "103": 40, "104": 2261}}
+    )
+    assert out["power_w"] == {"a": 13.1, "b": 4}
+
+
+def test_three_phases_and_their_sum() -> None:
+    mapping = {
+        "1": integer("forward_energy_total", "kW·h", 2),
+        "23": integer("reverse_energy_total", "kW·h", 2),
+        "29": integer("active_power", "kW", 3),
+        **{str(6 + n): {"code": f"phase_{letter}", "type": "Json", "values": "{}"} for n, letter in enumerate("abc")},
+    }
+    dps = {
+        "1": 3296, "23": 5, "29": 145, "6": "CWkAARgAACo=",
+        "7": '{"voltage": 245.4, "electricCurrent": 0.603, "power": 0.063}',
+        "8": "CYoAAbkAACg=",
+    }  # fmt: skip
+    out = decode_dump({"mapping": mapping, "dps": dps})
+    assert out["voltage_v"] == {"a": 240.9, "b": 245.4, "c": 244.2}
+    assert out["power_w"] == {"a": 42, "b": 63, "c": 40, "total": 145}
+    assert out["energy_kwh"] == {"total": 32.96}
+    assert out["returned_kwh"] == {"total": 0.05}
+
+
+def test_phases_that_only_send_zeros_make_no_circuits() -> None:
+    mapping = {str(6 + n): {"code": f"phase_{letter}", "type": "Raw", "values": "{}"} for n, letter in enumerate("abc")}
+    mapping["1"] = integer("total_forward_energy", "kW·h", 2)
+    dps = {"1": 139470, "6": "CHoAQgQADlwAAA==", "7": "AAAAAAAAAAAAAA==", "8": "AAAAAAAAAAAAAA=="}
+    out = decode_dump({"mapping": mapping, "dps": dps})
+    assert out["power_w"] == {"1": 3676}
+    assert out["energy_kwh"] == {"1": 1394.7}
+
+
+def test_fault_labels_come_from_the_model() -> None:
+    mapping = {
+        **plug(),
+        "26": {"code": "fault", "type": "Bitmap", "values": {"label": ["OverVoltage", "UnderVoltage"]}},
+    }
+    assert decode_dump({"mapping": mapping, "dps": {**DPS, "26": 2}})["faults"] == ["UnderVoltage"]
+    dump = {"product_id": "jdj6ccklup7btq3a", "mapping": mapping, "dps": {**DPS, "26": 1}}
+    assert decode_dump(dump)["faults"] == ["OverVoltage"]
+
+
+def test_a_mapping_without_dps_still_makes_a_profile() -> None:
+    out = decode_dump({"mapping": plug()})
+    assert out == {"profile": "standard codes", "matched_by": "codes"}
