@@ -468,6 +468,8 @@ def test_a_quarter_of_a_day_is_quiet(tmp_path: Path):
     away = set()
     for hour in range(6):
         for one in ids:
+            if one not in away:
+                instance.client.report(SY1_DPS, one, full=True)
             instance.client.lose(Unreachable("x", "gone"), one)
             instance.beat(10)
             if one not in away:
