@@ -19,10 +19,11 @@ STOP_S = 2.0
 class Asking:
     """A connection to one device for the length of a command. `dps`: the last value of each data point heard of.
 
-    version and address: as found; None before the device has answered.
+    version and address: as found; None before the device has answered. discovery: listen to announcements, which is
+    of no use where the user gave the address.
     """
 
-    def __init__(self, entry: DeviceEntry, owner: str) -> None:
+    def __init__(self, entry: DeviceEntry, owner: str, discovery: bool = True) -> None:
         self.dps: Dict[int, Any] = {}
         self.version: Optional[str] = None
         self.address: Optional[str] = None
@@ -39,7 +40,7 @@ class Asking:
             version=entry.version,
             version_fixed=entry.version_fixed,
         )
-        self._client = Client([device], self._events.put, owner=owner)
+        self._client = Client([device], self._events.put, owner=owner, discovery=discovery)
 
     def __enter__(self) -> Asking:
         self._client.start()

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
         version, problem = entry.version, None
         if not args.offline:
             try:
-                version = _gather(entry, dps, args.seconds)
+                version = _gather(entry, dps, args.seconds, discovery=args.ip is None)
             except TuyaError as error:
                 problem, code = type(error).__name__, EXIT_FAULT
                 print_message(str(error))
@@ -50,9 +50,9 @@ def run(args: argparse.Namespace) -> int:
     return code
 
 
-def _gather(entry: DeviceEntry, dps: Dict[int, Any], seconds: float) -> Optional[str]:
+def _gather(entry: DeviceEntry, dps: Dict[int, Any], seconds: float, discovery: bool) -> Optional[str]:
     """Listen to a device into `dps` and return its protocol version. Raises TuyaError where it cannot be asked."""
-    with Asking(entry, "report") as asking:
+    with Asking(entry, "report", discovery) as asking:
         asking.wait(lambda: bool(asking.dps), seconds)
         profile = match({**entry.raw, "mapping": entry.mapping}, asking.dps)
         asking.refresh(Polling(refresh_dps=profile.refresh_dps, query_dps=profile.query_dps))

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         print_message("set-threshold asks before it writes: there is no terminal, so say --yes")
         return EXIT_USAGE
     try:
-        with Asking(entry, "set-threshold") as asking:
+        with Asking(entry, "set-threshold", discovery=args.ip is None) as asking:
             change = _planned(entry, asking, threshold, value, trips)
             if not args.yes and not _really(entry, change):
                 return EXIT_FAULT

@@ -47,6 +47,8 @@ REVERSE_WORDS = frozenset(
     )
 )
 DIGITS = 6
+# below this sum of its circuits a device's own sum is not judged: it may lag
+TOTAL_MIN_W = 50.0
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,9 @@ def _believe_total(found: Dict[Key, Value], note: Note) -> None:
     if total is None or total.certain or len(parts) < 2:
         return
     size = sum(abs(part) for part in parts)
-    if size >= 50 and abs(total.amount) > 5 * size:
-        note(f"total power left out: {total.amount:g} W is more than its circuits carry together")
+    one_way = all(part >= 0 for part in parts) or all(part <= 0 for part in parts)
+    if size >= TOTAL_MIN_W and (abs(total.amount) > 5 * size or (one_way and abs(total.amount) < size / 5)):
+        note(f"total power left out: {total.amount:g} W, its circuits carry {size:g} W")
         del found["power", TOTAL]
 
 
