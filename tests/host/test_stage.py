@@ -148,6 +148,15 @@ def test_new_devices_refused_leaves_one_error_and_an_id_of_minus_one(stage):
     assert "prevent accepting new devices" in stage.lines("error")[0]
 
 
+def test_settings_follow_the_preferences(stage):
+    stage = stage(body('Domoticz.Log("accepts " + Settings["AcceptNewHardware"])'))
+    idx = made(stage)
+    probe(stage, idx)
+    stage.accept_new(False)
+    probe(stage, idx)
+    assert stage.lines("normal") == ["accepts 1", "done", "accepts 0", "done"]
+
+
 @pytest.mark.parametrize(("release", "known"), [("2022.1", False), ("2024.4", False), ("2025.1", True)])
 def test_an_unknown_keyword_of_update_does_nothing(stage, release, known):
     stage = stage(body("Devices[DeviceID].Units[Unit].Update(UpdateProperties=True)"), options={"release": release})

@@ -39,7 +39,7 @@ class Instance:
     def __init__(self, desk: Desk, interpreter: Interpreter, problem: Callable[[str, str], None]) -> None:
         self.desk = desk
         self.interpreter = interpreter
-        self.stop_s = 0.0  # how long the stop took, and with it Domoticz's web server
+        self.stop_s = 0.0  # how long the stop took once the plugin had started, and with it Domoticz's web server
         self._problem = problem
         self._over = threading.Event()  # the interpreter is free again
         read_fd, self._announce_fd = os.pipe()
@@ -49,10 +49,8 @@ class Instance:
 
     def stop(self, timeout_s: float, late_commands: Sequence[Command]) -> bool:
         """Stop the plugin and wait for it as Domoticz does. True when its interpreter is free again."""
-        began = time.monotonic()
         if not self._wait_for_stop(timeout_s, late_commands):
             return False
-        self.stop_s = time.monotonic() - began
         if self.stop_s > SLOW_STOP_S:
             self._problem("slow", f"a stop took {self.stop_s:.1f} s; Domoticz's web server waits for it")
         for name, daemon in self.desk.leftovers:
@@ -75,14 +73,19 @@ class Instance:
 
     def _wait_for_stop(self, timeout_s: float, late_commands: Sequence[Command]) -> bool:
         deadline = time.monotonic() + timeout_s
-        if not self.desk.imported.wait(timeout_s):
-            self._problem("hang", f"plugin.py is still being imported after {timeout_s:.0f} s")
-            return False
-        self.desk.post("stop", list(late_commands))
-        while not self.desk.stopped.wait(STOP_LOOK_S) and not self._over.is_set():
+        desk = self.desk
+        while not (desk.started.is_set() or desk.import_failed or self._over.is_set()):
+            if time.monotonic() > deadline:
+                self._problem("hang", f"plugin.py has not started within {timeout_s:.0f} s")
+                return False
+            desk.started.wait(STOP_LOOK_S)
+        began = time.monotonic()
+        desk.post("stop", list(late_commands))
+        while not desk.stopped.wait(STOP_LOOK_S) and not self._over.is_set():
             if time.monotonic() > deadline:
                 self._problem("hang", f"no end of onStop, or of what ran before it, within {timeout_s:.0f} s")
                 return False
+        self.stop_s = time.monotonic() - began
         return True
 
     def _ended(self, failure: str) -> None:

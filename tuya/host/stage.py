@@ -169,8 +169,10 @@ class Stage:
         self._tell(row, "onDeviceRemoved")
 
     def accept_new(self, accept: bool) -> None:
-        """Set "accept new hardware devices"."""
+        """Set "accept new hardware devices"; the plugins' Settings are loaded anew."""
         self.table.accept_new = accept
+        for instance in list(self._instances.values()):
+            instance.desk.post("settings", self._preferences())
 
     def short_log(self) -> None:
         """Do now what happens every five minutes: keep each meter's value in the short log."""
@@ -286,11 +288,14 @@ class Stage:
         return {
             "name": name,
             "parameters": parameters,
-            "preferences": {"AcceptNewHardware": str(int(self.table.accept_new))},
+            "preferences": self._preferences(),
             "path": [folder, *_standard_library(), *self._site_packages],
             "update_keywords": self.release.update_keywords,
             "thread_wait_s": self._thread_wait_s,
         }
+
+    def _preferences(self) -> Dict[str, str]:
+        return {"AcceptNewHardware": str(int(self.table.accept_new))}
 
     def _device_row(self, row: Mapping[str, Any]) -> DeviceRow:
         instance = self._instances.get(row["HardwareID"])

@@ -18,7 +18,7 @@ from .objects import Framework, attach
 QUEUE_LOOK_S = 0.05  # IsStopRequested(50)
 THREAD_WAITS = 10  # how often Stop() asks threading.active_count() before it gives up
 LINGER_S = 0.05
-PROBE = "probe"
+PROBE, SETTINGS = "probe", "settings"  # messages that are no callbacks
 
 Message = Tuple[Any, ...]
 
@@ -118,6 +118,9 @@ class Loop:
         kind = message[0]
         if kind == PROBE:
             self._link.call("probed", self._thread_names())
+            return
+        if kind == SETTINGS:
+            self._plugin.__dict__["Settings"] = dict(message[1])
             return
         device_id, unit = message[1], message[2]
         if kind == "onDeviceAdded":
