@@ -1,0 +1,241 @@
+"""python3 -m tuya keys: from exports and the cloud into devices.json; nothing lost, no key shown."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.cli.cloud_stand_in import ACCESS_ID, SECRET, Cloud
+from tuya.__main__ import main
+from tuya.cli import key_cloud, keys
+
+ID = "bf0123456789abcdefgh"
+KEY = "a'b\"c&d<e>$`\\{}1"
+NEW_KEY = "fedcba9876543210"
+EXPORT = [{"id": ID, "key": NEW_KEY, "name": "Boiler", "version": "3.4"}]
+
+
+@pytest.fixture(autouse=True)
+def _own_world(monkeypatch, tmp_path):
+    """No terminal, no settings of tinytuya, no Domoticz of this machine."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keys, "PLUGIN_FOLDER", tmp_path)
+    monkeypatch.setattr(keys.find_domoticz, "find", lambda folder: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.delenv(keys.SECRET_VARIABLE, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "target.json"
+
+
+@pytest.fixture
+def export(tmp_path):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(EXPORT))
+    return path
+
+
+def call(*words):
+    return main(["keys", *map(str, words)])
+
+
+def test_a_first_import(target, export, capsys):
+    assert call(export, "--devices", target) == 0
+    assert json.loads(target.read_text()) == EXPORT
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    captured = capsys.readouterr()
+    assert captured.out == "Boiler (bf01..efgh): added\n"
+    assert f"{target} is written. A running plugin notices by itself" in captured.err
+
+
+def test_a_changed_key(target, export, capsys):
+    target.write_text(
+        json.dumps([{"id": ID, "key": KEY, "name": "Boiler", "domoticz": {"invert": ["power"]}, "own": 1}])
+    )
+    assert call(export, "--devices", target) == 0
+    assert json.loads(target.read_text()) == [
+        {"id": ID, "key": NEW_KEY, "name": "Boiler", "domoticz": {"invert": ["power"]}, "own": 1, "version": "3.4"}
+    ]
+    captured = capsys.readouterr()
+    assert captured.out == "Boiler (bf01..efgh): new key, version\n"
+    for secret in (KEY, NEW_KEY):
+        assert secret not in captured.out + captured.err
+
+
+def test_the_same_again_writes_nothing(target, export, capsys):
+    call(export, "--devices", target)
+    before = target.stat()
+    assert call(export, "--devices", target) == 0
+    after = target.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert "is up to date" in capsys.readouterr().err
+
+
+def test_dry_run_writes_nothing(target, export, capsys):
+    assert call(export, "--devices", target, "--dry-run") == 0
+    assert not target.exists()
+    assert "is not changed" in capsys.readouterr().err
+
+
+def test_json_for_scripts(target, export, capsys):
+    assert call(export, "--devices", target, "--json") == 0
+    out = capsys.readouterr().out
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"change": "new", "name": "Boiler", "id": ID, "text": "added"}
+    ]
+
+
+def test_several_sources_and_stdin(target, export, monkeypatch, capsys):
+    other = {"id": "bfother0000000000000", "key": KEY, "name": "Fridge"}
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([other])))
+    assert call(export, "-", "--devices", target) == 0
+    assert {entry["name"]: entry["key"] for entry in json.loads(target.read_text())} == {
+        "Boiler": NEW_KEY,
+        "Fridge": KEY,
+    }
+
+
+def test_a_key_that_cannot_be_right_is_exit_1(target, tmp_path, capsys):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([{"id": ID, "key": "short", "name": "Boiler"}]))
+    assert call(path, "--devices", target) == 1
+    assert "its local key has 5 characters instead of 16" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        ("nothing here", 1, "export: this text is not understood"),
+        (b"\xff\xfe\x00", 2, "export is no text"),
+        (None, 2, "export cannot be read: No such file or directory"),
+    ],
+)
+def test_sources_that_are_none(target, tmp_path, capsys, content, code, said):
+    path = tmp_path / "export"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        path.write_text(content)
+    assert call(path, "--devices", target) == code
+    assert said in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_a_damaged_target_is_left_alone(target, export, capsys):
+    target.write_text('[\n{"id": broken}]')
+    assert call(export, "--devices", target) == 2
+    err = capsys.readouterr().err
+    assert f"{target}:2: this is not valid JSON" in err
+    assert "nothing was changed" in err
+    assert target.read_text() == '[\n{"id": broken}]'
+
+
+def test_an_empty_target_is_a_new_one(target, export):
+    target.write_text("\n")
+    assert call(export, "--devices", target) == 0
+    assert json.loads(target.read_text()) == EXPORT
+
+
+def test_without_a_terminal_nothing_is_asked(capsys):
+    assert call() == 2
+    assert "name a file to take keys from" in capsys.readouterr().err
+
+
+@pytest.fixture
+def cloud(monkeypatch):
+    device = {
+        "id": ID,
+        "name": "From the app",
+        "local_key": NEW_KEY,
+        "product_id": "jdj6ccklup7btq3a",
+        "category": "dlq",
+    }
+    specification = {"functions": [], "status": [{"code": "cur_power", "dp_id": 19, "type": "Integer", "values": "{}"}]}
+    with Cloud([device], {ID: specification}) as stand_in:
+        monkeypatch.setattr(key_cloud, "fetch", partial(key_cloud.fetch, base_url=stand_in.url))
+        yield stand_in
+
+
+def test_the_cloud_with_settings_from_the_environment(target, cloud, monkeypatch, capsys):
+    target.write_text(json.dumps([{"id": ID, "key": KEY, "name": "Boiler"}]))
+    monkeypatch.setenv(keys.SECRET_VARIABLE, SECRET)
+    assert call("--cloud", "--region", "eu", "--access-id", ACCESS_ID, "--devices", target) == 0
+    entry = json.loads(target.read_text())[0]
+    assert (entry["key"], entry["name"], entry["mapping"]["19"]["code"]) == (NEW_KEY, "Boiler", "cur_power")
+    captured = capsys.readouterr()
+    assert captured.out.startswith("Boiler (bf01..efgh): new key, ")
+    for secret in (KEY, NEW_KEY, SECRET):
+        assert secret not in captured.out + captured.err
+
+
+def test_the_cloud_with_tinytuyas_settings(target, cloud, tmp_path):
+    config = {"apiKey": ACCESS_ID, "apiSecret": SECRET, "apiRegion": "eu", "apiDeviceID": ID}
+    (tmp_path / "tinytuya.json").write_text(json.dumps(config))
+    assert call("--cloud", "--devices", target) == 0
+    assert json.loads(target.read_text())[0]["key"] == NEW_KEY
+
+
+def test_the_cloud_that_refuses(target, cloud, monkeypatch, capsys):
+    cloud.refuse["/v1.0/iot-01"] = (
+        28841002,
+        "No permissions. Your subscription to cloud development plan has expired.",
+    )
+    monkeypatch.setenv(keys.SECRET_VARIABLE, SECRET)
+    assert call("--cloud", "--region", "eu", "--access-id", ACCESS_ID, "--devices", target) == 1
+    captured = capsys.readouterr()
+    assert "the trial of the service 'IoT Core' has expired" in captured.err
+    assert "Traceback" not in captured.err
+    assert not target.exists()
+
+
+def test_the_cloud_without_settings_and_terminal(target, capsys):
+    assert call("--cloud", "--devices", target) == 2
+    assert f"the secret in {keys.SECRET_VARIABLE}" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def answers(monkeypatch, *lines):
+    waiting = iter(lines)
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    monkeypatch.setattr("builtins.input", lambda prompt="": next(waiting))
+    monkeypatch.setattr("getpass.getpass", lambda prompt="": next(waiting))
+
+
+def test_a_person_is_asked_for_the_source(target, export, monkeypatch, capsys):
+    answers(monkeypatch, str(export))
+    assert call("--devices", target) == 0
+    assert json.loads(target.read_text()) == EXPORT
+
+
+def test_files_that_are_there_are_offered(target, monkeypatch, capsys):
+    home = Path.cwd() / "home"
+    home.mkdir()
+    (home / "snapshot.json").write_text(json.dumps({"devices": EXPORT}))
+    answers(monkeypatch, "1")
+    assert call("--devices", target) == 0
+    assert f"1  {home / 'snapshot.json'}" in capsys.readouterr().out
+    assert json.loads(target.read_text()) == EXPORT
+
+
+def test_a_person_is_asked_for_the_project(target, cloud, monkeypatch, capsys):
+    answers(monkeypatch, "c", ACCESS_ID, SECRET, "eu")
+    assert call("--devices", target) == 0
+    captured = capsys.readouterr()
+    assert SECRET not in captured.out + captured.err
+
+
+def test_no_answer_is_no_change(target, monkeypatch):
+    answers(monkeypatch, "")
+    assert call("--devices", target) == 2

@@ -1,0 +1,84 @@
+"""No traceback ever reaches the user of the command line, and exit codes are what the contract says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tuya.__main__ as main_module
+from tuya.cli import common
+from tuya.devices_file import DevicesFileError
+from tuya.lan.errors import WrongKey
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+KEY = "0123456789abcdef"
+
+
+def raising(monkeypatch, error):
+    def run(words):
+        raise error
+
+    monkeypatch.setattr(main_module, "_run", run)
+    monkeypatch.delenv(main_module.DEBUG_VARIABLE, raising=False)
+    return main_module.main(["watch"])
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (common.UsageError("name a file"), 2, "tuya: name a file"),
+        (common.CommandError("the cloud is away"), 1, "tuya: the cloud is away"),
+        (WrongKey("Boiler", "the local key is wrong"), 1, "tuya: Boiler: the local key is wrong. The key changes"),
+        (DevicesFileError(3, "this is not valid JSON"), 1, "tuya: devices.json:3: this is not valid JSON"),
+        (ModuleNotFoundError("No module named 'rich'", name="rich"), 1, "tuya: the package rich is missing: run 'bash"),
+        (PermissionError(13, "Permission denied", "/x/devices.json"), 1, "tuya: Permission denied: /x/devices.json"),
+        (ZeroDivisionError(KEY), 1, "tuya: this is a defect of the program (ZeroDivisionError in test_main.py:"),
+    ],
+)
+def test_errors_become_one_line(monkeypatch, capsys, error, code, said):
+    assert raising(monkeypatch, error) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(said)
+    assert captured.err.count("\n") == 1
+    assert KEY not in captured.err
+
+
+def test_ctrl_c_says_nothing(monkeypatch, capsys):
+    assert raising(monkeypatch, KeyboardInterrupt()) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def run(*words, **kwargs):
+    return subprocess.run(
+        [sys.executable, "-m", "tuya", *words], cwd=REPOSITORY, capture_output=True, text=True, check=False, **kwargs
+    )
+
+
+def test_no_command_and_an_unknown_one_are_wrong_use():
+    for words in ((), ("bogus",), ("keys", "--bogus")):
+        done = run(*words)
+        assert done.returncode == 2
+        assert done.stderr.startswith("usage: python3 -m tuya")
+
+
+@pytest.mark.parametrize("command", sorted(main_module.COMMANDS))
+def test_every_command_has_help(command):
+    done = run(command, "--help")
+    assert done.returncode == 0, done.stderr
+    assert main_module.COMMANDS[command][1] in " ".join(done.stdout.split())
+
+
+def test_a_reader_that_has_seen_enough_is_no_fault():
+    read, write = os.pipe()
+    os.close(read)
+    code = "import sys, tuya.__main__ as m; m._run = lambda words: print('x' * 100000) or 0; sys.exit(m.main([]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, stdout=write, stderr=subprocess.PIPE, check=False
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -1,0 +1,112 @@
+"""Writes a devices.json so that it is never half there and never readable by others. Knows no device.
+
+A new file is 0600 for the user that Domoticz runs as (0640 with its group where we are another user and may give it
+to that group); a file that exists keeps owner, group and mode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pwd
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from tuya.cli.common import CommandError
+
+PRIVATE_MODE = 0o600
+GROUP_MODE = 0o640
+BACKUP_SUFFIX = ".bak"
+
+
+class Account(NamedTuple):
+    """A user of the system and its first group."""
+
+    uid: int
+    gid: int
+
+
+def account_of_process(pid: Optional[int]) -> Optional[Account]:
+    """The user that a process runs as; None without a process, or when it has ended."""
+    try:
+        owner = Path("/proc", str(pid)).stat() if pid is not None else None
+    except OSError:
+        return None
+    return Account(owner.st_uid, owner.st_gid) if owner is not None else None
+
+
+def write_devices(path: Path, document: Any, reader: Optional[Account]) -> str:
+    """Replace `path` by the JSON of `document`, all or nothing; the old content stays in <name>.bak.
+
+    reader: the account that Domoticz runs as, None = unknown. Returns a sentence that the user must know (a file
+    that Domoticz cannot read), else "". Raises CommandError when it cannot be written.
+    """
+    target = path.resolve()  # a link stays a link
+    content = (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+    try:
+        if target.exists():
+            old = target.stat()
+            _replace(target.with_name(target.name + BACKUP_SUFFIX), target.read_bytes(), old)
+            _replace(target, content, old)
+            return ""
+        _replace(target, content, None)
+        return _let_read(target, reader)
+    except OSError as error:
+        raise CommandError(f"{target} cannot be written: {error.strerror or error}") from None
+
+
+def _replace(target: Path, content: bytes, like: Optional[os.stat_result]) -> None:
+    """Write a file beside `target`, push it to the disk, and let it take the name `target`."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # made with mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if like is not None:
+                _copy_rights(file.fileno(), like)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink()
+        raise
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # so that the new name survives a power cut
+    finally:
+        os.close(folder)
+
+
+def _copy_rights(descriptor: int, like: os.stat_result) -> None:
+    mine = os.fstat(descriptor)
+    if (mine.st_uid, mine.st_gid) != (like.st_uid, like.st_gid):
+        try:
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+        except PermissionError:
+            # Only root may give files away. Replacing would take the file from its owner, so it must not happen.
+            raise PermissionError(1, f"it belongs to {_user_name(like.st_uid)}: run this as that user") from None
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
+
+
+def _let_read(target: Path, reader: Optional[Account]) -> str:
+    """Let the account that Domoticz runs as read a new file. Returns what is to be done where that is impossible."""
+    if reader is None or reader.uid == os.geteuid():
+        return ""
+    if os.geteuid() == 0:
+        os.chown(target, reader.uid, reader.gid)
+        return ""
+    with contextlib.suppress(PermissionError):
+        os.chown(target, -1, reader.gid)
+        target.chmod(GROUP_MODE)
+        return ""
+    user = _user_name(reader.uid)
+    return f"Domoticz runs as {user}, who cannot read this file yet: sudo chown {user} {target}"
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
