@@ -36,6 +36,7 @@ class Codec(NamedTuple):
     message: Callable[..., Any]
     header: Callable[..., Any]
     cipher: Callable[..., Any]
+    aes: Any  # pycryptodome's module AES, as tinytuya has found it
     decode_error: Type[Exception]
     udp_key: bytes
     version: str
@@ -102,6 +103,7 @@ def _collect() -> Codec:
         message=helper.TuyaMessage,
         header=helper.TuyaHeader,
         cipher=crypto.AESCipher,
+        aes=crypto.AES,
         decode_error=exceptions.DecodeError,
         udp_key=udp.udpkey,
         version=str(core.__version__),

@@ -62,6 +62,10 @@ class FrameBuffer:
     def next(self) -> Optional[Frame]:
         """The next frame, or None when more bytes are needed."""
         data = self._data
+        if self._pos == len(data):
+            self._data = b""
+            self._pos = 0
+            return None
         while True:
             pos = self._pos
             end = _frame_end(data, pos)
@@ -76,9 +80,6 @@ class FrameBuffer:
                 else:
                     continue
             elif end == 0:
-                if pos == len(data):
-                    self._data = b""
-                    self._pos = 0
                 return None
             self._skip(_find_prefix(data, pos + 1))
 

@@ -20,7 +20,7 @@ DEVICE22_TEXT = b"data unvalid"  # what a device22 device answers to a plain que
 DEVICE22_DPS = tuple(range(1, 26))  # asked for where nobody said which; a longer list does not fit their buffer
 MAX_DP = 65535
 _NEW_STYLE = ("3.4", "3.5")
-_DP_NUMBERS = {str(number): number for number in range(256)}
+_DP_NUMBERS = {str(number): number for number in range(1, 256)}
 
 
 def _bytes(content: object) -> bytes:
@@ -108,21 +108,26 @@ def parse_report(plain: bytes) -> Optional[Report]:
         return None
     if content.get("cid") or inner.get("cid"):
         return Report({}, "")  # a sub-device behind this one speaks
-    dps: Dict[int, DpValue] = {}
-    for key, value in raw.items():
-        number = _DP_NUMBERS.get(key)
-        if number is None:
-            number = _dp_number(key)
-        if number:
-            dps[number] = value
-            if len(dps) >= MAX_DPS:
-                break
+    try:
+        dps: Dict[int, DpValue] = {_DP_NUMBERS[key]: value for key, value in raw.items()}
+    except KeyError:
+        dps = _odd_dps(raw)
     who = content.get("devId", content.get("gwId"))
     return Report(dps, who if isinstance(who, str) else "")
 
 
+def _odd_dps(raw: Mapping[str, DpValue]) -> Dict[int, DpValue]:
+    """Data points some of whose keys are beyond 255, written oddly, or no numbers at all: those are passed over."""
+    dps: Dict[int, DpValue] = {}
+    for key, value in raw.items():
+        number = _dp_number(key)
+        if number and len(dps) < MAX_DPS:
+            dps[number] = value
+    return dps
+
+
 def _dp_number(key: str) -> int:
-    """Number of a data point beyond 255 or written oddly; 0 where it is none."""
+    """Number of a data point; 0 where it is none."""
     if len(key) <= 5 and key.isascii() and key.isdecimal():
         number = int(key)
         return number if number <= MAX_DP else 0

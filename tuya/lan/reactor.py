@@ -50,6 +50,7 @@ class Reactor:
         self._channels: Dict[str, Channel] = {}
         self._timers: List[Tuple[float, int, Channel]] = []
         self._serial = 0
+        self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
         self._ownership: Optional[Ownership] = None
         if owner is not None:
@@ -68,45 +69,62 @@ class Reactor:
 
     def handle(self, _mask: int, _now_s: float) -> None:
         """Woken."""
+        self._woken = True
         with contextlib.suppress(OSError):  # emptied by the round before
             self._wake_in.recv(4096)
 
     # -- the loop
 
     def run(self, work: Callable[[float], bool]) -> None:
-        """Serve until work(now_s), called in each round, returns False; then close everything."""
+        """Serve until work(now_s), called after each wake(), returns False; then close everything."""
+        select, clock = self._selector.select, self._clock
         try:
             if self._listener is not None:
                 self._listener.open(self._selector, self._heard)
-            now_s = self._clock()
-            while work(now_s):
-                self._settle(now_s)
-                self._tick(now_s)
+            now_s = clock()
+            while not self._woken or work(now_s):
+                self._woken = False
                 due_s = self._due_s()
-                ready = self._selector.select(min(max(0.0, due_s - self._clock()), LONGEST_SLEEP_S))
-                now_s = self._clock()
+                if due_s <= now_s:
+                    self._tick(now_s)
+                    due_s = self._due_s()
+                ready = select(min(max(0.0, due_s - clock()), LONGEST_SLEEP_S))
+                now_s = clock()
                 self._serve(ready, now_s)
                 if now_s > due_s + LATE_LOOP_S:
                     # late ourselves: what arrived meanwhile counts before anybody is judged
-                    self._serve(self._selector.select(0), now_s)
+                    self._serve(select(0), now_s)
         finally:
             self._close()
 
     def _serve(self, ready: List[Tuple[selectors.SelectorKey, int]], now_s: float) -> None:
         for key, mask in ready:
             source = key.data
-            self._guarded(source, source.handle, mask, now_s)
+            try:
+                source.handle(mask, now_s)
+            except Exception:  # noqa: BLE001 - the last defence, see _failed
+                self._failed(source, now_s)
+            link = source.link
+            if link is not None and link.deadline_s < source.scheduled_s:
+                self._reschedule(source)
+        if self._unsettled:
+            self._settle(now_s)
 
-    def _guarded(self, source: Any, call: Callable[..., None], *args: Any) -> None:
-        """The last defence: no fault of one device, or of the sink, ends the thread that serves all of them."""
+    def _failed(self, source: Any, now_s: float) -> None:
+        """No fault of one device, or of the sink, ends the thread that serves all of them: the device starts again."""
+        _log.exception("error while serving a device")
+        link: Optional[Link] = source.link
+        if link is not None:
+            with contextlib.suppress(Exception):  # the sink may still be what fails
+                link.give_up(now_s)
+
+    def _guarded(self, channel: Channel, call: Callable[..., None], *args: Any) -> None:
+        """Call a link's method; the last of `args` is the time."""
         try:
             call(*args)
-        except Exception:  # noqa: BLE001 - see above; it is logged and the device starts again
-            _log.exception("error while serving a device")
-            if isinstance(source, Channel) and source.link is not None:
-                source.link.give_up(args[-1])
-        if source.link is not None:
-            self._reschedule(source)
+        except Exception:  # noqa: BLE001 - the last defence, see _failed
+            self._failed(channel, args[-1])
+        self._reschedule(channel)
         if self._unsettled:
             self._settle(args[-1])
 
