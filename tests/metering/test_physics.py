@@ -91,13 +91,20 @@ def test_frequency(sent: float, hz: float) -> None:
         (0.0, 1000.0, 830.0, None),  # not measured
         (0.0, None, 0.0, 0.0),
         (0.0, None, None, None),
-        (0.2, 1000.0, 830.0, None),  # belongs to another load
+        (0.2, 1000.0, 830.0, 0.2),  # of another moment
+        (0.083, 1000.0, 830.0, 0.83),
         (9.9, None, None, None),
         (0.99, None, None, 0.99),
     ],
 )
 def test_power_factor(sent: float, apparent_va: float, power_w: float, factor: float) -> None:
     assert physics.plausible_factor(sent, apparent_va, power_w) == factor
+
+
+def test_a_power_factor_of_unknown_lsb_must_fit() -> None:
+    assert physics.plausible_factor(0.2, 1000.0, 830.0, doubtful=True) is None
+    assert physics.plausible_factor(0.83, None, None, doubtful=True) is None
+    assert physics.plausible_factor(0.85, 1000.0, 830.0, doubtful=True) == 0.85
 
 
 def test_a_wish_overrides_physics() -> None:

@@ -144,6 +144,11 @@ def test_objects_and_json_text(record: dict[str, object], wanted: Tuple[float, f
         assert (phase.voltage_v, phase.current_a, phase.power_w) == wanted
 
 
+def test_an_object_whose_power_fits_no_unit() -> None:
+    phase = raw.phase({"voltage": 230.5, "electricCurrent": 10.0, "power": 3.0, "powerFactor": 0.98})
+    assert phase == raw.Phase(230.5, 10.0, None, 0.98)
+
+
 def test_u24_triples_must_fit() -> None:
     fits = (2300).to_bytes(3, "big") + (5000).to_bytes(3, "big") + (1000).to_bytes(3, "big")
     currents = (1444).to_bytes(3, "big") + (1224).to_bytes(3, "big") + (1593).to_bytes(3, "big")

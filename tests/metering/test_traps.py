@@ -87,6 +87,17 @@ def test_a_record_beside_other_breaker_dps_is_enough() -> None:
     assert "temperature_c" not in out
 
 
+def test_counters_beside_long_records_are_not_claimed_by_shape() -> None:
+    dps = {"1": 120, "6": "Ag8JJQAASAAACAAAAAAACGME", "9": 0, "16": False}
+    assert "energy_kwh" not in decode_dump({"dps": dps})
+    assert decode_dump({"dps": {**dps, "6": PHASE}})["energy_kwh"] == {"1": 1.2}
+    mapping = {
+        "1": {"code": "forward_energy_total", "type": "Integer", "values": {"unit": "kW·h", "scale": 3}},
+        "6": {"code": "phase_a", "type": "Raw", "values": {}},
+    }
+    assert decode_dump({"mapping": mapping, "dps": dps})["energy_kwh"] == {"1": 0.12}
+
+
 def test_gangs_are_seen_by_their_countdowns() -> None:
     dps = {"1": True, "2": False, "7": True, "9": 0, "10": 0, "18": 500, "19": 1000, "20": 2300}
     assert decode_dump({"dps": dps})["switch"] == {"1": True, "2": False}

@@ -198,10 +198,10 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
 
 
 def _believe_total(found: Dict[Key, Value], note: Note) -> None:
-    """Leave the device's own sum out where it is off by a power of ten from its circuits (it may lag a little)."""
+    """Leave the device's own sum out where its LSB is a guess and it is far from its circuits (it may lag a little)."""
     total = found.get(("power", TOTAL))
     parts = [value.amount for (role, channel), value in found.items() if role == "power" and channel != TOTAL]
-    if total is None or total.certain or len(parts) < 2:
+    if total is None or total.certain or not total.one.doubtful or len(parts) < 2:
         return
     size = sum(abs(part) for part in parts)
     one_way = all(part >= 0 for part in parts) or all(part <= 0 for part in parts)
@@ -219,7 +219,8 @@ def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
             voltage, current, power = (found.get((role, key[1])) for role in ("voltage", "current", "power"))
             voltage = voltage or found.get(("voltage", TOTAL))
             apparent_va = voltage.amount * abs(current.amount) if voltage and current else None
-            kept = physics.plausible_factor(value.amount, apparent_va, power.amount if power else None)
+            power_w = power.amount if power else None
+            kept = physics.plausible_factor(value.amount, apparent_va, power_w, value.one.doubtful)
         if kept is None:
             note(f"{key[0]} left out: {value.amount:g} is none")
             del found[key]

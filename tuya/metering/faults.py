@@ -53,7 +53,10 @@ def clean(label: str) -> str:
 
 def fault(label: str) -> Fault:
     """Return the fault of a bitmap's label; one that is not known keeps its label as text."""
-    text, tripped = FAULTS.get(label.lower(), (clean(label).replace("_", " "), False))
+    known = label.lower()
+    for ending in ("_alarm", "_fault"):
+        known = known[: -len(ending)] if known.endswith(ending) else known
+    text, tripped = FAULTS.get(known, (clean(label).replace("_", " "), False))
     return Fault(label, text, tripped)
 
 

@@ -16,6 +16,10 @@ POWERS_OF_TEN = (1, 2, 3)
 # (V, I and P of different moments), and the power is left out
 LEAST_FACTOR = 0.2
 ABSURD_FACTOR = 0.02
+# loads from here on tell what the power factor is, to within the tolerance (V, I and P of different moments)
+PROOF_VA = 10.0
+PROOF_W = 5.0
+FACTOR_TOLERANCE = 0.15
 FREQUENCY_MIN_HZ = 40.0
 FREQUENCY_MAX_HZ = 70.0
 
@@ -134,19 +138,24 @@ def plausible_frequency(frequency_hz: float) -> Optional[float]:
     return None
 
 
-def plausible_factor(factor: float, apparent_va: Optional[float], power_w: Optional[float]) -> Optional[float]:
-    """Return a power factor in -1..1, checked against P / (V I) where both are big enough to tell.
+def plausible_factor(
+    factor: float, apparent_va: Optional[float], power_w: Optional[float], doubtful: bool = False
+) -> Optional[float]:
+    """Return a power factor in -1..1, compared with P / (V I) where both are big enough to tell.
 
-    0 beside a power is "not measured". A factor that is off by a power of ten is corrected only where the other
-    three prove it.
+    0 beside a power is "not measured". One that is off by a power of ten is corrected where the other three prove it.
+    doubtful: its LSB is a guess, so one that V, I and P contradict is left out.
     """
-    if apparent_va and apparent_va >= 10 and power_w is not None and abs(power_w) >= 5:
+    expected = None
+    if apparent_va and apparent_va >= PROOF_VA and power_w is not None and abs(power_w) >= PROOF_W:
         expected = min(1.0, abs(power_w) / apparent_va)
-        for exponent in (0, 1, 2, -1, -2):
-            candidate = factor / 10**exponent
-            if abs(candidate) <= 1.0 and abs(abs(candidate) - expected) <= 0.15:
-                return round(candidate, 6)
-        return None
     if factor == 0:
         return factor if power_w == 0 else None
-    return factor if abs(factor) <= 1.0 else None
+    if expected is not None and (abs(factor) > 1.0 or not expected / 3 <= abs(factor) <= expected * 3):
+        for exponent in (1, 2, -1, -2):
+            candidate = factor / 10**exponent
+            if abs(candidate) <= 1.0 and abs(abs(candidate) - expected) <= FACTOR_TOLERANCE:
+                return round(candidate, 6)
+    if abs(factor) > 1.0 or (doubtful and (expected is None or abs(abs(factor) - expected) > FACTOR_TOLERANCE)):
+        return None
+    return factor

@@ -216,6 +216,7 @@ _DICT_KEYS: Dict[str, Tuple[str, ...]] = {
     "voltage": ("voltage", "voltage_a", "v", "u"),
     "current": ("electriccurrent", "electricalcurrent", "electric_current", "current", "current_a", "i"),
     "power": ("power", "activepower", "active_power", "p"),
+    "power_factor": ("powerfactor", "power_factor", "pf"),
 }
 
 
@@ -236,13 +237,16 @@ def _from_dict(record: Mapping[object, object]) -> Optional[Phase]:
     if "voltage" not in found or "current" not in found:
         return None
     voltage, current, power = found["voltage"], found["current"], found.get("power")
+    factor = found.get("power_factor")
+    factor = factor if factor is not None and 0 < abs(factor) <= 1 else None
     if VOLTAGE_MIN_V <= voltage <= VOLTAGE_MAX_V:
         if power is None:
-            return Phase(voltage, current, None)
+            return Phase(voltage, current, None, factor)
         in_kw, in_w = round(power * 1000, 3), power
         if possible(voltage, current, in_kw):
-            return Phase(voltage, current, in_kw)
-        return Phase(voltage, current, in_w if possible(voltage, current, in_w) else None)
+            return Phase(voltage, current, in_kw, factor)
+        whole_watts = possible(voltage, current, in_w) and abs(in_w) >= LEAST_FACTOR * voltage * abs(current)
+        return Phase(voltage, current, in_w if whole_watts else None, factor)
     voltage, current = voltage / 10, current / 1000
     if VOLTAGE_MIN_V <= voltage <= VOLTAGE_MAX_V and all(float(one).is_integer() for one in found.values()):
         if power is not None and not possible(voltage, current, power):

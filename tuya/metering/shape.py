@@ -28,6 +28,7 @@ COUNTDOWN_OFFSET, LAST_GANG = 8, 6
 # from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
 STRONG_CIRCUITS = 2
 MARGIN = 2
+LONG_RECORDS = (17, 18)
 
 
 @dataclass(frozen=True)
@@ -177,15 +178,19 @@ def recognise(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[O
 def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
     """Return the layout without what a shape cannot prove: other energies than the standard one, limits, leakage."""
     strong = best.circuits >= STRONG_CIRCUITS
+    phases = [dps.get(one.dp) for one in best.layout.of("phase")]
+    # breakers with the long records count in 0.01 or in 0.001 kWh, and nothing here tells which
+    fine_counters = any(len(data) in LONG_RECORDS for value in phases for data in raw.byte_forms(value))
     kept: List[Field] = []
     for one in best.layout.fields:
         if one.by_id or (one.role in ("temperature", "leakage", "balance", "increment") and not _standard(one)):
             continue
-        if one.role in ("energy", "returned") and not (strong or _standard(one)):
+        if one.role in ("energy", "returned") and (fine_counters or not (strong or _standard(one))):
             continue
         if one.role in MEASURES and one.dp not in dps:
             continue
-        kept.append(one)
+        guessed = one.role == "power_factor" or (one.role == "power" and one.channel == TOTAL)
+        kept.append(replace(one, doubtful=True) if guessed else one)
     known = {one.dp for one in best.layout.fields}
     if {1, 1 + COUNTDOWN_OFFSET} <= known:
         for dp in range(2, LAST_GANG + 1):

@@ -103,7 +103,7 @@ _FUSED = re.compile(
     r"voltage|current|leakage|frequency|electricity)"
 )
 _SWITCH = re.compile(r"(?:switch|relay)(?:_?\d+|_on|_usb_?\d*)?$")
-_PHASE = re.compile(r"phase_?([abc])$")
+_PHASE = re.compile(r"phase_?(?:([abc])|s?(\d{1,2}))$")
 _LINE = re.compile(r"(?:^|_|(?<=[a-z]))L([123])(?!\d)|(?:^|_)l([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
 
 
@@ -119,7 +119,7 @@ def meaning(code: str) -> Optional[Meaning]:
         return STANDARD[lowered]
     phase = _PHASE.match(lowered)
     if phase:
-        return Meaning("phase", phase.group(1), True)
+        return Meaning("phase", phase.group(1) or str(int(phase.group(2))), True)
     if _SWITCH.match(lowered):
         return Meaning("switch", "", True)
     circuit = ""
