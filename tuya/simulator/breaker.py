@@ -273,8 +273,9 @@ class Breaker:
         now_s = self._fleet.clock()
         self.meter.advance(now_s, self.relay and self._fleet.is_powered(self))
         if self._countdown_ends_s is not None and now_s >= self._countdown_ends_s:
-            self._countdown_ends_s = None
-            self._report({**self._switch(not self.relay), self.product.countdown_dp or 0: 0})
+            ended = {self.product.countdown_dp or 0: 0}
+            self._keep(ended)
+            self._report({**self._switch(not self.relay), **ended})
 
     def _switch(self, closed: bool) -> Dps:
         """Move the relay. Returns what is reported; a breaker with the trip fault opens again at once."""

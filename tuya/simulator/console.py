@@ -48,8 +48,12 @@ def execute(fleet: Fleet, line: str, day_s: Callable[[float], float]) -> str:
     chosen = _chosen(fleet, words[0])
     try:
         said = [_COMMANDS[words[1]](breaker, words[2:], day_s) for breaker in chosen]
-    except (ValueError, KeyError, OSError, TypeError) as error:
-        raise BadCommand(str(error).strip("'\"")) from error
+    except BadCommand:
+        raise
+    except KeyError as error:
+        raise BadCommand(str(error.args[0])) from error
+    except (ValueError, OSError, TypeError) as error:
+        raise BadCommand(str(error)) from error
     return "\n".join(f"{breaker.name}: {words[1]} {text}".rstrip() for breaker, text in zip(chosen, said))
 
 

@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 
 from .announce import INTERVAL_S, Announcer, Ports
 from .breaker import Breaker
+from .frames import VERSIONS
 from .incidents import Incidents
 from .line import Line
 from .products import PRODUCTS, Product
@@ -78,6 +79,8 @@ class Fleet:
         chosen = seed if seed is not None else os.urandom(8).hex()
         products = [_product(name) for name in ([product] if isinstance(product, str) else product)]
         versions = [version] if isinstance(version, str) else list(version)
+        if not set(versions) <= set(VERSIONS):
+            raise ValueError(f"no protocol version {', '.join(versions)}: one of {', '.join(VERSIONS)}")
         for number in range(count):
             kind = products[number % len(products)]
             breaker = Breaker(self, kind, versions[number % len(versions)], host, f"{chosen}/{number}")

@@ -82,10 +82,10 @@ class Incidents:
             filler.connect_ex((breaker.host, breaker.port))
 
     def _reappear(self, breaker: Breaker) -> None:
-        """Be there again, as after a boot: what was connected before is reset."""
+        """Be there again, as after a boot: what was connected before is reset, once new connections are taken."""
         for filler in self._fillers.pop(breaker, []):
             filler.close()
-        self._fleet.close_lines(breaker, reset=True)
+        before = self._fleet.lines_of(breaker)
         self._fleet.close_listener(breaker)
         self._fleet.bind(breaker)
         if self._fleet.is_powered(breaker):
@@ -93,6 +93,8 @@ class Incidents:
                 self._vanish(breaker)
             else:
                 self._fleet.listen(breaker)
+        for line in before:
+            line.close(reset=True)
 
     def _forget(self, breaker: Breaker) -> None:
         for line in self._fleet.lines_of(breaker):

@@ -6,6 +6,7 @@ deadband, power that flows back. Each repeats after 24 h; negative watts are ret
 
 from __future__ import annotations
 
+import functools
 import math
 import zlib
 from typing import Callable, Dict, List, Tuple
@@ -17,6 +18,7 @@ HOUR_S = 3600.0
 MINUTE_S = 60.0
 
 
+@functools.lru_cache(maxsize=4096)
 def _share(name: str, number: int) -> float:
     """A number in [0, 1) that looks random and is always the same: what varies from cycle to cycle."""
     return zlib.crc32(f"{name}/{number}".encode()) / 2**32
@@ -49,14 +51,17 @@ def refrigerator(t_s: float) -> float:
     return watts + (15.0 if _within(phase_s, door_s, 20.0) else 0.0)
 
 
+_BOILS_S = tuple(
+    (hour * HOUR_S + 600 * _share("kettle", number), (1 + 3 * _share("cup", number)) * MINUTE_S)
+    for number, hour in enumerate((6.4, 7.1, 9.75, 11.9, 14.2, 16.5, 19.3, 21.8))
+)
+
+
 def kettle(t_s: float) -> float:
     """2,150 W for one to four minutes, eight times a day at odd moments; nothing between."""
     day_s = t_s % DAY_S
-    for number, hour in enumerate((6.4, 7.1, 9.75, 11.9, 14.2, 16.5, 19.3, 21.8)):
-        start_s = hour * HOUR_S + 600 * _share("kettle", number)
-        if _within(day_s, start_s, (1 + 3 * _share("cup", number)) * MINUTE_S):
-            return 2150.0
-    return 0.0
+    boils = any(start_s <= day_s < start_s + length_s for start_s, length_s in _BOILS_S)
+    return 2150.0 if boils else 0.0
 
 
 def washing_machine(t_s: float) -> float:

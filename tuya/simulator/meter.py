@@ -24,6 +24,7 @@ MOVED_SHARE, MOVED_W = 0.05, 5.0
 NOISE_V, NOISE_SHARE_W = 0.3, 0.003  # standard deviations of what a meter on real mains shows
 MAINS_V, WANDER_V, WANDER_PERIOD_S = 230.0, 1.5, 900.0
 MAINS_HZ = 50.0
+ROUNDING_STEPS = 1e-6
 IDLE_STEPS = 120  # time that nobody watched is made up in at most so many steps
 AMBIENT_C, HEATING_C_PER_A = 24.0, 0.4
 COUNTERS = ("used", "returned", "increment")
@@ -133,7 +134,7 @@ class Meter:
                 self.values[feed.dp] = phase_record(self.circuits[feed.channel])
             else:
                 shown = self._quantity(feed) / feed.lsb
-                self.values[feed.dp] = math.floor(shown) if feed.quantity in COUNTERS else round(shown)
+                self.values[feed.dp] = whole_steps(shown) if feed.quantity in COUNTERS else round(shown)
 
     def _show_increment(self, feed: Feed, now_s: float) -> None:
         """Whole Wh of the period that ended; the rest goes to the next one. It is reported even where it is equal."""
@@ -142,7 +143,7 @@ class Meter:
         while self._next_increment_s <= now_s:
             self._next_increment_s += self._product.increment_interval_s
         used_wh = sum(circuit.used_wh for circuit in self.circuits.values())
-        whole = math.floor(used_wh - self._increment_base_wh)
+        whole = whole_steps(used_wh - self._increment_base_wh)
         if whole >= 1:
             self._increment_base_wh += whole
             self.values[feed.dp] = whole
@@ -210,6 +211,11 @@ class Meter:
         """A new client knows nothing: every reading but an old increment is news again."""
         increments = {feed.dp for feed in self._product.feeds if feed.quantity == "increment"}
         self._reported = {dp: value for dp, value in self.values.items() if dp in increments}
+
+
+def whole_steps(steps: float) -> int:
+    """The steps that a counter shows: whole ones, where a sum of many seconds may lack a rounding error."""
+    return math.floor(steps + ROUNDING_STEPS)
 
 
 def phase_record(circuit: Circuit) -> str:

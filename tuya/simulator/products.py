@@ -124,10 +124,11 @@ TO_Q_SY2_JWT = Product(
     model="TO-Q-SY2-JWT",
     category="dlq",
     dps=(
-        *_SY1_DPS,
+        *_SY1_DPS[:-1],
         Dp(47, "temp_value", "Integer", 25, _number("℃", 0, 200, -40)),
         Dp(48, "alarm_set_1", "Raw", "BAEAMgUBAFA=", writable=True),  # leakage 50 mA, 80 degrees: both trip
         Dp(49, "alarm_set_2", "Raw", "AQEAPAMBAP0EAQC0", writable=True),  # 60 A, 253 V, 180 V: all trip
+        _SY1_DPS[-1],
     ),
     feeds=(*_SOCKET_FEEDS, Feed(47, "temperature", 1.0)),
     switch_dp=1,
