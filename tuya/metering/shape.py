@@ -136,7 +136,11 @@ def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
         return Fit(layout, 0, 0, frozenset(), "one DP alone proves nothing")
     if score <= IDLE_SCORE and not state_dps:
         return Fit(layout, 0, 0, frozenset(), "an idle circuit without a switch or a counter proves nothing")
-    if not layout.of("phase"):
+    if not any(one.dp in used for one in layout.of("phase")):
+        if len(circuits) - (TOTAL in circuits) > proven:
+            return Fit(layout, 0, 0, frozenset(), "a circuit without one of V, I and P")
+        if not state_dps and proven < STRONG_CIRCUITS:
+            return Fit(layout, 0, 0, frozenset(), "no switch and no counter beside the readings")
         named = {one.dp for one in layout.fields}
         unknown = [dp for dp, value in dps.items() if dp not in named and raw.number(value)]
         if len(unknown) > len(explained):
