@@ -5,10 +5,16 @@ Two small machines, put together by energy.py:
 PowerFlow turns reports of W into Wh. What a report means on these devices (push on change, refreshes in between,
 unchanged values left out) decides from when on a new W counts:
 - a change within the dead zone of the pushes (5 %, 5 W) is a drift that came gradually: dated to the middle between the
-  two reports;
-- a larger change is pushed as soon as it happens, 1 or 2 s late: the old W held until EDGE_S before the report;
-- 0 W found by a full query: some devices leave a value that fell to 0 out of their pushes, so that it may have
-  happened at any time since the last report: dated to the middle.
+  two reports (after UNCHANGED_S: to the middle since the last refresh, because an unchanged W is left out). Soon after
+  a large change it is the rest of that one, and loads settle fast at first: dated to SETTLED;
+- a larger change is pushed as soon as the device has seen it: the old W held until EDGE_S before the report. At a
+  device that went through SLOW_JUMPS of them without ever reporting sooner than it was asked, a refresh finds them:
+  dated to the middle since the last refresh;
+- a second one right after it had to wait for its turn. The first report was the mean of the second in which W changed,
+  half old and half new: if W goes on the same way, the new W counts from the first report on; if it comes back a part
+  of the way, that was an inrush that settles (SETTLED);
+- 0 W found by a full query for the second time, at a device that never told 0 W otherwise: some leave a value that fell
+  to 0 out of all else, so that it may have happened at any time since the last report: dated to the middle.
 W counts only as far as the device answers: see PowerFlow.
 
 Meter is the monotonic total of one circuit in one direction.
@@ -24,7 +30,21 @@ DRIFT_RATIO = 0.05
 DRIFT_W = 5.0
 """Absolute change below which a device does not push a new W by itself."""
 EDGE_S = 1.0
-"""How long before its report a pushed change happened: W is a mean of about 1 s, and pushes are at least 2 s apart."""
+"""How long before its report a pushed change happened: W is a mean of about 1 s."""
+PAUSE_S = 2.5
+"""Pushes are about 2 s apart at least: a change reported so soon after another was waiting for its turn."""
+SETTLING_S = 10.0
+"""How long after a large change a drift is still part of it."""
+REFRESH_S = 5.0
+"""Devices are asked to refresh W no more often: reports that come faster are pushes of their own."""
+UNCHANGED_S = 11.0
+"""Two refreshes. Where W was not reported for longer, it had not changed before the last of them."""
+SLOW_JUMPS = 10
+"""So many large changes without a report of its own show that a device pushes nothing by itself."""
+SETTLED = 0.8
+"""Share of the time between a large change and the next report in which the load was already near the latter."""
+PULSE_RATIO = 0.9
+"""A change that takes back more than this share of the one before is no settling but the end of a pulse."""
 
 MAX_POWER_W = 80_000.0
 """More than any breaker carries (three phases of 100 A): the fastest that a counter can count."""
@@ -52,6 +72,10 @@ class PowerFlow:
         self._max_age_s = max_age_s
         self._since_s = 0.0  # when power_w was reported
         self._until_s = 0.0  # the last answer, as far as power_w counts
+        self._jump_w, self._jumped_at_s = 0.0, -math.inf  # the last large change
+        self._slow_jumps = 0.0  # large changes so far, -inf once a report came faster than we ask for it
+        self._unasked_at_s = -math.inf
+        self._asked_zeros = 0.0  # falls to 0 W told by a full query, -inf once one came otherwise
         self._gap_from_s: Optional[float] = None
         self._done_used_wh = 0.0
         self._done_returned_wh = 0.0
@@ -68,6 +92,7 @@ class PowerFlow:
 
     def report(self, power_w: float, at_s: float, full: bool) -> float:
         """Take a report of W (negative = returned); `full`: from a full query. Return the seconds left out before."""
+        self._learn(power_w, at_s, full)
         self.answered(at_s)
         gap_s = 0.0
         if self.power_w is not None:
@@ -104,10 +129,40 @@ class PowerFlow:
         self._gap_from_s = self._until_s
 
     def _dated_back_s(self, old_w: float, new_w: float, span_s: float, full: bool) -> float:
-        drift = abs(new_w - old_w) <= max(DRIFT_W, DRIFT_RATIO * abs(old_w))
-        if drift or (full and new_w == 0):
+        """Return for how much of the time between two reports the new W counts."""
+        change_w = new_w - old_w
+        drifted = abs(change_w) <= max(DRIFT_W, DRIFT_RATIO * abs(old_w))
+        jump_w, since_jump_s = self._jump_w, self._since_s - self._jumped_at_s
+        if not drifted:
+            self._jump_w, self._jumped_at_s = change_w, self._until_s
+            self._slow_jumps += 1
+        goes_on = change_w * jump_w > 0
+        settles = goes_on or (jump_w > 0 and -change_w < PULSE_RATIO * jump_w)
+        if drifted and span_s > UNCHANGED_S:
+            return REFRESH_S / 2
+        if drifted and self._pushes and settles and since_jump_s <= SETTLING_S:
+            return span_s * SETTLED
+        if drifted or (full and new_w == 0 and self._asked_zeros > 1):
             return span_s / 2
-        return min(EDGE_S, span_s / 2)
+        if not self._pushes:
+            return min(REFRESH_S, span_s) / 2
+        if settles and since_jump_s == 0 and span_s <= PAUSE_S:
+            return span_s if goes_on else span_s * SETTLED
+        return min(EDGE_S, span_s)
+
+    @property
+    def _pushes(self) -> bool:
+        return self._slow_jumps < SLOW_JUMPS
+
+    def _learn(self, power_w: float, at_s: float, full: bool) -> None:
+        if not full:
+            if at_s - self._unasked_at_s < REFRESH_S - 1.0:
+                self._slow_jumps = -math.inf
+            self._unasked_at_s = at_s
+            if power_w == 0:
+                self._asked_zeros = -math.inf
+        elif power_w == 0 and self.power_w:
+            self._asked_zeros += 1
 
     def _held_wh(self) -> float:
         return 0.0 if self.power_w is None else self.power_w * (self._until_s - self._since_s) / 3600
