@@ -1,6 +1,6 @@
 """python3 -m tuya simulate: serves simulated breakers on loopback until it is told to end. Knows no protocol.
 
-stdout holds one JSON document, a devices.json of what is served, printed when all of it listens. Everything else goes
+stdout holds one JSON document in one line, a devices.json of what is served, when all of it listens. All else goes
 to stderr. Commands are read from stdin while it runs; the end of stdin ends nothing.
 """
 
@@ -23,6 +23,7 @@ from tuya.simulator.frames import VERSIONS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COUNT_LIMIT = 500
+LAST_PORT = 65535
 STDIN_BYTES = 4096
 LONGEST_LINE_BYTES = 65536
 
@@ -57,6 +58,9 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.count <= COUNT_LIMIT:
         print(f"simulate: --count is 1 to {COUNT_LIMIT}", file=sys.stderr)
         return 2
+    if args.port and not 1 <= args.port <= LAST_PORT + 1 - args.count:
+        print(f"simulate: --port and the {args.count - 1} after it must be 1 to {LAST_PORT}", file=sys.stderr)
+        return 2
     try:
         fleet = Fleet(
             product=args.product,
@@ -78,11 +82,11 @@ def run(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTTIN, signal.SIG_IGN)  # in the background of a terminal: no commands, but no halt
     try:
         fleet.start()
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         print(f"simulate: cannot listen: {error}. Choose another --port", file=sys.stderr)
         return 1
     try:
-        print(json.dumps(fleet.devices(), indent=2), flush=True)
+        print(json.dumps(fleet.devices()), flush=True)
         threading.Thread(target=_follow_stdin, args=(fleet,), name="commands", daemon=True).start()
         while not ended.wait(3600.0):
             pass

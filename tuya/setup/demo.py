@@ -92,7 +92,7 @@ def _read_devices(simulator: subprocess.Popen[str]) -> List[Dict[str, Any]]:
     while time.monotonic() < deadline:
         line = output.readline()
         text += line
-        if line.startswith("]"):
+        if line[:1] in "[]" and line.rstrip().endswith("]"):
             break
         if not line:
             raise SetupError("the simulated breakers did not start; try: python3 -m tuya simulate")

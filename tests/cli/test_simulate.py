@@ -1,0 +1,173 @@
+"""python3 -m tuya simulate, as a process: what it prints, how it ends, what it takes from stdin."""
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tinytuya
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(*words, stdin=subprocess.PIPE):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tuya", "simulate", *words],
+        cwd=ROOT,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+
+def document(process):
+    """The one line of JSON on stdout."""
+    line = process.stdout.readline()
+    assert line, process.stderr.read()
+    return json.loads(line)
+
+
+def end(process, number=signal.SIGTERM):
+    process.send_signal(number)
+    out, err = process.communicate(timeout=10)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def simulate():
+    started = []
+
+    def run(*words, **options):
+        started.append(start(*words, **options))
+        return started[-1]
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def status(entry):
+    device = tinytuya.Device(
+        entry["id"],
+        entry["ip"],
+        entry["key"],
+        port=entry["port"],
+        version=float(entry["version"]),
+        connection_timeout=3,
+        connection_retry_limit=1,
+    )
+    return device.status()["dps"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_document_when_all_listen_and_a_clean_end(simulate, number):
+    process = simulate("--version", "3.3", "--count", "3", "--noise", "0", "--load", "230")
+    entries = document(process)
+    assert [entry["name"] for entry in entries] == ["Smart breaker 1", "Smart breaker 2", "Smart breaker 3"]
+    assert all(status(entry)["18"] == 1000 for entry in entries)
+    code, rest, complaints = end(process, number)
+    assert (code, rest, complaints) == (0, "", "")
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((entries[0]["ip"], entries[0]["port"]), timeout=1)
+
+
+def test_products_and_versions_are_dealt_out(simulate):
+    process = simulate("--product", "jdj6ccklup7btq3a", "kmnzgh4yn8pa0lqh", "--version", "3.3", "3.1", "--count", "4")
+    entries = document(process)
+    assert [(entry["product_id"][:3], entry["version"]) for entry in entries] == [("jdj", "3.3"), ("kmn", "3.1")] * 2
+    assert "16" in status(entries[1])
+    end(process)
+
+
+def test_commands_from_stdin_are_carried_out_and_answered_on_stderr(simulate):
+    process = simulate("--version", "3.3", "--noise", "0")
+    (entry,) = document(process)
+    for line, said in (
+        ("1 load 460", "Smart breaker 1: load 460"),
+        ("1 relay off", "Smart breaker 1: relay off"),
+        ("1 explode", "not done: WHICH COMMAND"),
+        ("1 relay on", "Smart breaker 1: relay on"),
+        ("1 fault hide dps=[19]", "Smart breaker 1: fault hide"),
+    ):
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        assert process.stderr.readline().startswith(said)
+    dps = status(entry)
+    assert dps["18"] == 2000
+    assert "19" not in dps
+    assert end(process)[:2] == (0, "")
+
+
+def cpu_s(process):
+    ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads CPU time from /proc")
+@pytest.mark.parametrize("kind", ["closed pipe", "/dev/null"])
+def test_the_end_of_stdin_ends_nothing_and_costs_nothing(simulate, kind):
+    process = simulate(stdin=subprocess.PIPE if kind == "closed pipe" else subprocess.DEVNULL)
+    (entry,) = document(process)
+    if process.stdin is not None:
+        process.stdin.close()
+        process.stdin = None
+    before = cpu_s(process)
+    time.sleep(1.0)
+    assert cpu_s(process) - before <= 0.1
+    assert process.poll() is None
+    assert status(entry)["1"] is True
+    assert end(process)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--product", "nothing"], "no simulated product nothing: one of jdj6ccklup7btq3a"),
+        (["--host", "0.0.0.0"], "0.0.0.0 is not a loopback address"),  # noqa: S104 (must be refused)
+        (["--host", "localhost"], "'localhost' does not appear to be an IPv4 or IPv6 address"),
+        (["--count", "0"], "--count is 1 to 500"),
+        (["--version", "2.0"], "invalid choice: '2.0'"),
+        (["--port", "65535", "--count", "2"], "--port"),
+        (["--port", "-1"], "--port"),
+    ],
+)
+def test_wrong_use(simulate, words, complaint):
+    process = simulate(*words)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (2, "")
+    assert complaint in err
+    assert "Traceback" not in err
+
+
+def test_a_port_in_use(simulate):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        process = simulate("--port", str(server.getsockname()[1]))
+        out, err = process.communicate(timeout=10)
+    assert (process.returncode, out) == (1, "")
+    assert "cannot listen" in err
+    assert "Choose another --port" in err
+
+
+def test_help_names_every_fault_and_product():
+    done = subprocess.run(
+        [sys.executable, "-m", "tuya", "simulate", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for word in ("device22", "half_open (once)", "policy=refuse (refuse|evict|wedge|allow)", "TO-Q-SY1-JWT", "WHICH"):
+        assert word in done.stdout
+
+
+def test_the_limit_of_open_files_is_enough_for_many(simulate):
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process = simulate("--count", "100", "--version", "3.3")
+    assert len(document(process)) == 100 <= soft
+    assert end(process)[0] == 0
