@@ -247,3 +247,22 @@ def test_fault_labels_come_from_the_model() -> None:
 def test_a_mapping_without_dps_still_makes_a_profile() -> None:
     out = decode_dump({"mapping": plug()})
     assert out == {"profile": "standard codes", "matched_by": "codes"}
+
+
+def test_codes_in_another_language_are_told_by_their_units() -> None:
+    mapping = {"101": integer("dianya", "V", 1), "102": integer("dianliu", "mA", 0), "103": integer("gonglv", "W", 1)}
+    out = decode_dump({"mapping": mapping, "dps": {"101": 2300, "102": 500, "103": 1000}})
+    assert (out["matched_by"], out["voltage_v"], out["power_w"]) == ("codes", {"1": 230}, {"1": 100})
+    assert decode_dump({"mapping": mapping, "dps": {"101": 2750, "102": 63000, "103": 50}})["matched_by"] == "none"
+    mapping["104"] = integer("yuzhi", "V", 0)
+    assert (
+        decode_dump({"mapping": mapping, "dps": {"101": 2300, "102": 500, "103": 1000, "104": 275}})["matched_by"]
+        == "none"
+    )
+
+
+def test_a_model_that_names_dps_otherwise_keeps_shapes_away() -> None:
+    mapping = {str(dp): integer(code, "", 0) for dp, code in ((18, "bright_value"), (19, "colour"), (20, "speed"))}
+    dps = {"1": True, "9": 0, "18": 302, "19": 412, "20": 2412}
+    assert decode_dump({"dps": dps})["matched_by"] == "shape"
+    assert decode_dump({"mapping": mapping, "dps": dps})["matched_by"] == "none"

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from .layout import DEVICE_LEVEL, MEASURES, ROLES, Field, Layout, Slice
 
@@ -149,7 +149,8 @@ class _Reader:
         self.layouts: Dict[str, Layout] = {}
         self.products: Dict[str, Product] = {}
         self.current = ""
-        self.inherited: Dict[str, int] = {}
+        self.own: Set[Tuple[int, str, Optional[Slice]]] = set()
+        self.own_dps: Set[int] = set()
 
     def read(self, text: str) -> Catalogue:
         for number, raw in enumerate(text.splitlines(), 1):
@@ -179,8 +180,8 @@ class _Reader:
             base = self.layouts[parent] if parent else Layout(name, ())
             self.layouts[name] = replace(base, name=name, title=title, shape=False)
             self.current = name
-            self.own: set[Tuple[int, str, Optional[Slice]]] = set()
-            self.own_dps: set[int] = set()
+            self.own.clear()
+            self.own_dps.clear()
             return
         product = _PRODUCT.match(line)
         if not product:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from . import raw
+from .evaluate import scalar
 from .layout import DEVICE_LEVEL, MEASURES, Field, Layout, Slice
 from .model import Model, models
 from .reading import TOTAL
-from .words import Meaning, meaning
+from .words import Meaning, is_unknown, meaning
 
 NAME = "standard codes"
 NUMBERS = frozenset(("integer", "value", "float", "double", "int"))
@@ -65,7 +66,7 @@ def _lsb(model: Model, means: Meaning) -> Optional[float]:
         return 1000 * factor * step if unit == "A" and factor * step >= 0.00001 else None
     if unit:
         return factor * step if unit == MEASURES[role] else None
-    if role == "current" and means.standard:
+    if role == "current":
         return 0.001 if step == 1 else step
     return step if means.standard or role in ("voltage", "power", "frequency") else None
 
@@ -132,6 +133,33 @@ def _field(model: Model) -> Optional[Found]:
     return one, means
 
 
+def _by_units(unnamed: List[Model], found: List[Found], dps: Mapping[int, object]) -> List[Found]:
+    """Return V, I and P of codes in no known language, told by their units and proven by the values themselves.
+
+    Only where each unit stands once, nothing else gives these quantities, and the three belong together under a load.
+    """
+    named = {one.role for one, _ in found}
+    roles = {"V": "voltage", "A": "current", "W": "power"}
+    if named & {*roles.values(), "phase"}:
+        return []
+    fields: Dict[str, Field] = {}
+    for model in unnamed:
+        unit, factor = model.unit
+        scale = model.number("scale")
+        if model.kind not in NUMBERS or unit not in roles or scale is None or not 0 <= scale <= MAX_SCALE:
+            continue
+        if unit in fields:
+            return []
+        fields[unit] = Field(model.dp, roles[unit], lsb=round(factor * 10.0**-scale, 12), doubtful=unit != "V")
+    amounts = {unit: scalar(one, dps.get(one.dp)) for unit, one in fields.items()}
+    voltage, current, power = (amounts.get(unit) for unit in roles)
+    if voltage is None or not current or not power or not raw.possible(voltage, current, power):
+        return []
+    if abs(power) < raw.LEAST_FACTOR * voltage * abs(current):
+        return []
+    return [(one, Meaning(one.role)) for one in fields.values()]
+
+
 def _circuits(found: List[Found]) -> List[str]:
     """Return the circuit words in order; a second circuit without a first one makes the codes without a number 1."""
     words = {means.circuit for one, means in found if one.role in MEASURES or one.role == "phase"} - {"", TOTAL}
@@ -169,7 +197,9 @@ def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
 
     dps: a model with three phases whose second and third report zeros only belongs to a single-phase device.
     """
-    found = [one for model in models(mapping) for one in _fields(model, dps.get(model.dp))]
+    lines = models(mapping)
+    found = [one for model in lines for one in _fields(model, dps.get(model.dp))]
+    found += _by_units([model for model in lines if is_unknown(model.code)], found, dps)
     if not any(one.role in ("voltage", "current", "power", "energy", "phase", "increment") for one, _ in found):
         return None
     phases = {means.circuit: one.dp for one, means in found if one.role == "phase"}

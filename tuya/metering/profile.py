@@ -6,12 +6,12 @@ The product id first, then the codes of the thing model, then the shape; "none" 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import AbstractSet, Dict, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from . import codes, shape, wishes
 from .catalogue import load
 from .evaluate import POWER_ON_SPELLINGS, read
-from .layout import DEFAULT_POWER_MAX_AGE_S, Field, Layout
+from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
 from .model import models
 from .reading import Channel, Reading
 
@@ -59,11 +59,15 @@ class Profile:
         """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises."""
         return read(self.layout, dps, changed)
 
-    def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
-        """Return why this layout was chosen and what was corrected or left out in these DPs."""
-        notes = list(self.why) + list(self.problems)
+    def doubts(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
+        """Return what was corrected or left out in these DPs, one sentence each: worth saying once."""
+        notes: List[str] = []
         read(self.layout, dps, None, notes.append)
         return tuple(notes)
+
+    def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
+        """Return why this layout was chosen and what was corrected or left out in these DPs."""
+        return (*self.why, *self.problems, *self.doubts(dps))
 
 
 def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
@@ -92,12 +96,19 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
             why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
         else:
             candidates = tuple(one for one in catalogue.layouts.values() if one.shape)
-            layout, why = shape.recognise(candidates, dps)
+            layout, why = shape.recognise(candidates, _unnamed(mapping, dps))
             matched_by = "shape" if layout is not None else "none"
     if layout is None:
         return Profile(name, "none", why, problems=problems)
     layout = wishes.apply(layout, wish)
     return _profile(layout, matched_by, why, problems, mapping, dps)
+
+
+def _unnamed(mapping: object, dps: Mapping[int, object]) -> Dict[int, object]:
+    """Return the DPs that a shape may explain: a thing model that names one without measuring has spoken against it."""
+    relays = {model.dp for model in models(mapping) if model.kind in ("boolean", "bool")}
+    named = {model.dp for model in models(mapping)} - relays
+    return {dp: value for dp, value in dps.items() if dp not in named}
 
 
 def _listed(layout: Layout) -> str:
@@ -172,7 +183,8 @@ def _profile(
     live = tuple(dict.fromkeys(one.dp for one in layout.of("voltage", "current", "power", "phase")))
     power = tuple(dict.fromkeys(one.dp for one in layout.of("power", "phase")))
     refresh = layout.refresh_dps or (live if len(live) <= MAX_REFRESH_DPS else power[:MAX_REFRESH_DPS])
-    every = tuple(sorted({one.dp for one in layout.fields if one.role != "ignore"}))
+    asked = layout.of(*MEASURES, "phase", "switch", "faults", "event", "direction")
+    every = tuple(sorted({one.dp for one in asked}))
     steps = {one.channel: round(one.lsb, 9) for one in layout.of("energy") if not one.fallback}
     return Profile(
         name=layout.name,

@@ -146,6 +146,12 @@ def meaning(code: str) -> Optional[Meaning]:
     return Meaning(role, circuit or (TOTAL if total else ""))
 
 
+def is_unknown(code: str) -> bool:
+    """Say whether no word of a code is known: it may be another language's word for a reading."""
+    known = NOT_READINGS | REVERSED | ENERGY | FACTOR | FREQUENCY | TEMPERATURE | LEAKAGE | CURRENT | POWER | VOLTAGE
+    return meaning(code) is None and not set(split(code)) & known
+
+
 def _role(words: List[str]) -> Optional[str]:
     """Return the quantity that a code's words name, None where one of them says that it is no reading."""
     have = set(words)
