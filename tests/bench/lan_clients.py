@@ -156,9 +156,11 @@ def main() -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     meter.running = True
+    used = resource.getrusage(resource.RUSAGE_SELF)
     cpu_s, wall_s = time.process_time(), time.monotonic()
     sys.stdin.readline()
     cpu_s, wall_s = time.process_time() - cpu_s, time.monotonic() - wall_s
+    after = resource.getrusage(resource.RUSAGE_SELF)
     meter.running = False
     ages = sorted(meter.latencies_us)
     stop_s = time.monotonic()
@@ -167,6 +169,8 @@ def main() -> None:
     result = {
         "pushes": len(ages),
         "cpu_s": cpu_s,
+        "system_s": after.ru_stime - used.ru_stime,
+        "wakeups": after.ru_nvcsw - used.ru_nvcsw,
         "wall_s": wall_s,
         "p50_us": ages[len(ages) // 2] if ages else None,
         "p99_us": ages[len(ages) * 99 // 100] if ages else None,

@@ -424,8 +424,8 @@ class Link:
             self._addresses.failed(self._address, now_s)
             proof = isinstance(error, WrongKey) and self._version in ("3.4", "3.5")
             self._versions.failed(error, ended.hint if ended is not None else "", proof=proof)
-            self._key_proofs = self._key_proofs + 1 if isinstance(error, WrongKey) else 0
-            if self._key_proofs >= WRONG_KEY_PROOFS and self._versions.is_sure(self._version):
+            self._key_proofs = self._key_proofs + 1 if proof else 0
+            if self._key_proofs >= WRONG_KEY_PROOFS:
                 self._backoff.longest()
             self._fail(error, now_s)
         self._try_s = now_s + self._backoff.next_s()

@@ -205,14 +205,18 @@ class Session:
             self._open(now_s, outputs)
             self._content(message, now_s, outputs)
             return
-        # 3.1-3.3: an empty acknowledgement needs no key, so only data points prove that it is the right one
+        # 3.1-3.3: an empty acknowledgement needs no key, so only what is encrypted, or data points, opens it
         report = payloads.parse_report(message.payload) if message.payload else None
-        if report is None:
+        if report is None and not (message.payload and message.sealed):
             if message.payload:
                 self._texts += 1
                 self._try_device22(message, now_s)
             return
-        if report.device_id and report.device_id != self._device_id:
+        if report is None and self._wire.version == "3.1":
+            # an error under our key, but not as 3.1 encrypts: the key is right and the version is not
+            self._end(outputs, WrongVersion(self._label, "does not speak protocol 3.1"), "3.3")
+            return
+        if report is not None and report.device_id and report.device_id != self._device_id:
             self._end(outputs, Refused(self._label, "another device answers at its address"))
             return
         self._open(now_s, outputs)

@@ -12,7 +12,7 @@ from .wire import VERSIONS
 
 FAILED_MEMORY_S = 10.0  # an address that has just failed is not jumped to again
 FAILED_MEMORY_SIZE = 8
-DOUBT_STRIKES = 4  # silence counts 2, a close 1: then a known version is doubted and others get a turn
+DOUBT_STRIKES = 2  # failures in a row: then a known version is doubted and others get every second turn
 ORDER = ("3.3", "3.4", "3.5", "3.1", "3.2")  # by how many devices speak them
 
 
@@ -148,4 +148,4 @@ class Versions:
             if self._sure() is None or self._strikes >= DOUBT_STRIKES:
                 self._turn += 1
             else:
-                self._strikes += 1 if isinstance(error, Busy) else DOUBT_STRIKES // 2
+                self._strikes += 1

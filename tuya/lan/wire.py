@@ -44,13 +44,17 @@ BAD_CHECK = "check"  # CRC, HMAC or tag does not verify
 UNREADABLE = "unreadable"  # verified, but the payload does not decrypt to text with this key
 OTHER_VERSION = "version"  # verified as a frame of another version (Message.hint)
 
+_JSON_BEGINS = (b'{"', b"{}", b"{ ", b"{\n")
 _HEADER_BYTES = 15
 _MD5_BYTES = 16
 _GCM_NONCE_BYTES = 12
 
 
 class Message(NamedTuple):
-    """One frame from a device. payload: plain bytes, empty unless fault is GOOD. hint: version of OTHER_VERSION."""
+    """One frame from a device. payload: plain bytes, empty unless fault is GOOD. hint: version of OTHER_VERSION.
+
+    sealed: the payload was encrypted under our key, which proves it.
+    """
 
     command: int
     sequence: int
@@ -58,6 +62,7 @@ class Message(NamedTuple):
     payload: bytes
     fault: str = GOOD
     hint: str = ""
+    sealed: bool = True
 
 
 class Wire:
@@ -230,9 +235,9 @@ class Wire:
         except ValueError:
             plain = b"\0"
         if _is_text(plain):
-            return Message(frame.command, frame.sequence, retcode, plain)
+            return Message(frame.command, frame.sequence, retcode, plain, GOOD, "", plain is not payload)
         if payload and payload[:2] != b"3." and _is_text(payload):
-            return Message(frame.command, frame.sequence, retcode, payload)  # an error text that was not encrypted
+            return Message(frame.command, frame.sequence, retcode, payload, GOOD, "", False)  # an error text as it is
         return Message(frame.command, frame.sequence, retcode, b"", UNREADABLE)
 
     def _decrypt(self, payload: bytes) -> bytes:
@@ -241,14 +246,13 @@ class Wire:
             return payload
         if self.has_session:
             return _without_header(self._decrypt_ecb(payload))
-        if payload[:1] == b"{":
-            return payload
+        if payload[:2] in _JSON_BEGINS and (self.version == "3.1" or len(payload) % 16):
+            return payload  # a ciphertext may begin with a brace too: only its length tells
         if payload[:3] == b"3.1":
             return self._decrypt_base64(payload[3 + _MD5_BYTES :])
-        if payload[:2] == b"3." and len(payload) >= _HEADER_BYTES:
+        if len(payload) % 16 == _HEADER_BYTES:
+            # by its length: device22 devices put something else where the version stands
             payload = payload[_HEADER_BYTES:]
-        elif len(payload) % 16 == _HEADER_BYTES:
-            payload = payload[_HEADER_BYTES:]  # device22 devices put something else where the version stands
         return self._decrypt_ecb(payload)
 
     def _decrypt_ecb(self, payload: bytes) -> bytes:
@@ -283,7 +287,7 @@ def _without_header(plain: bytes) -> bytes:
 
 def _is_text(plain: bytes) -> bool:
     """JSON or a line of text, as against what a wrong key makes of a payload."""
-    if plain[:1] == b"{" or not plain:
+    if plain[:2] in _JSON_BEGINS or not plain:
         return True
     try:
         text = plain.decode("utf-8").rstrip("\0\r\n\t ")
