@@ -184,7 +184,7 @@ def _all(file: DevicesFile, path: Path) -> Choice:
     problems = [f"{path.name}: {problem}" for problem in file.problems]
     others: Dict[str, int] = {}
     for entry in file.entries:
-        reason = _not_served(entry)
+        reason = not_served(entry)
         if reason:
             others[reason] = others.get(reason, 0) + 1
             continue
@@ -201,7 +201,7 @@ def _all(file: DevicesFile, path: Path) -> Choice:
     return Choice(tuple(entries), tuple(problems), tuple(remarks))
 
 
-def _not_served(entry: DeviceEntry) -> str:
+def not_served(entry: DeviceEntry) -> str:
     """Why this entry is never connected to; empty if it is."""
     if entry.wishes.use is False:
         return 'with "use": false'
