@@ -65,16 +65,20 @@ def test_a_pushed_jump_counts_from_a_second_before_its_report():
     assert used(book) == pytest.approx((19 * 10 + 2010) / 3600)
 
 
-def test_a_fall_to_zero_that_no_push_told_is_dated_to_the_middle():
+def test_falls_to_zero_that_only_full_queries_tell_are_dated_to_the_middle_from_the_second_on():
     book = new_book()
-    book.report(watts(1800.0), 0.0, True)
-    for t in range(5, 30, 5):
-        book.report(Reading(voltage_v={"1": 230.0}), t, False)
-    book.report(watts(0.0), 30.0, True)
-    assert used(book) == pytest.approx(1800 * 25 / 3600)  # had been held to 25 s: what is published never falls
-    book.report(watts(3600.0), 40.0, False)
-    book.answered(59.0)
-    assert used(book) == pytest.approx((1800 * 15 + 3600 * 20) / 3600)
+    for start_s in (0.0, 80.0):
+        book.report(watts(3600.0), start_s, True)
+        for t in range(5, 30, 5):
+            book.report(Reading(voltage_v={"1": 230.0}), start_s + t, False)
+        book.report(watts(0.0), start_s + 30.0, True)
+        assert used(book) == pytest.approx(
+            29.0 if start_s == 0 else 29.0 + 1.0 + 25.0
+        )  # held to 25 s: nothing is taken back
+        book.answered(start_s + 60.0)
+    book.report(watts(3600.0), 150.0, False)
+    book.answered(170.0)
+    assert used(book) == pytest.approx(29 + 1 + 15 + 1 + 20)
 
 
 def test_an_answer_of_any_kind_keeps_w_for_its_longest_age():
@@ -225,16 +229,25 @@ def test_a_counter_reported_rarely_is_followed_by_whole_steps():
     book = new_book(step=0.01)
     book.report(counter(2.00, 3600.0), 0.0, True)
     for t in range(5, 58, 5):
-        book.answered(float(t))
-    assert used(book) == pytest.approx(2050.0)
+        book.report(watts(3600.0), float(t), False)
+        assert used(book) == pytest.approx(2000 + max(min(t, 10), t // 10 * 10))
     book.report(counter(2.05), 58.0, False)
     assert used(book) == 2050.0
+
+
+def test_a_w_that_is_only_held_does_not_pass_the_next_step():
+    book = new_book(step=0.01)
+    book.report(counter(2.00, 3600.0), 0.0, True)
+    book.answered(55.0)
+    assert used(book) == 2010.0
+    book.report(watts(0.0), 56.0, False)
+    assert used(book) == 2010.0
 
 
 def test_a_total_that_ran_ahead_waits():
     book = new_book(step=0.01)
     book.report(counter(2.00, 3600.0), 0.0, True)
-    book.answered(55.0)
+    book.report(watts(3600.0), 55.0, False)
     book.report(counter(2.03, 360.0), 56.0, False)
     assert used(book) == pytest.approx(2050.0)
     book.report(counter(2.05, 360.0), 100.0, False)
@@ -343,7 +356,7 @@ def test_the_devices_total_wins_where_phases_have_w_only():
     book.answered(4.0)
     assert used(book) == pytest.approx(50004.0)
     book.answered(40.0)
-    book.report(Reading(energy_kwh={"total": 50.03}), 41.0, False)
+    book.report(Reading(energy_kwh={"total": 50.04}), 41.0, False)
     assert used(book) == pytest.approx(50040.0)
     assert book.totals_wh(41.0)["a", "used"] == pytest.approx(41 / 3)
 

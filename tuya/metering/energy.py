@@ -2,7 +2,7 @@
 
 What is published for a circuit, by what the device tells of it:
 - a counter: the counter, refined by W between its steps (meter.Meter);
-- W only: W integrated while the device answers (meter.PowerFlow);
+- W only: W integrated while the device answers (flow.PowerFlow);
 - the sum ("total") of phases or channels: the sum of their totals, where each has a counter or none tells one (a
   device's own sum may be stale); the device's own counter where only that exists; W of the device where nothing else.
 
@@ -29,7 +29,8 @@ import math
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .meter import MAX_POWER_W, RETURN_BIRTH_WH, Meter, PowerFlow
+from .flow import Flow, PowerFlow
+from .meter import MAX_POWER_W, Meter
 from .reading import TOTAL, Channel, Reading
 
 Circuit = Tuple[Channel, str]
@@ -39,6 +40,8 @@ RETURNED = "returned"
 
 DEFAULT_STEP_KWH = 0.01
 """Step of a counter whose profile does not know it: that of most devices."""
+RETURN_BIRTH_WH = 1.0
+"""Returned energy of a circuit without such a counter is shown from here on: noise around 0 W is no export."""
 SAVED_AHEAD_WH = 1000.0
 """The most that a saved total may be ahead of what Domoticz shows: writes are 10 Wh or some minutes apart."""
 OPENING_S = 10.0
@@ -208,15 +211,15 @@ class EnergyBook:
         meter = self._meters.get(circuit)
         if meter is None:
             meter = self._meters[circuit] = self._new_meter(circuit)
-        said = meter.report(round(counter_kwh * 1000, 6), at_s, self._flow_wh(circuit))
+        said = meter.report(round(counter_kwh * 1000, 6), at_s, self._flow(circuit))
         if said:
             self._notices.append(said)
 
-    def _flow_wh(self, circuit: Circuit) -> float:
+    def _flow(self, circuit: Circuit) -> Flow:
         flow = self._flows.get(circuit[0])
         if flow is None:
-            return 0.0
-        return flow.used_wh if circuit[1] == USED else flow.returned_wh
+            return Flow()
+        return flow.used if circuit[1] == USED else flow.returned
 
     def _follow(self) -> None:
         for way in (USED, RETURNED):
@@ -225,15 +228,15 @@ class EnergyBook:
                 if channel == TOTAL and self._is_sum(way):
                     self._add_up(way)
                 elif channel in self._flows:
-                    self._follow_flow(circuit, self._flow_wh(circuit))
+                    self._follow_flow(circuit, self._flow(circuit))
 
-    def _follow_flow(self, circuit: Circuit, flow_wh: float) -> None:
+    def _follow_flow(self, circuit: Circuit, flow: Flow) -> None:
         meter = self._meters.get(circuit)
         if meter is None or meter.value_wh is None:
-            if circuit in self._awaited or (circuit[1] == RETURNED and flow_wh < RETURN_BIRTH_WH):
+            if circuit in self._awaited or (circuit[1] == RETURNED and flow.wh < RETURN_BIRTH_WH):
                 return
             meter = self._meters.setdefault(circuit, self._new_meter(circuit))
-        meter.follow(flow_wh)
+        meter.follow(flow)
 
     def _parts(self, way: str) -> List[Channel]:
         return [

@@ -1,0 +1,167 @@
+"""Reports of W to the Wh that flowed. Knows one channel, no DP, no counter, no clock of its own.
+
+What a report means on these devices (push on change, refreshes in between,
+unchanged values left out) decides from when on a new W counts:
+- a change within the dead zone of the pushes (5 %, 5 W) is a drift that came gradually: dated to the middle between the
+  two reports (after UNCHANGED_S: to the middle since the last refresh, because an unchanged W is left out). Soon after
+  a large change it is the rest of that one, and loads settle fast at first: dated to SETTLED;
+- a larger change is pushed as soon as the device has seen it: the old W held until EDGE_S before the report. At a
+  device that went through SLOW_JUMPS of them without ever reporting sooner than it was asked, a refresh finds them:
+  dated to the middle since the last refresh;
+- a second one right after it had to wait for its turn. The first report was the mean of the second in which W changed,
+  half old and half new: if W goes on the same way, the new W counts from the first report on; if it comes back a part
+  of the way, that was an inrush that settles (SETTLED);
+- 0 W found by a full query for the second time, at a device that never told 0 W otherwise: some leave a value that fell
+  to 0 out of all else, so that it may have happened at any time since the last report: dated to the middle.
+W counts only as far as the device answers: see PowerFlow. The figures behind these rules: tests/bench/energy.py.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Optional
+
+DRIFT_RATIO = 0.05
+"""Relative change below which a device does not push a new W by itself."""
+DRIFT_W = 5.0
+"""Absolute change below which a device does not push a new W by itself."""
+EDGE_S = 1.0
+"""How long before its report a pushed change happened: W is a mean of about 1 s."""
+PAUSE_S = 2.5
+"""Pushes are about 2 s apart at least: a change reported so soon after another was waiting for its turn."""
+SETTLING_S = 10.0
+"""How long after a large change a drift is still part of it."""
+REFRESH_S = 5.0
+"""Devices are asked to refresh W no more often: reports that come faster are pushes of their own."""
+UNCHANGED_S = 11.0
+"""Two refreshes. Where W was not reported for longer, it had not changed before the last of them."""
+SLOW_JUMPS = 10
+"""So many large changes without a report of its own show that a device pushes nothing by itself."""
+SETTLED = 0.8
+"""Share of the time between a large change and the next report in which the load was already near the latter."""
+PULSE_RATIO = 0.9
+"""A change that takes back more than this share of the one before is no settling but the end of a pulse."""
+
+
+class Flow(NamedTuple):
+    """Wh in one direction since the start, and how much of it is sure: W stood at least there at both its reports."""
+
+    wh: float = 0.0
+    sure_wh: float = 0.0
+
+
+class PowerFlow:
+    """Wh that flowed through one channel, by its reports of W.
+
+    W counts from its report to the next one, as long as the device answers anything, and at most `max_age_s` since its
+    own report. An answer that comes after more than `max_age_s` of silence, and `lost`, end it at the last answer.
+    """
+
+    def __init__(self, max_age_s: float) -> None:
+        self.power_w: Optional[float] = None
+        self._max_age_s = max_age_s
+        self._since_s = 0.0  # when power_w was reported
+        self._until_s = 0.0  # the last answer, as far as power_w counts
+        self._jump_w, self._jumped_at_s = 0.0, -math.inf  # the last large change
+        self._slow_jumps = 0.0  # large changes so far, -inf once a report came faster than we ask for it
+        self._unasked_at_s = -math.inf
+        self._asked_zeros = 0.0  # falls to 0 W told by a full query, -inf once one came otherwise
+        self._gap_from_s: Optional[float] = None
+        self._used = self._returned = Flow()
+
+    @property
+    def used(self) -> Flow:
+        """What flowed to the load up to the last answer. `wh` may fall a little when a change is dated back."""
+        return _more(self._used, max(self._held_wh(), 0.0))
+
+    @property
+    def returned(self) -> Flow:
+        """What flowed back to the grid up to the last answer, as `used`."""
+        return _more(self._returned, max(-self._held_wh(), 0.0))
+
+    def report(self, power_w: float, at_s: float, full: bool) -> float:
+        """Take a report of W (negative = returned); `full`: from a full query. Return the seconds left out before."""
+        self._learn(power_w, at_s, full)
+        self.answered(at_s)
+        gap_s = 0.0
+        if self.power_w is not None:
+            span_s = self._until_s - self._since_s
+            new_s = self._dated_back_s(self.power_w, power_w, span_s, full)
+            self._add(self.power_w, span_s - new_s)
+            sure_w = min(self.power_w, power_w, key=abs) if self.power_w * power_w > 0 else 0.0
+            self._add(power_w, new_s, sure_w, span_s)
+        elif self._gap_from_s is not None:
+            gap_s = at_s - self._gap_from_s
+        self._gap_from_s = None
+        self.power_w = power_w
+        self._since_s = self._until_s = max(at_s, self._until_s)
+        return gap_s
+
+    def answered(self, at_s: float) -> None:
+        """Note that the device answered something at `at_s`: W held so far, unless it is too old by now."""
+        if self.power_w is None or at_s <= self._until_s:
+            return
+        expires_s = self._since_s + self._max_age_s
+        if at_s - self._until_s > self._max_age_s:
+            self.lost()
+        elif at_s > expires_s:
+            self._until_s = expires_s
+            self.lost()
+        else:
+            self._until_s = at_s
+
+    def lost(self) -> None:
+        """Stop counting at the last answer."""
+        if self.power_w is None:
+            return
+        self._add(self.power_w, self._until_s - self._since_s)
+        self.power_w = None
+        self._gap_from_s = self._until_s
+
+    def _dated_back_s(self, old_w: float, new_w: float, span_s: float, full: bool) -> float:
+        """Return for how much of the time between two reports the new W counts."""
+        change_w = new_w - old_w
+        drifted = abs(change_w) <= max(DRIFT_W, DRIFT_RATIO * abs(old_w))
+        jump_w, since_jump_s = self._jump_w, self._since_s - self._jumped_at_s
+        if not drifted:
+            self._jump_w, self._jumped_at_s = change_w, self._until_s
+            self._slow_jumps += 1
+        goes_on = change_w * jump_w > 0
+        settles = goes_on or (jump_w > 0 and -change_w < PULSE_RATIO * jump_w)
+        if drifted and span_s > UNCHANGED_S:
+            return REFRESH_S / 2
+        if drifted and self._pushes and settles and since_jump_s <= SETTLING_S:
+            return span_s * SETTLED
+        if drifted or (full and new_w == 0 and self._asked_zeros > 1):
+            return span_s / 2
+        if not self._pushes:
+            return min(REFRESH_S, span_s) / 2
+        if settles and since_jump_s == 0 and span_s <= PAUSE_S:
+            return span_s if goes_on else span_s * SETTLED
+        return min(EDGE_S, span_s)
+
+    @property
+    def _pushes(self) -> bool:
+        return self._slow_jumps < SLOW_JUMPS
+
+    def _learn(self, power_w: float, at_s: float, full: bool) -> None:
+        if not full:
+            if at_s - self._unasked_at_s < REFRESH_S - 1.0:
+                self._slow_jumps = -math.inf
+            self._unasked_at_s = at_s
+            if power_w == 0:
+                self._asked_zeros = -math.inf
+        elif power_w == 0 and self.power_w:
+            self._asked_zeros += 1
+
+    def _held_wh(self) -> float:
+        return 0.0 if self.power_w is None else self.power_w * (self._until_s - self._since_s) / 3600
+
+    def _add(self, power_w: float, seconds: float, sure_w: float = 0.0, sure_s: float = 0.0) -> None:
+        energy_wh, sure_wh = power_w * seconds / 3600, sure_w * sure_s / 3600
+        self._used = _more(self._used, max(energy_wh, 0.0), max(sure_wh, 0.0))
+        self._returned = _more(self._returned, max(-energy_wh, 0.0), max(-sure_wh, 0.0))
+
+
+def _more(flow: Flow, energy_wh: float, sure_wh: float = 0.0) -> Flow:
+    return Flow(flow.wh + energy_wh, flow.sure_wh + sure_wh)
