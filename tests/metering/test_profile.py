@@ -82,6 +82,19 @@ def test_thresholds_and_balance() -> None:
     assert reading.balance_kwh == 12.34
 
 
+def test_thresholds_that_are_integers_of_their_own() -> None:
+    dps = {102: "Trip", 104: "Closed", 114: 50, 115: 280, 116: 165, 119: 2000, 120: 10}
+    reading = profile_of("kmnzgh4yn8pa0lqh", dps).decode(dps)
+    assert [(one.name, one.value, one.unit, one.trips) for one in reading.thresholds] == [
+        ("over_current", 50.0, "A", False),
+        ("over_voltage", 280.0, "V", True),
+        ("under_voltage", 165.0, "V", False),
+        ("over_power", 2000.0, "W", False),
+        ("low_balance", 10.0, "kWh", False),
+    ]
+    assert reading.voltage_v == {}
+
+
 def test_the_highest_temperature() -> None:
     out = decode_dump({"product_id": "kmnzgh4yn8pa0lqh", "dps": {"131": 378, "132": 412, "133": 250}})
     assert out["temperature_c"] == 41.2
@@ -141,3 +154,10 @@ def test_explain_says_why_and_what_was_left_out() -> None:
     why = profile_of("jdj6ccklup7btq3a", dps).explain(dps)
     assert "jdj6ccklup7btq3a" in why[0]
     assert any("scale error" in sentence for sentence in why)
+    assert "DP 18 is current, 0.001 A" in why
+    assert profile_of("jdj6ccklup7btq3a", dps).doubts(dps) == tuple(one for one in why if "scale error" in one)
+
+
+def test_explain_names_what_it_does_not_understand() -> None:
+    dps = numbered({"18": 302, "77": 5, "99": "x"})
+    assert "nothing is known of DPs 77, 99" in profile_of("jdj6ccklup7btq3a", dps).explain(dps)

@@ -20,9 +20,8 @@ from tuya.devices_file import DeviceEntry
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.metering.profile import Profile, match
-from tuya.metering.raw import alarm_bytes
 from tuya.metering.reading import Threshold
-from tuya.metering.thresholds import Change, ThresholdRefused, plan, set_dps
+from tuya.metering.thresholds import Change, ThresholdRefused, is_done, plan, set_dps
 
 READ_S = 20.0
 CONFIRM_S = 6.0
@@ -98,14 +97,12 @@ def _really(entry: DeviceEntry, change: Change) -> bool:
 def _write(entry: DeviceEntry, asking: Asking, change: Change, as_json: bool) -> int:
     """Write once and read back; what counts is what the device then says."""
     asking.dps.pop(change.dp, None)
-    error = asking.write({change.dp: change.text}, CONFIRM_S)
-    wanted = alarm_bytes(change.text, change.number)
+    error = asking.write({change.dp: change.value}, CONFIRM_S)
     confirmed = asking.dps.pop(change.dp, None) if error is None else None
     asking.refresh(Polling(refresh_dps=(change.dp,), query_dps=(change.dp,)))
     asking.wait(lambda: change.dp in asking.dps, READ_BACK_S)
     # a device that leaves its sets out of queries has read it back by the report that confirmed the write
-    now = alarm_bytes(asking.dps.get(change.dp, confirmed), change.number)
-    done = now is not None and now == wanted
+    done = is_done(change, asking.dps.get(change.dp, confirmed))
     if as_json:
         print_json(
             {

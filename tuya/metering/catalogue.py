@@ -31,6 +31,7 @@ UNITS: Dict[str, Tuple[str, float]] = {
     "": ("", 1.0),
 }
 CHANNELS = ("a", "b", "c", "total", *(str(n) for n in range(1, 21)))
+LIMIT_NAMES = ("over_current", "over_voltage", "under_voltage", "leakage", "temperature", "over_power", "low_balance")
 THRESHOLD_NAMES = ("over_voltage", "under_voltage", "over_current", "leakage", "temperature", "overload", "high_power")
 
 _LSB = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]*)$")
@@ -117,6 +118,13 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             one = replace(one, part=Slice(size, start, end, bool(part.group(5)), bool(part.group(4))))
         elif name == "records" and role == "phase":
             one = replace(one, records=tuple(int(size) for size in value.split(",")))
+        elif name == "name" and role == "limit" and value in LIMIT_NAMES:
+            one = replace(one, name=value)
+        elif name == "action" and role == "limit" and value.isdigit():
+            one = replace(one, action=int(value))
+        elif role == "limit" and _LSB.match(word) and not seen_lsb:
+            one = replace(one, lsb=float(_LSB.match(word).group(1)), unit=_LSB.match(word).group(2))  # type: ignore[union-attr]
+            seen_lsb = True
         elif name == "set" and role == "alarm_set" and value in ("1", "2"):
             one = replace(one, number=int(value))
         elif name == "labels" and role == "faults" and value:
@@ -136,6 +144,8 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             raise ValueError(f"{word!r} cannot stand after {role}")
     if role in MEASURES and not seen_lsb:
         raise ValueError(f"{role} needs an LSB, for example {'0.01' + MEASURES[role]}")
+    if role == "limit" and not (one.name and seen_lsb):
+        raise ValueError("limit needs a name and an LSB, for example name=over_voltage 1V")
     if role == "alarm_set" and not one.number:
         raise ValueError("alarm_set needs set=1 or set=2")
     return one

@@ -308,7 +308,8 @@ class _States:
 def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSet[int]], bool]) -> _States:
     state = _States({})
     sets = layout.of("alarm_set")
-    some_set_fed = any(one.dp in dps and fed({one.dp}) for one in sets)
+    limits = layout.of("limit")
+    some_set_fed = any(one.dp in dps and fed({one.dp, one.action or one.dp}) for one in (*sets, *limits))
     for one in layout.fields:
         value = dps.get(one.dp)
         if value is None:
@@ -316,6 +317,9 @@ def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSe
         if one.role == "alarm_set":
             if some_set_fed:
                 state.thresholds += raw.alarm_set(value, one.number)
+        elif one.role == "limit":
+            if some_set_fed:
+                state.thresholds += _limit(one, value, dps)
         elif not fed({one.dp}):
             continue
         elif one.role == "switch" and isinstance(value, bool):
@@ -327,6 +331,16 @@ def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSe
         elif one.role == "countdown" and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 86400:
             state.countdown_s = value
     return state
+
+
+def _limit(one: Field, value: object, dps: Mapping[int, object]) -> Tuple[Threshold, ...]:
+    """Return the threshold in an integer of its own; () where it holds no number."""
+    amount = raw.number(value)
+    if amount is None or amount < 0:
+        return ()
+    acts = dps.get(one.action) if one.action is not None else None
+    trips = isinstance(acts, str) and acts.lower() == "trip"
+    return (Threshold(one.name, round(amount * one.lsb, DIGITS), one.unit, trips),)
 
 
 # the spellings of "state after power-on" that are seen; what was read is what may be written

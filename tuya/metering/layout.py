@@ -24,7 +24,7 @@ MEASURES: Dict[str, str] = {
 # quantities of which a device has one, whatever its number of circuits
 DEVICE_LEVEL = frozenset(("increment", "frequency", "temperature", "leakage", "balance"))
 # DPs that are no integers to be scaled
-STATES = frozenset(("switch", "phase", "faults", "event", "alarm_set", "power_on", "child_lock", "countdown"))
+STATES = frozenset(("switch", "phase", "faults", "event", "alarm_set", "limit", "power_on", "child_lock", "countdown"))
 # DPs that are known and are no readings: thresholds, coefficients, direction flags (read through `signed_by`)
 SILENT = frozenset(("direction", "ignore"))
 ROLES = frozenset(MEASURES) | STATES | SILENT
@@ -47,6 +47,8 @@ class Slice:
 class Field:
     """One quantity of one DP. `lsb` in the unit of MEASURES[role].
 
+    name, unit, action: of a threshold that is an integer of its own (role "limit"): its name, its unit, and the DP
+    that says what happens there ("Trip", "Alarm" or off).
     records: lengths of phase records that are accepted (role "phase"). number: which alarm set (1, 2).
     signed_by: a DP that says "reverse" where the value itself has no sign. fallback: used only where no other
     field gives the quantity. zero_when_off: the value goes stale when the relay opens, and is 0 then.
@@ -64,6 +66,9 @@ class Field:
     part: Optional[Slice] = None
     records: Tuple[int, ...] = ()
     number: int = 0
+    name: str = ""
+    unit: str = ""
+    action: Optional[int] = None
     labels: Tuple[str, ...] = ()
     signed_by: Optional[int] = None
     fallback: bool = False

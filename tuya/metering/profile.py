@@ -19,6 +19,7 @@ COUNTDOWN_MAX_S = 86400
 # a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
 MAX_REFRESH_DPS = 9
 BREAKER_DP = 16
+_CIRCUIT_ROLES = (*MEASURES, "phase")
 EMPTY = Layout("unknown", ())
 
 
@@ -67,7 +68,7 @@ class Profile:
 
     def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
         """Return why this layout was chosen and what was corrected or left out in these DPs."""
-        return (*self.why, *self.problems, *self.doubts(dps))
+        return (*self.why, *self.problems, *_described(self.layout, dps), *self.doubts(dps))
 
 
 def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
@@ -102,6 +103,23 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         return Profile(name, "none", why, problems=problems)
     layout = wishes.apply(layout, wish)
     return _profile(layout, matched_by, why, problems, mapping, dps)
+
+
+def _described(layout: Layout, dps: Mapping[int, object]) -> List[str]:
+    """Return what each DP present is taken for, and which ones mean nothing to this layout."""
+    sentences = []
+    for one in layout.fields:
+        if one.dp in dps and one.role != "ignore":
+            circuit = (
+                f" of circuit {one.channel}" if one.channel not in ("", "1") and one.role in _CIRCUIT_ROLES else ""
+            )
+            lsb = f", {one.lsb:g} {MEASURES[one.role]}".rstrip() if one.role in MEASURES else ""
+            sentences.append(f"DP {one.dp} is {one.role}{circuit}{lsb}")
+    known = {one.dp for one in layout.fields}
+    rest = sorted(dp for dp in dps if dp not in known)
+    if rest and layout.fields:
+        sentences.append(f"nothing is known of DPs {', '.join(map(str, rest))}")
+    return sentences
 
 
 def _unnamed(mapping: object, dps: Mapping[int, object]) -> Dict[int, object]:

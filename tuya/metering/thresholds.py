@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Tuple
+from typing import List, Mapping, Optional, Tuple, Union
 
 from . import raw
-from .layout import Layout
+from .layout import Field, Layout
 from .reading import Threshold
 
 
@@ -17,11 +17,11 @@ class ThresholdRefused(ValueError):
 
 @dataclass(frozen=True)
 class Change:
-    """One write: the DP, which alarm set it carries, the text to send, and the record before and after."""
+    """One write: the DP, the value to send, which alarm set it is (0: an integer of its own), and before and after."""
 
     dp: int
     number: int
-    text: str
+    value: Union[str, int]
     before: Threshold
     after: Threshold
 
@@ -32,8 +32,8 @@ def names(layout: Layout) -> Tuple[str, ...]:
 
 
 def set_dps(layout: Layout) -> Tuple[int, ...]:
-    """Return the DPs that carry alarm sets."""
-    return tuple(one.dp for one in layout.of("alarm_set"))
+    """Return the DPs that carry thresholds."""
+    return tuple(one.dp for one in layout.of("alarm_set", "limit"))
 
 
 def plan(layout: Layout, dps: Mapping[int, object], name: str, value: int, trips: Optional[bool] = None) -> Change:
@@ -49,6 +49,9 @@ def plan(layout: Layout, dps: Mapping[int, object], name: str, value: int, trips
     low, high = bounds
     if not low <= value <= high:
         raise ThresholdRefused(f"{name} must be between {low} and {high} on this device")
+    for one in layout.of("limit"):
+        if one.name == name:
+            return _plan_limit(one, dps, value, trips)
     for one in layout.of("alarm_set"):
         text = dps.get(one.dp)
         data = raw.alarm_bytes(text, one.number)
@@ -60,6 +63,26 @@ def plan(layout: Layout, dps: Mapping[int, object], name: str, value: int, trips
             after = Threshold(name, float(value), before.unit, before.trips if trips is None else trips)
             return Change(one.dp, one.number, _spelled_as(text, data, changed), before, after)
     raise ThresholdRefused(f"the device has not reported an alarm set with {name}: what was not read is not written")
+
+
+def _plan_limit(one: Field, dps: Mapping[int, object], value: int, trips: Optional[bool]) -> Change:
+    """Return the write of a threshold that has a DP of its own. Raises ThresholdRefused."""
+    known = raw.number(dps.get(one.dp))
+    if known is None:
+        raise ThresholdRefused(f"the device has not reported {one.name}: what was not read is not written")
+    if trips is not None:
+        raise ThresholdRefused(f"what happens at {one.name} is another setting of this device, and is left alone")
+    does = one.action is not None and dps.get(one.action) == "Trip"
+    before = Threshold(one.name, round(known * one.lsb, 6), one.unit, does)
+    return Change(one.dp, 0, round(value / one.lsb), before, Threshold(one.name, float(value), one.unit, does))
+
+
+def is_done(change: Change, reported: object) -> bool:
+    """Say whether what the device reports after the write is what was written."""
+    if isinstance(change.value, str):
+        wanted = raw.alarm_bytes(change.value, change.number)
+        return wanted is not None and raw.alarm_bytes(reported, change.number) == wanted
+    return raw.number(reported) == change.value
 
 
 def _changed(data: bytes, which: int, name: str, value: int, trips: Optional[bool]) -> Optional[bytes]:
