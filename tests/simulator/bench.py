@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from tests.simulator.peer import Codec, FakeClock, Frame
 from tuya.simulator import Fleet
-from tuya.simulator.frames import split_frames
+from tuya.simulator.frames import PREFIX_6699, SUFFIX_6699, WORD, header_size
 from tuya.simulator.session import Session
 
 WALL_S = 1_700_000_000.0
@@ -56,3 +56,15 @@ class Bench:
             self.fleet.run_due()
             self.breaker.tick()
         return self.take()
+
+
+def split_frames(data: bytes) -> List[Tuple[bytes, int]]:
+    """Cut frames that stand one behind the other into (frame, command)."""
+    frames = []
+    while data:
+        size = header_size(data)
+        length = WORD.unpack_from(data, size - WORD.size)[0]
+        total = size + length + (len(SUFFIX_6699) if data[:4] == PREFIX_6699 else 0)
+        frames.append((data[:total], WORD.unpack_from(data, size - 2 * WORD.size)[0]))
+        data = data[total:]
+    return frames

@@ -120,5 +120,11 @@ def test_silent_by_default(ears, ports):
 
 def test_only_a_question_is_a_question():
     assert is_question(QUESTION)
-    for other in (b"", b"\x00" * 40, QUESTION[:-6], QUESTION[:40] + b"x" + QUESTION[41:], b'{"from":"app"}'):
+    for other in (
+        b"",
+        b"\x00" * 40,
+        QUESTION[:-6],
+        QUESTION[:40] + bytes([QUESTION[40] ^ 1]) + QUESTION[41:],
+        b'{"from":"app"}',
+    ):
         assert not is_question(other)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.simulator.bench import split_frames
 from tests.simulator.peer import VERSIONS, Codec
 from tuya.simulator.ciphers import Ecb
-from tuya.simulator.frames import Wire, header_size, seal_55aa, split_frames
+from tuya.simulator.frames import Wire, header_size, seal_55aa
 
 KEY = b"0123456789abcdef"
 MESSAGE = {"dps": {"1": True}}

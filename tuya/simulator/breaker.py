@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import random
 import threading
-import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from .distortion import FrameDistortion
 from .faults import Faults
@@ -329,7 +328,3 @@ def _fits(dp: Dp, value: Any) -> bool:
 def random_key(rng: random.Random) -> bytes:
     """A local key: 16 characters of any kind, quotes and backslashes too, as real ones have."""
     return "".join(rng.choice(KEY_LETTERS) for _ in range(KEY_BYTES)).encode()
-
-
-Clock = Callable[[], float]
-monotonic: Clock = time.monotonic

@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from typing import Iterator, List, NamedTuple, Optional, Tuple
+from typing import Iterator, NamedTuple, Optional
 
 from Crypto.Random import get_random_bytes
 
@@ -187,15 +187,3 @@ def seal_55aa(command: int, sequence: int, body: bytes) -> bytes:
 def header_size(frame: bytes) -> int:
     """Length in bytes of the header of a complete frame, by its prefix."""
     return HEADER_6699.size if frame[:4] == PREFIX_6699 else HEADER_55AA.size
-
-
-def split_frames(data: bytes) -> List[Tuple[bytes, int]]:
-    """Cut frames that stand one behind the other into (frame, command). For tests and for the transport faults."""
-    frames = []
-    while data:
-        size = header_size(data)
-        length = WORD.unpack_from(data, size - WORD.size)[0]
-        total = size + length + (len(SUFFIX_6699) if data[:4] == PREFIX_6699 else 0)
-        frames.append((data[:total], WORD.unpack_from(data, size - 2 * WORD.size)[0]))
-        data = data[total:]
-    return frames

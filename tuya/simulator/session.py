@@ -171,9 +171,10 @@ class Session:
     def _status(self, dps: Mapping[int, Any], now_s: float) -> bytes:
         jump = self.breaker.faults.get("clock") or {"jump_s": 0.0}
         stamp_s = math.floor(now_s + self._wall_offset_s + jump["jump_s"])
-        message: Dict[str, Any] = {"devId": self.breaker.device_id, "dps": self._named(dps), "t": stamp_s}
+        named = self._named(dps)
+        message: Dict[str, Any] = {"devId": self.breaker.device_id, "dps": named, "t": stamp_s}
         if self.version >= "3.4":
-            message = {"protocol": 4, "t": stamp_s, "data": {"dps": self._named(dps)}}
+            message = {"protocol": 4, "t": stamp_s, "data": {"dps": named}}
         return distortion.content(self.breaker.faults, message)
 
     def _named(self, dps: Mapping[int, Any]) -> Dict[str, Any]:
