@@ -376,7 +376,7 @@ class Link:
             cure = "It is not sent again: look at the breaker, then click again"
             what = f"did not report the new state within {CONFIRM_LIMIT_S:.0f} s"
             self._done(pending.dps, NotConfirmed(self.device.label, what, cure), now_s)
-            if session is not None and session.up and session.progress_s < pending.sent_s:
+            if session is not None and session.up and session.progress_s <= pending.sent_s:
                 # not one byte since: with the connection, a write that still waits in TCP is given up for good
                 error = Mute(self.device.label, "the connection is open but a write and a query were not answered")
                 self._close(error, now_s, abort=True)

@@ -1,0 +1,80 @@
+"""A bounded slice of fuzzing for every run: nothing that anybody sends may raise, and nothing piles up.
+
+The long runs are tests/bench/lan_fuzz.py. LAN_FUZZ_EXAMPLES raises the number of examples per target.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.lan import fuzz_targets
+from tuya.lan import discovery, payloads
+from tuya.lan.framing import MAX_FRAME_BYTES
+from tuya.lan.owner import parse_state
+from tuya.lan.wire import VERSIONS, Wire
+
+EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "400"))
+FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+PREFIXES = st.sampled_from(
+    [b"\0\0\x55\xaa", b"\0\0\x66\x99", b"\0\0\xaa\x55", b"\0\0\x99\x66", b"{", b'{"dps":', b"3.3"]
+)
+NOISE = st.lists(st.one_of(st.binary(max_size=40), PREFIXES), max_size=12).map(b"".join)
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("target", sorted(fuzz_targets.TARGETS))
+def test_nothing_raises(target):
+    @FUZZ
+    @given(st.one_of(st.binary(max_size=300), NOISE))
+    def feed(data):
+        fuzz_targets.TARGETS[target](data)
+
+    feed()
+
+
+@FUZZ
+@given(st.sampled_from(VERSIONS), NOISE, st.integers(0, 60))
+def test_a_good_frame_is_found_in_noise(version, noise, cut):
+    from tuya.simulator.frames import Wire as DeviceWire
+
+    plain = b'{"dps":{"1":true}}'
+    good = DeviceWire(version, fuzz_targets.KEY).answer(8, 1, plain, pushed=True)
+    made = Wire(version, fuzz_targets.KEY)
+    stream = noise + good
+    messages = made.receive(stream[:cut]) + made.receive(stream[cut:])
+    assert plain in [message.payload for message in messages]
+    assert made.buffered_bytes <= MAX_FRAME_BYTES
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(["dps", "data", "devId", "cid", "t"]), JSON))
+def test_any_json_is_a_report_or_none(content):
+    import json
+
+    plain = json.dumps(content).encode()
+    report = payloads.parse_report(plain)
+    if report is not None:
+        assert all(isinstance(dp, int) and 0 < dp < 65536 for dp in report.dps)
+
+
+@FUZZ
+@given(st.dictionaries(st.sampled_from(["gwId", "ip", "version", "productKey", "devId"]), JSON))
+def test_any_json_is_an_announcement_or_none(content):
+    import json
+
+    found = discovery.decode(json.dumps(content).encode(), "10.0.0.1")
+    assert found is None or (found.device_id.isascii() and found.version in (*VERSIONS, ""))
+
+
+@FUZZ
+@given(st.binary(max_size=200))
+def test_what_another_process_says_of_itself(data):
+    parse_state(data)
