@@ -214,7 +214,7 @@ class Domoticz:
         """Return the device table; `updates` is not known."""
         shown = {int(row["idx"]): row for row in self.rows(idx)}
         stored = self.query("SELECT * FROM DeviceStatus ORDER BY ID")
-        return [self._row(row, shown[row["ID"]]) for row in stored if row["ID"] in shown]
+        return [self._row(row, shown.get(row["ID"], {})) for row in stored if idx in (None, row["HardwareID"])]
 
     @staticmethod
     def _row(stored: Mapping[str, Any], shown: Mapping[str, Any]) -> DeviceRow:
@@ -229,7 +229,7 @@ class Domoticz:
             switchtype=stored["SwitchType"],
             nvalue=stored["nValue"],
             svalue=stored["sValue"],
-            timed_out=bool(shown["HaveTimeout"]),
+            timed_out=bool(shown.get("HaveTimeout")),
             used=bool(stored["Used"]),
             updates=-1,
             last_update=stored["LastUpdate"],
@@ -257,20 +257,22 @@ class Domoticz:
         self.api("renamedevice", idx=row.idx, name=name)
 
     def set_used(self, row: DeviceRow, used: bool) -> None:
-        """Show a device in its tab or hide it."""
-        self.api("setused", idx=row.idx, name=row.name, used=str(used).lower())
+        """Show a device in its tab or hide it, in the database: the API's setused with used=false deletes it."""
+        with contextlib.closing(sqlite3.connect(str(self.database), timeout=20)) as database, database:
+            database.execute("UPDATE DeviceStatus SET Used=? WHERE ID=?", (int(used), row.idx))
 
     def delete_device(self, row: DeviceRow) -> None:
         """Delete a device."""
         self.api("deletedevice", idx=row.idx)
 
     def accept_new(self, accept: bool) -> None:
-        """Set "accept new hardware devices"."""
+        """Set "accept new hardware devices" by sending the settings page back with this box changed."""
         settings = self.api("getsettings")
         form = {key: value for key, value in settings.items() if not isinstance(value, (dict, list))}
-        form["AcceptNewHardware"] = "on" if accept else ""
-        if not accept:
-            del form["AcceptNewHardware"]
+        form.pop("AcceptNewHardware", None)
+        form["WebLocalNetworks"] = "127.0.0.*"  # replaces what -nowwwpwd trusts
+        if accept:
+            form["AcceptNewHardware"] = "on"
         data = urllib.parse.urlencode(form).encode()
         url = f"http://127.0.0.1:{self.port}/json.htm?type=command&param=storesettings"
         with urllib.request.urlopen(url, data, timeout=20) as answer:
