@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
-from tests.bench.energy_sampling import PHASE_A, SY1, Device, Frame, Line, Truth, frames
+from tests.bench.energy_sampling import PHASE_A, RARE_COUNTER, SY1, Device, Frame, Line, Truth, frames
 from tuya.metering.energy import EnergyBook
 from tuya.metering.reading import Reading
 from tuya.simulator import load
@@ -166,12 +166,47 @@ SCENARIOS: Dict[str, Tuple[Device, Line]] = {
     "pushes only": (Device(refreshed=False), Line()),
     "with outages": (SY1, Line(outages=((11000.0, 11600.0), (43000.0, 46600.0), (70000.0, 70045.0)))),
     "phase_a": (PHASE_A, Line()),
+    "counter each 10 min": (RARE_COUNTER, Line()),
     "phase_a outages": (PHASE_A, Line(0.01, ((11000.0, 11600.0), (43000.0, 46600.0), (70000.0, 70045.0)))),
 }
 
 
 def ways_of(profile: str) -> Tuple[str, ...]:
     return ("used", "returned") if profile in RETURNING else ("used",)
+
+
+@dataclass(frozen=True)
+class CounterCheck:
+    """How a total stands to the device's counter, at its steps as reported: all, equal ones, and the worst lead."""
+
+    steps: int
+    equal: int
+    ahead_wh: float
+    ahead_percent: float
+    behind_wh: float
+
+
+def check_counter(truth: Truth, device: Device, line: Line, seed: int) -> CounterCheck:
+    """Return how energy.py stands to the counter. ahead_percent: of what flowed since the last step reported."""
+    ours = Ours("used", line, truth.means, counter=True)
+    steps = equal = 0
+    ahead_wh = ahead_percent = behind_wh = 0.0
+    born_wh, last_wh = -1.0, -1.0
+    for frame in frames(truth, device, line, seed):
+        ours.hear(frame)
+        counter_wh = frame.counter_wh
+        if counter_wh < 0 or counter_wh == last_wh:
+            continue
+        if born_wh >= 0:
+            lead_wh = ours.total_wh() - counter_wh
+            steps += 1
+            equal += abs(lead_wh) < 1e-6
+            behind_wh = max(behind_wh, -lead_wh)
+            if lead_wh > 1e-6:
+                ahead_wh = max(ahead_wh, lead_wh)
+                ahead_percent = max(ahead_percent, 100 * lead_wh / (counter_wh - last_wh))
+        born_wh, last_wh = max(born_wh, 0.0), counter_wh
+    return CounterCheck(steps, equal, ahead_wh, ahead_percent, behind_wh)
 
 
 def typical(outcomes: Sequence[Outcome]) -> Outcome:
@@ -185,13 +220,19 @@ def table(scenario: str, profiles: Sequence[str], days: int) -> List[str]:
     """Return the lines of one scenario's table: root mean square over `days` days, each with other clock phases."""
     device, line = SCENARIOS[scenario]
     lines = [f"{scenario}: error of a day's kWh in %, RMS of {days} days with other phases of the clocks"]
-    lines.append(f"{'':24}{'Wh a day':>10}{'error Wh':>10}" + "".join(f"{name:>16}" for name in METHODS))
+    lines.append(f"{'':24}{'Wh a day':>10}{'error Wh':>10}" + "".join(f"{name:>18}" for name in METHODS))
     for profile in profiles:
         for way in ways_of(profile):
             runs = [run(truth_of(profile, seed), way, device, line, seed, METHODS) for seed in range(days)]
             cells = {name: typical([one[name] for one in runs]) for name in METHODS}
             row = f"{profile + ' ' + way:24}{cells[OURS].day_wh:>10.1f}{cells[OURS].error_wh:>+10.2f}"
-            lines.append(row + "".join(f"{cells[name].error_percent:>+16.3f}" for name in METHODS))
+            lines.append(row + "".join(f"{cells[name].error_percent:>+18.3f}" for name in METHODS))
+        if device.counter:
+            check = check_counter(truth_of(profile, 1), device, line, 1)
+            lines.append(
+                f"  at the counter's {check.steps} steps: {check.equal} equal, ahead by up to {check.ahead_wh:.2f} Wh "
+                f"({check.ahead_percent:.2f} % of what flowed since), behind by {check.behind_wh:.2f} Wh"
+            )
     return lines
 
 

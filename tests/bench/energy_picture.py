@@ -18,9 +18,9 @@ PANELS = (
     ("washing machine", "used", "SY1"),
     ("heat pump", "used", "SY1"),
     ("photovoltaic", "returned", "SY1"),
-    ("heat pump", "used", "with outages"),
+    ("three phases", "used", "phase_a outages"),
 )
-TITLES = {"with outages": "heat pump, breaker away for 10 and 60 min"}
+TITLES = {"phase_a outages": "with a counter, away 10 and 60 min"}
 STYLES = {
     energy.OURS: ("#0b6e4f", 2.2, "this plugin"),
     "Domoticz computed": ("#2f6fb3", 1.1, "Domoticz, computed from power"),

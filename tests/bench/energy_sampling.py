@@ -20,12 +20,12 @@ PUSH_PAUSE_S, MOVED_SHARE, MOVED_W = 2.0, 0.05, 5.0
 REFRESH_S, QUERY_S, HEARTBEAT_S = 5.0, 30.0, 9.0
 LATENCY_S = 0.02
 COUNTER_STEP_WH = 10.0
-COUNTER_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Device:
-    """How one family reports. lsb_w: of W. pushes: on change of W. counter: kWh in steps of 0.01.
+    """How one family reports. lsb_w: of W. pushes: on change of W. counter: kWh in steps of 0.01, at most every
+    counter_pause_s.
 
     tells_zero: a W that became 0 is pushed like any other change. noise: relative, of each mean.
     refreshed: by UPDATEDPS every 5 s.
@@ -37,11 +37,14 @@ class Device:
     refreshed: bool = True
     query_has_w: bool = True
     counter: bool = False
+    query_has_counter: bool = True
+    counter_pause_s: float = 60.0
     noise: float = 0.0
 
 
 SY1 = Device()
 PHASE_A = Device(lsb_w=1.0, query_has_w=False, counter=True, noise=0.003)
+RARE_COUNTER = Device(lsb_w=1.0, query_has_w=False, counter=True, query_has_counter=False, counter_pause_s=600.0)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def frames(truth: Truth, device: Device, line: Line, seed: int) -> Iterator[Fram
         )
         if device.pushes and moved and second - pushed_s >= PUSH_PAUSE_S:
             events.append((float(second), "push"))
-        if device.counter and counter != told_counter and second - counter_told_s >= COUNTER_PAUSE_S:
+        if device.counter and counter != told_counter and second - counter_told_s >= device.counter_pause_s:
             events.append((float(second), "counter"))
         while refresh_s < second + 1:
             events.append((refresh_s, "refresh" if device.refreshed else "alive"))
@@ -144,9 +147,8 @@ def frames(truth: Truth, device: Device, line: Line, seed: int) -> Iterator[Fram
             elif kind == "counter":
                 frame, counter_told_s = Frame(at_s + LATENCY_S, {}, counter), at_s
             elif kind == "query":
-                frame = Frame(
-                    at_s + LATENCY_S, now if device.query_has_w else {}, counter if device.counter else -1.0, True
-                )
+                asked_wh = counter if device.counter and device.query_has_counter else -1.0
+                frame = Frame(at_s + LATENCY_S, now if device.query_has_w else {}, asked_wh, True)
             told.update(frame.power_w)
             if frame.counter_wh >= 0:
                 told_counter = counter

@@ -230,9 +230,12 @@ def test_a_counter_reported_rarely_is_followed_by_whole_steps():
     book.report(counter(2.00, 3600.0), 0.0, True)
     for t in range(5, 58, 5):
         book.report(watts(3600.0), float(t), False)
-        assert used(book) == pytest.approx(2000 + max(min(t, 10), t // 10 * 10))
+        assert used(book) == pytest.approx(2000 + max(min(t, 10), int(t * 0.99) // 10 * 10))
     book.report(counter(2.05), 58.0, False)
     assert used(book) == 2050.0
+    book.report(watts(3600.0), 60.0, False)  # 5 s of this were before that report
+    book.report(watts(3600.0), 69.0, False)
+    assert used(book) == 2060.0
 
 
 def test_a_w_that_is_only_held_does_not_pass_the_next_step():

@@ -44,10 +44,14 @@ PULSE_RATIO = 0.9
 
 
 class Flow(NamedTuple):
-    """Wh in one direction since the start, and how much of it is sure: W stood at least there at both its reports."""
+    """Wh in one direction since the start: all, what is sure of it, and what W was held for since its last report.
+
+    Sure is what the lower one of each two successive reports of W makes. What is held is not sure yet.
+    """
 
     wh: float = 0.0
     sure_wh: float = 0.0
+    held_wh: float = 0.0
 
 
 class PowerFlow:
@@ -72,12 +76,12 @@ class PowerFlow:
     @property
     def used(self) -> Flow:
         """What flowed to the load up to the last answer. `wh` may fall a little when a change is dated back."""
-        return _more(self._used, max(self._held_wh(), 0.0))
+        return _held(self._used, max(self._held_wh(), 0.0))
 
     @property
     def returned(self) -> Flow:
         """What flowed back to the grid up to the last answer, as `used`."""
-        return _more(self._returned, max(-self._held_wh(), 0.0))
+        return _held(self._returned, max(-self._held_wh(), 0.0))
 
     def report(self, power_w: float, at_s: float, full: bool) -> float:
         """Take a report of W (negative = returned); `full`: from a full query. Return the seconds left out before."""
@@ -163,5 +167,9 @@ class PowerFlow:
         self._returned = _more(self._returned, max(-energy_wh, 0.0), max(-sure_wh, 0.0))
 
 
-def _more(flow: Flow, energy_wh: float, sure_wh: float = 0.0) -> Flow:
+def _more(flow: Flow, energy_wh: float, sure_wh: float) -> Flow:
     return Flow(flow.wh + energy_wh, flow.sure_wh + sure_wh)
+
+
+def _held(flow: Flow, held_wh: float) -> Flow:
+    return Flow(flow.wh + held_wh, flow.sure_wh, held_wh)

@@ -7,6 +7,8 @@ from typing import Optional
 
 from .flow import Flow
 
+POWER_ERROR = 0.01
+"""By how much W and the counter of the same device may differ."""
 MAX_POWER_W = 80_000.0
 """More than any breaker carries (three phases of 100 A): the fastest that a counter can count."""
 CATCH_UP_WH = 100_000.0
@@ -23,9 +25,9 @@ class Meter:
     """The total of one circuit in one direction: never falls, starts with its first value.
 
     Without a counter it follows the flow (PowerFlow). With one (`report`) it is `offset_wh` + counter at each step of
-    the counter. In between it follows the flow up to the counter's next step, or as many whole steps as flowed since
-    the counter was last reported (a counter reported rarely): the device's own counter stands at least there by then,
-    so the next report finds the total equal, or ahead by no more than the error of W; then it waits.
+    the counter. In between it follows the flow up to the counter's next step, or as many whole steps as surely flowed
+    since the counter was last reported (a counter reported rarely): the device's own counter stands at least there by
+    then, so the next report finds the total equal, or ahead by no more than the error of W; then it waits.
 
     A counter's report is believed when it stands where it was or higher, by no more than MAX_POWER_W can have brought
     since. Anything else is a glitch (one report of 0, of a huge or an old value) until the counter proves its new
@@ -63,7 +65,8 @@ class Meter:
         """Let the total follow the flow of this circuit, `flow` since our start."""
         target_wh = self._start_wh + flow.wh - self._start.wh
         if self._counter_wh is not None and self.offset_wh is not None:
-            whole_steps = max(1, math.floor((flow.sure_wh - self._start.sure_wh) / self._step_wh))
+            sure_wh = (flow.sure_wh - self._start.sure_wh - self._start.held_wh) * (1 - POWER_ERROR)
+            whole_steps = max(1, math.floor(sure_wh / self._step_wh))
             target_wh = min(target_wh, self.offset_wh + self._counter_wh + whole_steps * self._step_wh)
         self.raise_to(target_wh)
 
