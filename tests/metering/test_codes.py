@@ -266,3 +266,12 @@ def test_a_model_that_names_dps_otherwise_keeps_shapes_away() -> None:
     dps = {"1": True, "9": 0, "18": 302, "19": 412, "20": 2412}
     assert decode_dump({"dps": dps})["matched_by"] == "shape"
     assert decode_dump({"mapping": mapping, "dps": dps})["matched_by"] == "none"
+
+
+def test_letters_and_numbers_of_the_same_three_circuits() -> None:
+    mapping = {str(6 + n): {"code": f"phase_{letter}", "type": "Raw", "values": "{}"} for n, letter in enumerate("abc")}
+    mapping.update({str(101 + n): integer(f"total_energy{n + 1}", "kWh", 2) for n in range(3)})
+    dps = {"6": "CWkAARgAACo=", "7": "CYYAAlsAAD8=", "8": "CYoAAbkAACg=", "101": 100, "102": 200, "103": 300}
+    out = decode_dump({"mapping": mapping, "dps": dps})
+    assert out["energy_kwh"] == {"a": 1, "b": 2, "c": 3}
+    assert out["power_w"] == {"a": 42, "b": 63, "c": 40}

@@ -144,6 +144,13 @@ def test_objects_and_json_text(record: dict[str, object], wanted: Tuple[float, f
         assert (phase.voltage_v, phase.current_a, phase.power_w) == wanted
 
 
+@pytest.mark.parametrize(("text", "volts"), [("CQEAAwEAADE=", 230.5), ("CQAABAgAAJg=", 230.4)])
+def test_voltages_whose_bytes_could_begin_an_alarm_set(text: str, volts: float) -> None:
+    phase = raw.phase(text)
+    assert phase is not None
+    assert phase.voltage_v == volts
+
+
 def test_an_object_whose_power_fits_no_unit() -> None:
     phase = raw.phase({"voltage": 230.5, "electricCurrent": 10.0, "power": 3.0, "powerFactor": 0.98})
     assert phase == raw.Phase(230.5, 10.0, None, 0.98)

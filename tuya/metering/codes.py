@@ -169,11 +169,11 @@ def _circuits(found: List[Found]) -> List[str]:
 
 
 def _names(circuits: List[str]) -> Dict[str, str]:
-    """Return circuit word -> channel: one circuit is "1", up to three are a b c, more are numbered."""
+    """Return circuit word -> channel: one is "1", up to three are a b c (1 2 3 as well), more are numbered."""
     if len(circuits) < 2:
         return dict.fromkeys(circuits, "1")
-    if all(word.isdigit() for word in circuits) and int(circuits[-1]) <= 3:
-        return {word: "abc"[int(word) - 1] for word in circuits}
+    if all(int(word) <= 3 for word in circuits if word.isdigit()):
+        return {word: "abc"[int(word) - 1] if word.isdigit() else word for word in circuits}
     return {word: word for word in circuits}
 
 
@@ -183,7 +183,7 @@ def _channel(one: Field, means: Meaning, found: List[Found], circuits: List[str]
         return ""
     if means.circuit in names:
         return names[means.circuit]
-    if len(circuits) < 2:
+    if len(set(names.values())) < 2:
         return "1"
     if means.circuit == "":
         theirs = {other.circuit for field, other in found if field.role == one.role} - {"", TOTAL}

@@ -189,8 +189,11 @@ def _with_header(data: bytes) -> Phase:
 
 
 def _looks_like_alarms(data: bytes) -> bool:
-    """Say whether 8 bytes are two records of an alarm set: they would pass as a voltage of 25.6 to 230.5 V."""
-    return len(data) == 8 and all(1 <= data[at] <= 9 and data[at + 1] <= 1 for at in (0, 4))
+    """Say whether 8 bytes are two records of an alarm set, which would pass as 102.4 to 179.3 V.
+
+    Types 8 and 9 first are taken for what they mostly are: 204.8 and 230.4 V.
+    """
+    return len(data) == 8 and 1 <= data[0] <= 7 and 1 <= data[4] <= 9 and data[1] <= 1 and data[5] <= 1
 
 
 def _record(data: bytes, lengths: Tuple[int, ...], power_lsb_w: Optional[float]) -> Optional[Phase]:

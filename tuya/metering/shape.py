@@ -187,7 +187,11 @@ def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
     fine_counters = any(len(data) in LONG_RECORDS for value in phases for data in raw.byte_forms(value))
     kept: List[Field] = []
     for one in best.layout.fields:
-        if one.by_id or (one.role in ("temperature", "leakage", "balance", "increment") and not _standard(one)):
+        if (
+            one.by_id
+            or one.role in ("limit", "event")
+            or (one.role in ("temperature", "leakage", "balance", "increment") and not _standard(one))
+        ):
             continue
         if one.role in ("energy", "returned") and (fine_counters or not (strong or _standard(one))):
             continue
