@@ -2,6 +2,8 @@ import hmac
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.simulator.bench import WALL_S, Bench
 from tests.simulator.peer import VERSIONS
@@ -185,3 +187,31 @@ def test_frames_cut_byte_by_byte_are_answered_alike(version):
     stream = bench.codec.pack(9, b"") + bench.codec.pack(16 if version >= "3.4" else 10, b"{}")
     found = [frame for at in range(len(stream)) for frame in bench.give(stream[at : at + 1])]
     assert [frame.command for frame in found] == [9, 16 if version >= "3.4" else 10]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["1", "9", "38", "٢", "x", ""]), inner),
+    max_leaves=8,
+)
+messages = st.one_of(
+    st.binary(max_size=60),
+    st.builds(
+        lambda key, value: json.dumps({key: value}).encode(), st.sampled_from(["dps", "data", "dpId"]), json_values
+    ),
+    st.builds(lambda value: json.dumps({"data": {"dps": value}}).encode(), json_values),
+    st.just(b"[" * 3000),
+    st.just(b'{"dps":' * 400),
+)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@settings(max_examples=60, deadline=None)
+@given(stream=st.lists(st.tuples(st.integers(0, 70), messages), max_size=6))
+def test_whatever_a_client_says_the_breaker_lives(version, stream):
+    bench = Bench(version)
+    for command, payload in stream:
+        bench.give(bench.codec.pack(command, payload))
+    assert not bench.session.closing
+    assert set(bench.query()[0].dps) == SY1_DPS
+    assert all(set(dps) <= {1, 2, 9, 38} for _, dps in bench.breaker.writes)

@@ -86,10 +86,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"simulate: cannot listen: {error}. Choose another --port", file=sys.stderr)
         return 1
     try:
-        try:
-            print(json.dumps(fleet.devices()), flush=True)
-        except OSError:
-            return 1  # whoever wanted the list is gone
+        print(json.dumps(fleet.devices()), flush=True)
         threading.Thread(target=_follow_stdin, args=(fleet,), name="commands", daemon=True).start()
         while not ended.wait(3600.0):
             pass

@@ -200,7 +200,7 @@ def _json_object(body: Optional[bytes]) -> Optional[Dict[str, Any]]:
         return {}
     try:
         message = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
