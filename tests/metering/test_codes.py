@@ -275,3 +275,18 @@ def test_letters_and_numbers_of_the_same_three_circuits() -> None:
     out = decode_dump({"mapping": mapping, "dps": dps})
     assert out["energy_kwh"] == {"a": 1, "b": 2, "c": 3}
     assert out["power_w"] == {"a": 42, "b": 63, "c": 40}
+
+
+def test_a_model_without_the_readings_is_completed_by_their_shape() -> None:
+    mapping = {
+        "1": integer("forward_energy_total", "kW·h", 2),
+        "2": integer("reverse_energy_total", "kW·h", 2),
+    }
+    dps: Dict[str, Any] = {"1": 5000, "2": 100, "101": 5000, "102": 2300, "103": 500, "104": 110}
+    out = decode_dump({"mapping": mapping, "dps": dps})
+    assert out["matched_by"] == "codes"
+    assert out["voltage_v"] == {"1": 230}
+    assert out["power_w"] == {"1": 110}
+    assert out["returned_kwh"] == {"1": 1}
+    del dps["104"]
+    assert "voltage_v" not in decode_dump({"mapping": mapping, "dps": dps})

@@ -149,6 +149,13 @@ def test_power_on_words_are_written_as_they_were_read() -> None:
     assert match(entry, {}).controls[38].values == ("power_off", "power_on", "last")
 
 
+def test_power_on_words_of_no_known_meaning_are_no_control() -> None:
+    mapping = {"38": {"code": "relay_status", "type": "Enum", "values": {"range": ["0", "1", "2"]}}}
+    entry = {"product_id": "jdj6ccklup7btq3a", "mapping": mapping}
+    assert 38 not in match(entry, {}).controls
+    assert 38 not in match(entry, {38: "1"}).controls
+
+
 def test_explain_says_why_and_what_was_left_out() -> None:
     dps = numbered({"18": 302, "19": 4120, "20": 2412})
     why = profile_of("jdj6ccklup7btq3a", dps).explain(dps)

@@ -10,15 +10,20 @@ from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
 from . import codes, shape, wishes
 from .catalogue import load
-from .evaluate import POWER_ON_SPELLINGS, read
+from .evaluate import POWER_ON_SPELLINGS, POWER_ON_WORDS, read
 from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
 from .model import models
-from .reading import Channel, Reading
+from .reading import TOTAL, Channel, Reading
+from .words import meaning
 
 COUNTDOWN_MAX_S = 86400
 # a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
 MAX_REFRESH_DPS = 9
 BREAKER_DP = 16
+# what a thing model may name without saying anything against a shape
+_BESIDE_READINGS = frozenset(
+    ("switch", "energy", "returned", "increment", "countdown", "child_lock", "power_on", "alarm_set", "faults")
+)
 _CIRCUIT_ROLES = (*MEASURES, "phase")
 EMPTY = Layout("unknown", ())
 
@@ -95,10 +100,14 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         if layout is not None:
             matched_by = "codes"
             why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
-        else:
+        if layout is None or not layout.of("voltage", "current", "power", "phase"):
             candidates = tuple(one for one in catalogue.layouts.values() if one.shape)
-            layout, why = shape.recognise(candidates, _unnamed(mapping, dps))
-            matched_by = "shape" if layout is not None else "none"
+            shaped, reasons = shape.recognise(candidates, _unnamed(mapping, dps))
+            why = (*why, *reasons)
+            if layout is None:
+                layout, matched_by = shaped, "shape" if shaped is not None else "none"
+            elif shaped is not None:
+                layout = _completed(layout, shaped)
     if layout is None:
         return Profile(name, "none", why, problems=problems)
     layout = wishes.apply(layout, wish)
@@ -123,10 +132,22 @@ def _described(layout: Layout, dps: Mapping[int, object]) -> List[str]:
 
 
 def _unnamed(mapping: object, dps: Mapping[int, object]) -> Dict[int, object]:
-    """Return the DPs that a shape may explain: a thing model that names one without measuring has spoken against it."""
-    relays = {model.dp for model in models(mapping) if model.kind in ("boolean", "bool")}
-    named = {model.dp for model in models(mapping)} - relays
+    """Return the DPs that a shape may explain: a thing model that names one otherwise has spoken against it."""
+    named = set()
+    for model in models(mapping):
+        means = meaning(model.code)
+        if model.kind not in ("boolean", "bool") and (means is None or means.role not in _BESIDE_READINGS):
+            named.add(model.dp)
     return {dp: value for dp, value in dps.items() if dp not in named}
+
+
+def _completed(coded: Layout, shaped: Layout) -> Layout:
+    """Return a layout whose thing model leaves out V, I and P (clouds often list the standard codes only)."""
+    many = len(shaped.channels) > 1
+    known = {one.dp for one in coded.fields}
+    fields = [replace(one, channel=TOTAL) if many and one.channel == "1" else one for one in coded.fields]
+    fields += [one for one in shaped.fields if one.dp not in known]
+    return replace(coded, name=f"{coded.name}, {shaped.name}", fields=tuple(fields), refresh_dps=shaped.refresh_dps)
 
 
 def _listed(layout: Layout) -> str:
@@ -185,7 +206,7 @@ def _controls(layout: Layout, mapping: object, dps: Mapping[int, object]) -> Dic
             # what was read decides: thing models name power_off ... last where the device says off ... memory
             read_as = [words for words in POWER_ON_SPELLINGS if present in words]
             spelled = read_as[0] if read_as else choices.get(one.dp) or POWER_ON_SPELLINGS[0]
-            if present is None or isinstance(present, str):
+            if (present is None or read_as) and set(spelled) <= POWER_ON_WORDS:
                 found[one.dp] = Control(one.dp, one.role, "enum", values=spelled)
     return found
 

@@ -42,7 +42,10 @@ def _shows(layout: Layout, switches: int) -> str:
     readings = [name for name, role in (("V", "voltage"), ("A", "current"), ("W", "power")) if layout.of(role, "phase")]
     where = "" if circuits < 2 else f" on {circuits} circuits"
     parts.append(f"{', '.join(readings)}{where}")
-    parts.append("kWh counter" if layout.of("energy") else "kWh from W")
+    if layout.of("energy"):
+        parts.append("kWh counter")
+    elif layout.of("power", "phase"):
+        parts.append("kWh from W")
     if layout.of("returned"):
         parts.append("returned kWh")
     parts += [word for role, word in _WORDS if layout.of(role)]
