@@ -97,10 +97,18 @@ def test_silence_invents_nothing_and_is_said_once():
     book.answered(9.0)
     book.report(watts(3600.0), 609.0, True)
     assert used(book) == pytest.approx(9.0)
-    assert book.notices() == ["no readings for 10 min: the energy of that time is not known and not counted"]
+    assert book.notices() == ["no answer for 10 min: the energy of that time is not known and not counted"]
     book.answered(618.0)
     assert used(book) == pytest.approx(18.0)
     assert book.notices() == []
+
+
+def test_power_that_comes_rarely_is_said_once():
+    book = new_book()
+    for t in range(0, 3000, 10):
+        book.report(watts(3600.0), float(t), False) if t % 300 == 0 else book.answered(float(t))
+    assert book.notices() == ["it answers, but its power was not reported for 4 min: not counted so long"]
+    assert used(book) == pytest.approx(600.0)
 
 
 def test_a_lost_connection_counts_to_its_last_answer_only():
@@ -325,6 +333,34 @@ def test_a_leap_that_cannot_have_flowed_is_not_counted():
     assert len(book.notices()) == 1
     book.report(counter(5000.02, 0.0), 120.0, True)
     assert used(book) == pytest.approx(20.0)
+
+
+def test_a_counter_that_lags_is_caught_up_at_once():
+    book = new_book(step=0.01)
+    for t in range(0, 3600, 30):
+        book.report(counter(50.00, 3600.0), float(t), True)
+    assert used(book) == 50010.0
+    book.report(counter(53.60, 3600.0), 3600.0, True)
+    assert used(book) == 53600.0
+
+
+def test_a_net_counter_is_no_total():
+    book = new_book(step=0.01)
+    imported, net_wh, at_s = 0.0, 500000.0, 0.0
+    for power_w in [720.0] * 100 + [-2400.0] * 100 + [1200.0] * 100:
+        book.report(counter(net_wh // 10 / 100, power_w), at_s, True)
+        at_s += 30.0
+        net_wh += power_w / 120
+        imported += max(power_w, 0.0) / 120
+    assert used(book) - 500000.0 == pytest.approx(imported, abs=45.0)
+    assert book.totals_wh(at_s)[RETURNED] == pytest.approx(2400 * 3000 / 3600, abs=45.0)
+    assert book.notices() == [
+        "the energy counter also counts backwards: it is no total, the power is integrated instead"
+    ]
+    again = restart(book, step=0.01)
+    again.report(counter(490.00, 3600.0), 0.0, True)
+    again.report(counter(489.00, 3600.0), 30.0, True)
+    assert used(again) == pytest.approx(used(book) + 30.0)
 
 
 # sums

@@ -16,7 +16,7 @@ from tuya.metering.reading import Reading
 
 USED = ("total", "used")
 STEP_WH = 10.0
-EXAMPLES = int(os.environ.get("ENERGY_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("ENERGY_EXAMPLES", "15"))  # more for a deep run
 # So long an old W can be held while its change is not told, and a change be dated wrongly.
 DATED_S = 61.0
 POWERS_W = st.sampled_from([0.0, 0.6, 41.2, 90.0, 94.0, 230.0, 2000.0, 3680.0, 7360.0])

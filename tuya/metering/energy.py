@@ -37,6 +37,7 @@ Circuit = Tuple[Channel, str]
 """(channel, USED or RETURNED)."""
 USED = "used"
 RETURNED = "returned"
+NET = "net"
 
 DEFAULT_STEP_KWH = 0.01
 """Step of a counter whose profile does not know it: that of most devices."""
@@ -78,6 +79,7 @@ class EnergyBook:
         self._switches: Dict[int, bool] = {}
         self._open_since_s: Optional[float] = None
         self._relay_cuts_power = True
+        self._said_rare = False
         self._notices: List[str] = []
         self._meters: Dict[Circuit, Meter] = {}
         self._sum_offset_wh: Dict[str, float] = {}
@@ -121,11 +123,16 @@ class EnergyBook:
     def saved(self) -> Dict[str, object]:
         """Return what must survive a restart, JSON-able: {"total/used": [total, anchor, counter], ...}, in Wh.
 
+        A fourth element tells that the counter was found to be a net counter.
+
         Worth writing at stop, now and then, and soon when an anchor (which total belongs to which value of the device's
         counter) appears or changes. What Domoticz shows stands in for totals that were not written any more.
         """
         return {
-            f"{channel}/{way}": [_rounded(wh) for wh in (meter.value_wh, meter.offset_wh, meter.counter_wh)]
+            f"{channel}/{way}": [
+                *(_rounded(wh) for wh in (meter.value_wh, meter.offset_wh, meter.counter_wh)),
+                *((NET,) if meter.is_net else ()),
+            ]
             for (channel, way), meter in self._meters.items()
             if meter.value_wh is not None
         }
@@ -150,7 +157,8 @@ class EnergyBook:
         for circuit in {**shown_wh, **kept}:
             state = kept.get(circuit, _Saved(shown_wh.get(circuit, 0.0)))
             meter = self._new_meter(circuit)
-            meter.restore(max(state.total_wh, shown_wh.get(circuit, 0.0)), state.offset_wh, state.counter_wh)
+            start_wh = max(state.total_wh, shown_wh.get(circuit, 0.0))
+            meter.restore(start_wh, state.offset_wh, state.counter_wh, state.is_net)
             self._meters[circuit] = meter
         for way in (USED, RETURNED):
             parts, total = self._parts(way), self._meters.get((TOTAL, way))
@@ -174,21 +182,29 @@ class EnergyBook:
             powers_w = {channel: 0.0 for channel, flow in self._flows.items() if flow.power_w is not None}
         elif any(channel != TOTAL for channel in self._flows) or parts_w:
             powers_w.pop(TOTAL, None)
-        gap_s = 0.0
+        gaps_s: Dict[bool, float] = {False: 0.0, True: 0.0}  # by whether the device answered meanwhile
         for channel in {**self._flows, **powers_w}:
             flow = self._flows.setdefault(channel, PowerFlow(self._max_age_s))
             if channel in powers_w:
-                gap_s = max(gap_s, flow.report(powers_w[channel], at_s, full))
+                gap_s = flow.report(powers_w[channel], at_s, full)
+                gaps_s[flow.expired] = max(gaps_s[flow.expired], gap_s)
             else:
                 flow.answered(at_s)
         if parts_w:
             known_w = [flow.power_w for channel, flow in self._flows.items() if channel != TOTAL]
             total = self._flows.setdefault(TOTAL, PowerFlow(self._max_age_s))
             total.report(sum(power_w for power_w in known_w if power_w is not None), at_s, full)
-        if gap_s >= GAP_WORTH_SAYING_S and all(meter.counter_wh is None for meter in self._meters.values()):
-            self._notices.append(
-                f"no readings for {_duration(gap_s)}: the energy of that time is not known and not counted"
-            )
+        if all(meter.counter_wh is None for meter in self._meters.values()):
+            self._say_gap(gaps_s)
+
+    def _say_gap(self, gaps_s: Mapping[bool, float]) -> None:
+        if gaps_s[False] >= GAP_WORTH_SAYING_S:
+            gap = _duration(gaps_s[False])
+            self._notices.append(f"no answer for {gap}: the energy of that time is not known and not counted")
+        if gaps_s[True] >= GAP_WORTH_SAYING_S and not self._said_rare:
+            self._said_rare = True  # once: it is the way of this device
+            gap = _duration(gaps_s[True])
+            self._notices.append(f"it answers, but its power was not reported for {gap}: not counted so long")
 
     def _relay_opened(self, reading: Reading, powers_w: Mapping[Channel, float], at_s: float) -> bool:
         """Whether this frame says that every relay is open, without W: then 0 W flow.
@@ -211,7 +227,11 @@ class EnergyBook:
         meter = self._meters.get(circuit)
         if meter is None:
             meter = self._meters[circuit] = self._new_meter(circuit)
-        said = meter.report(round(counter_kwh * 1000, 6), at_s, self._flow(circuit))
+        other_meter = self._meters.get((circuit[0], RETURNED))
+        opposite = Flow()  # of a counter that might be net: the returned energy that nothing else counts
+        if circuit[1] == USED and (other_meter is None or other_meter.counter_wh is None):
+            opposite = self._flow((circuit[0], RETURNED))
+        said = meter.report(round(counter_kwh * 1000, 6), at_s, self._flow(circuit), opposite)
         if said:
             self._notices.append(said)
 
@@ -272,6 +292,7 @@ class _Saved:
     total_wh: float
     offset_wh: Optional[float] = None
     counter_wh: Optional[float] = None
+    is_net: bool = False
 
 
 def _parsed(saved: Mapping[str, object]) -> Dict[Circuit, _Saved]:
@@ -279,13 +300,14 @@ def _parsed(saved: Mapping[str, object]) -> Dict[Circuit, _Saved]:
     found: Dict[Circuit, _Saved] = {}
     for name, state in saved.items():
         channel, _, way = str(name).rpartition("/")
-        if not channel or way not in (USED, RETURNED) or not isinstance(state, (list, tuple)) or len(state) != 3:
+        if not channel or way not in (USED, RETURNED) or not isinstance(state, (list, tuple)) or len(state) < 3:
             continue
-        total_wh, offset_wh, counter_wh = (float(wh) if _is_number(wh) else None for wh in state)
+        total_wh, offset_wh, counter_wh = (float(wh) if _is_number(wh) else None for wh in state[:3])
         if total_wh is None or total_wh < 0:
             continue
         anchored = offset_wh is not None and counter_wh is not None
-        found[channel, way] = _Saved(total_wh, offset_wh, counter_wh) if anchored else _Saved(total_wh)
+        is_net = list(state[3:]) == [NET]
+        found[channel, way] = _Saved(total_wh, offset_wh, counter_wh) if anchored else _Saved(total_wh, is_net=is_net)
     return found
 
 

@@ -63,6 +63,7 @@ class PowerFlow:
 
     def __init__(self, max_age_s: float) -> None:
         self.power_w: Optional[float] = None
+        self.expired = False  # whether the last gap began because W grew too old while the device answered
         self._max_age_s = max_age_s
         self._since_s = 0.0  # when power_w was reported
         self._until_s = 0.0  # the last answer, as far as power_w counts
@@ -111,6 +112,7 @@ class PowerFlow:
         elif at_s > expires_s:
             self._until_s = expires_s
             self.lost()
+            self.expired = True
         else:
             self._until_s = at_s
 
@@ -120,6 +122,7 @@ class PowerFlow:
             return
         self._add(self.power_w, self._until_s - self._since_s)
         self.power_w = None
+        self.expired = False
         self._gap_from_s = self._until_s
 
     def _dated_back_s(self, old_w: float, new_w: float, span_s: float, full: bool) -> float:

@@ -17,6 +17,8 @@ CONFIRM_S = 60.0
 """A counter that left its course is believed when it still goes the new way this much later: two full queries."""
 JITTER_STEPS = 2
 """A counter that falls by no more steps than this (but not to 0) is rounding: the total waits for it."""
+NET_FALLS = 3
+"""A counter that fell so often while energy was returned, by no more than that, is a net counter (import - export)."""
 LIFETIME_WH = 999_999_000.0
 """Counters end below 999999.99 kWh: a value at the end of its range is no reading."""
 
@@ -30,13 +32,15 @@ class Meter:
     then, so the next report finds the total equal, or ahead by no more than the error of W; then it waits.
 
     A counter's report is believed when it stands where it was or higher, by no more than MAX_POWER_W can have brought
-    since. Anything else is a glitch (one report of 0, of a huge or an old value) until the counter proves its new
-    course: another report, CONFIRM_S or more later, that goes on from there by a plausible amount, and no report on the
-    old course in between. A counter that fell must also have counted on since: a stuck, repeated old value never wins,
-    and waiting costs nothing, because what it counted is known. Then:
+    since, or (a counter that lags) twice what W says has flowed since it moved. Anything else is a glitch (one report
+    of 0, of a huge or an old value) until the counter proves its new course: another report, CONFIRM_S or more later,
+    that goes on from there by a plausible amount, and no report on the old course in between. A counter that fell must
+    also have counted on since: a stuck, repeated old value never wins, and waiting costs nothing, because what it
+    counted is known. Then:
     - it restarted (cleared, replaced, wrapped, lost its memory): the total goes on from where it stood;
     - it leapt by more than can have flowed: likewise, the leap is not counted;
     - it is far ahead after an absence of unknown length: caught up.
+    A counter that falls while as much is returned, NET_FALLS times, is a net counter, no total: W counts instead.
     """
 
     def __init__(self, step_wh: float) -> None:
@@ -45,14 +49,21 @@ class Meter:
         self._step_wh = step_wh
         self._counter_wh: Optional[float] = None
         self._counter_at_s: Optional[float] = None  # None: not in this run
+        self._step_flow_wh = 0.0  # the flow when the counter last moved
+        self._opposite_wh = 0.0  # what had flowed the other way when the counter was last believed
+        self.is_net = False  # the counter was seen to count backwards: no total
+        self._falls = 0
         self._start_wh = 0.0  # the total when the flow stood at _start
         self._start = Flow()
         self._odd_wh: Optional[float] = None  # a counter value off its course, waiting for proof
         self._odd_at_s = 0.0
         self._odd_start_wh = 0.0
 
-    def restore(self, value_wh: float, offset_wh: Optional[float], counter_wh: Optional[float]) -> None:
+    def restore(
+        self, value_wh: float, offset_wh: Optional[float], counter_wh: Optional[float], is_net: bool = False
+    ) -> None:
         """Go on from an earlier run: its total, its offset and last counter value (None: unknown, or no counter)."""
+        self.is_net = is_net
         self.value_wh = self._start_wh = value_wh
         self.offset_wh, self._counter_wh = offset_wh, counter_wh
 
@@ -74,30 +85,50 @@ class Meter:
         """Set the total, unless it is already higher."""
         self.value_wh = value_wh if self.value_wh is None else max(self.value_wh, value_wh)
 
-    def report(self, counter_wh: float, at_s: float, flow: Flow) -> Optional[str]:
-        """Take the counter's value at `at_s`, when the flow stood at `flow`. Return what is worth a log line."""
-        if not 0 <= counter_wh < LIFETIME_WH:
+    def report(self, counter_wh: float, at_s: float, flow: Flow, opposite: Flow) -> Optional[str]:
+        """Take the counter's value at `at_s`, when the flow stood at `flow`, and that of the other direction.
+
+        Return what is worth a log line.
+        """
+        if self.is_net or not 0 <= counter_wh < LIFETIME_WH:
             return None
-        if self._counter_wh is None:
+        was_wh = self._counter_wh
+        if was_wh is None:
             if self.value_wh is not None:
                 self.follow(flow)
             self._anchor(counter_wh, counter_wh if self.value_wh is None else self.value_wh)
-        elif self._plausible(self._counter_wh, self._counter_at_s, counter_wh, at_s):
-            pass
-        elif counter_wh > 0 and 0 < self._counter_wh - counter_wh <= JITTER_STEPS * self._step_wh * 1.001:
-            self._odd_wh = None
-            return None
-        else:
-            return self._odd(counter_wh, at_s, flow)
+        elif not self._on_course(was_wh, counter_wh, at_s, flow):
+            if counter_wh > 0 and 0 < was_wh - counter_wh <= JITTER_STEPS * self._step_wh * 1.001:
+                self._odd_wh = None
+                return None
+            if 0 < was_wh - counter_wh <= 2 * (opposite.wh - self._opposite_wh):
+                return self._backwards(flow)
+            return self._odd(was_wh, counter_wh, at_s, flow)
+        self._opposite_wh = opposite.wh
         self._accept(counter_wh, at_s, flow)
         return None
+
+    def _on_course(self, was_wh: float, counter_wh: float, at_s: float, flow: Flow) -> bool:
+        """Whether the counter can have come so far in the time since its report, or (it may lag) by what W says."""
+        lag_wh = 2 * max(flow.wh - self._step_flow_wh, 0.0)
+        return self._plausible(
+            was_wh, self._counter_at_s, counter_wh - min(lag_wh, max(counter_wh - was_wh, 0.0)), at_s
+        )
 
     def _plausible(self, from_wh: float, from_s: Optional[float], to_wh: float, at_s: float) -> bool:
         limit_wh = CATCH_UP_WH if from_s is None else MAX_POWER_W * (at_s - from_s) / 3600
         return -1e-6 <= to_wh - from_wh <= limit_wh + JITTER_STEPS * self._step_wh
 
-    def _odd(self, counter_wh: float, at_s: float, flow: Flow) -> Optional[str]:
-        was_wh = self._counter_wh or 0.0
+    def _backwards(self, flow: Flow) -> Optional[str]:
+        self._falls += 1
+        if self._falls < NET_FALLS:
+            return None
+        self.is_net = True
+        self.offset_wh = self._counter_wh = None
+        self._start_wh, self._start = self.value_wh or 0.0, flow
+        return "the energy counter also counts backwards: it is no total, the power is integrated instead"
+
+    def _odd(self, was_wh: float, counter_wh: float, at_s: float, flow: Flow) -> Optional[str]:
         fell = counter_wh < was_wh
         if self._odd_wh is None or not self._plausible(self._odd_wh, self._odd_at_s, counter_wh, at_s):
             self._odd_wh, self._odd_at_s, self._odd_start_wh = counter_wh, at_s, self.value_wh or 0.0
@@ -122,6 +153,8 @@ class Meter:
         total_wh = (self.offset_wh or 0.0) + counter_wh
         if counter_wh == self._counter_wh:  # no step: the next one is still ahead
             self.raise_to(min(self._start_wh + flow.wh - self._start.wh, total_wh + self._step_wh))
+        else:
+            self._step_flow_wh = flow.wh
         self.raise_to(total_wh)
         self._odd_wh = None
         self._counter_wh, self._counter_at_s = counter_wh, at_s
