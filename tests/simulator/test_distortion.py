@@ -185,6 +185,18 @@ def test_refused_refreshes(version, how, codes, closing):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_heartbeat_right_after_a_refresh_may_be_too_much(version):
+    bench = Bench(version)
+    bench.breaker.fault("refresh", how="touchy")
+    assert [frame.command for frame in bench.ask(18, {"dpId": [18]})] == [18, 8]
+    bench.go(1)
+    assert [frame.command for frame in bench.ask(9)] == [9]
+    bench.ask(18, {"dpId": [18]})
+    assert bench.ask(9) == []
+    assert bench.session.closing
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
     ("how", "codes", "relay"),
     [

@@ -168,8 +168,9 @@ FAULTS: Dict[str, Fault] = {
         {
             "how": Parameter(
                 "silent",
-                "silent: no answer; error: an error text; empty: acknowledged and nothing more; close: hangs up",
-                ("silent", "error", "empty", "close"),
+                "silent: no answer; error: an error text; empty: acknowledged and nothing more; close: hangs up; "
+                "touchy: does it, and hangs up at a heartbeat within a second of it",
+                ("silent", "error", "empty", "close", "touchy"),
             )
         },
     ),

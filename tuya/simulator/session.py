@@ -26,6 +26,7 @@ IDLE_LIMIT_S = 30.0  # a client that says nothing for so long is thrown out, as 
 UNPARSED = b"parse data error"  # what devices say to bytes that do not decrypt
 UNVALID = b"json obj data unvalid"  # and to JSON that is not what they want; "device22" to every plain query
 FIRST_OWN_SEQUENCE = 0x2600
+TOUCHY_S = 1.0
 
 
 class Session:
@@ -46,6 +47,7 @@ class Session:
         self._device_nonce = b""
         self._own_sequence = FIRST_OWN_SEQUENCE
         self._heard_s = now_s
+        self._refreshed_s = -math.inf
         self._wall_offset_s = wall_s - now_s
 
     def receive(self, data: bytes, now_s: float) -> None:
@@ -78,8 +80,7 @@ class Session:
         if request.body is None or not request.intact:
             self._misread(request)
         elif request.command == HEART_BEAT:
-            sequence = request.sequence if self.version >= "3.4" else 0
-            self._answer(HEART_BEAT, sequence, b"")
+            self._heartbeat(request, now_s)
         elif request.command in (DP_QUERY, DP_QUERY_NEW):
             self._query(request)
         elif request.command in (CONTROL, CONTROL_NEW):
@@ -116,6 +117,13 @@ class Session:
             self.up = True
         else:
             self.closing = True
+
+    def _heartbeat(self, request: Request, now_s: float) -> None:
+        refresh = self.breaker.faults.get("refresh") or {"how": "done"}
+        if refresh["how"] == "touchy" and now_s - self._refreshed_s < TOUCHY_S:
+            self.closing = True
+            return
+        self._answer(HEART_BEAT, request.sequence if self.version >= "3.4" else 0, b"")
 
     def _query(self, request: Request) -> None:
         if self.breaker.faults.get("device22") is not None:
@@ -155,8 +163,9 @@ class Session:
             self.breaker.write_later(asked, fault["delay_s"])
 
     def _refresh(self, request: Request, now_s: float) -> None:
+        self._refreshed_s = now_s
         fault = self.breaker.faults.get("refresh")
-        if fault is not None:
+        if fault is not None and fault["how"] != "touchy":
             if fault["how"] == "error":
                 self._answer(UPDATEDPS, request.sequence, UNVALID, code=1)
             elif fault["how"] == "empty":
