@@ -1,0 +1,82 @@
+"""Takes the README's pictures: breakers in a real Domoticz, seen in a real browser.
+
+DOMOTICZ_BIN=… DOMOTICZ_ROOT=… python3 -m tests.e2e.screenshots tests/data/images   (needs selenium and Chromium)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+
+from tests.e2e.peer import Domoticz
+from tests.e2e.plugin_folder import make_plugin_folder
+from tuya.host import manifest
+from tuya.simulator import Fleet
+
+BREAKERS = (("Kitchen", 1840.0, True), ("Heat pump", 962.0, True), ("Workshop", 0.0, False))
+PAGES = {"utility": ("Utility", 760), "switches": ("LightSwitches", 430)}  # page, height of the window
+WIDTH = 1180
+LARGEST_BYTES = 200_000
+SETTLING_S = 4.0
+
+
+def browser() -> Any:
+    """Start headless Chromium."""
+    options = webdriver.ChromeOptions()
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={WIDTH},600"):
+        options.add_argument(argument)
+    options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    return webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
+
+
+def take(domoticz: Domoticz, images: Path) -> None:
+    """Photograph each page once its devices are there."""
+    driver = browser()
+    try:
+        for name, (page, height) in PAGES.items():
+            driver.set_window_size(WIDTH, height)
+            driver.get(f"http://127.0.0.1:{domoticz.port}/#/{page}")
+            time.sleep(SETTLING_S)
+            assert BREAKERS[0][0] in driver.find_element(By.TAG_NAME, "body").text
+            path = images / f"{name}.png"
+            driver.save_screenshot(str(path))
+            assert path.stat().st_size < LARGEST_BYTES, f"{path} is too large"
+    finally:
+        driver.quit()
+
+
+def main(images: Path) -> None:
+    """Start breakers, Domoticz and browser, and leave the pictures in `images`."""
+    images.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary, Fleet(version="3.4", count=len(BREAKERS)) as fleet:
+        folder = Path(temporary)
+        entries = fleet.devices()
+        for entry, breaker, (name, load_w, is_on) in zip(entries, fleet.breakers, BREAKERS):
+            entry["name"] = name
+            breaker.set_load(load_w, power_factor=0.96)
+            breaker.set_relay(is_on)
+        (folder / "devices.json").write_text(json.dumps(entries))
+        plugin = make_plugin_folder(folder / "TuyaEnergy")
+        root = Path(os.environ["DOMOTICZ_ROOT"])
+        domoticz = Domoticz(os.environ["DOMOTICZ_BIN"], root, folder, plugin, manifest.read(plugin / "plugin.py"))
+        try:
+            idx = domoticz.add_hardware(parameters={"Mode1": str(folder / "devices.json"), "Mode5": "2"})
+            deadline = time.monotonic() + 30
+            while len(domoticz.devices(idx)) < 4 * len(BREAKERS) and time.monotonic() < deadline:
+                time.sleep(0.2)
+            time.sleep(SETTLING_S * 5)  # some energy to show
+            take(domoticz, images)
+        finally:
+            domoticz.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
