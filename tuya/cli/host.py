@@ -127,7 +127,7 @@ def run(args: argparse.Namespace) -> int:
         finally:
             clean = stage.close()
     if args.json:
-        print(json.dumps(rows), flush=True)
+        print(json.dumps(rows or []), flush=True)
     for problem in stage.problems:
         print(f"{problem.kind}: {problem.text}", file=sys.stderr)
     failed = rows is None or any(problem.kind in FATAL for problem in stage.problems)

@@ -1,0 +1,150 @@
+import argparse
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.host.host_helpers import HEADER, SWITCH_AND_METER, TOOLS, eventually
+from tuya.cli import host
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    folder = tmp_path / "plugin"
+    folder.mkdir()
+    (folder / "plugin.py").write_text(HEADER + SWITCH_AND_METER)
+    (folder / "tools.py").write_text(TOOLS)
+
+    def parse(*words):
+        parser = argparse.ArgumentParser()
+        host.add_arguments(parser)
+        args = parser.parse_args(list(words))
+        args.plugin = folder / "plugin.py"
+        return args
+
+    return parse
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("abc:1=On@5", host.PlannedCommand("abc", 1, "On", 0, 5.0)),
+        ("abc:41=Off@0.5", host.PlannedCommand("abc", 41, "Off", 0, 0.5)),
+        ("abc:1=Off", host.PlannedCommand("abc", 1, "Off", 0, 0.0)),
+        ("abc:61=Set Level 20@1", host.PlannedCommand("abc", 61, "Set Level", 20, 1.0)),
+    ],
+)
+def test_planned_commands(text, expected):
+    assert host.planned_command(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["abc", "abc:1", "abc=On", "abc:x=On", "abc:1=On@soon", ":1=On", "abc:1=@3", "abc:1=On@-1"]
+)
+def test_what_is_no_command(text):
+    with pytest.raises(argparse.ArgumentTypeError):
+        host.planned_command(text)
+
+
+def test_json_is_one_list_with_the_agreed_fields(arguments, capsys):
+    assert host.run(arguments("--json", "--seconds", "1.5", "--command", "breaker:1=On@0.5")) == 0
+    out = capsys.readouterr().out
+    assert out.count("\n") == 1
+    assert json.loads(out) == [
+        {
+            **{"device_id": "breaker", "unit": 1, "name": "Switch", "type": 244, "subtype": 73, "switchtype": 0},
+            **{"nvalue": 1, "svalue": "On", "timed_out": False, "used": True, "updates": 1},
+        },
+        {
+            **{"device_id": "breaker", "unit": 2, "name": "Meter", "type": 243, "subtype": 29, "switchtype": 0},
+            **{"nvalue": 0, "svalue": "100.0;5000.000", "timed_out": False, "used": True, "updates": 0},
+        },
+    ]
+
+
+def test_restart_every(arguments, capsys):
+    assert host.run(arguments("--json", "--seconds", "3", "--restart-every", "1")) == 0
+    assert capsys.readouterr().err.count("Started.") == 3
+
+
+def test_data_are_kept_where_asked(arguments, tmp_path, capsys):
+    args = arguments("--json", "--seconds", "1", "--command", "breaker:1=On@0.2", "--data", str(tmp_path / "kept"))
+    assert host.run(args) == 0
+    assert (tmp_path / "kept" / "domoticz.db").is_file()
+    capsys.readouterr()
+
+
+def test_a_plugin_that_does_not_start_is_1(arguments, capsys):
+    args = arguments("--json", "--seconds", "1")
+    args.plugin.write_text(HEADER + "1 / 0\n")
+    assert host.run(args) == 1
+    assert capsys.readouterr().out == "[]\n"
+
+
+def test_a_plugin_that_domoticz_would_not_list_is_2(arguments, capsys):
+    args = arguments("--json", "--seconds", "1")
+    args.plugin.write_text('"""<plugin key="x">"""\n')
+    assert host.run(args) == 2
+    assert "line of their own" in capsys.readouterr().err
+
+
+def test_handlers_are_put_back(arguments, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    host.run(arguments("--json", "--seconds", "0.2"))
+    assert signal.getsignal(signal.SIGTERM) is before
+    capsys.readouterr()
+
+
+PROGRAM = """
+import argparse, pathlib, sys
+from tuya.cli import host
+parser = argparse.ArgumentParser()
+host.add_arguments(parser)
+args = parser.parse_args(sys.argv[2:])
+args.plugin = pathlib.Path(sys.argv[1])
+sys.exit(host.run(args))
+"""
+
+
+def test_a_number_and_enter_switch_on_a_terminal(arguments):
+    pytest.importorskip("rich")
+    plugin = arguments().plugin
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(plugin)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "40"},
+    )
+    os.close(theirs)
+    seen = bytearray()
+
+    def shows(text):
+        while select.select([ours], [], [], 0)[0]:
+            seen.extend(os.read(ours, 65536))
+        return text.encode() in seen
+
+    try:
+        eventually(lambda: shows("Off"), 10)
+        os.write(ours, b"9\n")
+        eventually(lambda: shows("there is no switch 9"), 5)
+        seen.clear()
+        os.write(ours, b"1\n")
+        eventually(lambda: shows("● On"), 5)
+        os.write(ours, b"q")
+        deadline = time.monotonic() + 10
+        while process.poll() is None and time.monotonic() < deadline:
+            shows("")
+            time.sleep(0.05)
+        assert process.poll() == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
