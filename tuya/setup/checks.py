@@ -39,7 +39,7 @@ STEPS = (
         ),
     ),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
-    Step("tests", ("-m", "pytest", "-q")),
+    Step("tests", ("-m", "pytest", "-q", "-n", "4", "--dist", "loadfile", "--durations=15")),
 )
 SHELL_SCRIPTS = ("install.sh", ".ci/run")
 

@@ -23,6 +23,11 @@ from .stages import DemoStage, OwnDomoticz, Row, StandIn
 PRODUCT = "jdj6ccklup7btq3a"  # the Tongou TO-Q-SY1-JWT
 VERSION = "3.4"
 BREAKERS: Tuple[Tuple[str, str], ...] = (("Boiler", "1950"), ("Fridge", "85 pf=0.7"), ("Workshop", "430 pf=0.9"))
+PAGES = (
+    ("LightSwitches", "the switches"),
+    ("Utility", "the meters"),
+    ("Custom/Distribution_board", "the distribution board"),
+)
 UNITS_OF_A_BREAKER = 4
 SIMULATOR_TIMEOUT_S = 20.0
 READY_TIMEOUT_S = 30.0
@@ -118,7 +123,8 @@ def _start_stage(folder: Path, work: Path, devices_file: Path, stand_in_only: bo
         else:
             say(f"Domoticz ({domoticz.binary}) runs as a process of its own, with data that is thrown away afterwards.")
             say("Open in a browser on this machine:")
-            say(f"  {own.address}/#/LightSwitches   the switches\n  {own.address}/#/Utility         the meters")
+            for page, what in PAGES:
+                say(f"  {own.address}/#/{page:26} {what}")
             return own
     elif not stand_in_only:
         say("No Domoticz is installed here: the plugin runs on a stand-in for it.")

@@ -13,7 +13,13 @@ from .errors import SetupError
 from .probe import ProbeFailed, probe
 
 OURS = ("lib", ".venv", ".demo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")  # made by install.sh
-KEY_FILES = ("devices.json", "devices.json.bak", "tinytuya.json", "tuya-raw.json", "snapshot.json")  # the user's; kept unless purged
+KEY_FILES = (
+    "devices.json",
+    "devices.json.bak",
+    "tinytuya.json",
+    "tuya-raw.json",
+    "snapshot.json",
+)  # the user's; kept unless purged
 
 
 def say(text: str) -> None:

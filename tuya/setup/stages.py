@@ -6,10 +6,12 @@ throw-away data, on a free port of loopback; its www folder is shadowed, so that
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 import urllib.error
@@ -132,6 +134,22 @@ class OwnDomoticz:
         root, data = self._shadow_of_its_folder(), self._work / "userdata"
         (data / "plugins").mkdir(parents=True)
         (data / "plugins" / PLUGIN_KEY).symlink_to(self._plugin_folder)
+        self._launch(root, data)
+        self._wait_until_it_answers(data)
+        # A new database opens a port for sharing between Domoticz machines, on every address; only a restart closes it.
+        self.stop()
+        with contextlib.closing(sqlite3.connect(str(data / "domoticz.db"))) as database, database:
+            database.execute("UPDATE Preferences SET nValue=-1, sValue='-1' WHERE Key='RemoteSharedPort'")
+        self._launch(root, data)
+        self._wait_until_it_answers(data)
+        parameters = {"Mode1": str(devices_file), "Mode2": "allowed", "Mode3": "auto", "Mode4": "basic", "Mode5": "2"}
+        empty = dict.fromkeys(("address", "serialport", "username", "password", "Mode6"), "")
+        fixed = {"htype": PYTHON_PLUGIN_SYSTEM, "port": "0", "datatimeout": "0", "loglevel": "7", "enabled": "true"}
+        added = self._ask("addhardware", name="Demo", extra=PLUGIN_KEY, **fixed, **empty, **parameters)
+        if added.get("status") != "OK":
+            raise SetupError("this Domoticz does not accept the plugin: is it built with Python support?")
+
+    def _launch(self, root: Path, data: Path) -> None:
         options = {
             "-www": str(self._port),
             "-sslwww": "0",
@@ -143,7 +161,7 @@ class OwnDomoticz:
             "-log": str(data / "domoticz.log"),
         }
         words = [word for pair in options.items() for word in pair] + ["-nowwwpwd", "-nomdns", "-noupdates"]
-        with (data / "output.log").open("wb") as output:
+        with (data / "output.log").open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - the Domoticz that was found or named
                 [str(self._domoticz.binary), *words],
                 cwd=data,
@@ -152,13 +170,6 @@ class OwnDomoticz:
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for the demo, which ends this in good order
             )
-        self._wait_until_it_answers(data)
-        parameters = {"Mode1": str(devices_file), "Mode2": "allowed", "Mode3": "auto", "Mode4": "basic", "Mode5": "2"}
-        empty = dict.fromkeys(("address", "serialport", "username", "password", "Mode6"), "")
-        fixed = {"htype": PYTHON_PLUGIN_SYSTEM, "port": "0", "datatimeout": "0", "loglevel": "7", "enabled": "true"}
-        added = self._ask("addhardware", name="Demo", extra=PLUGIN_KEY, **fixed, **empty, **parameters)
-        if added.get("status") != "OK":
-            raise SetupError("this Domoticz does not accept the plugin: is it built with Python support?")
 
     def _shadow_of_its_folder(self) -> Path:
         """Make a folder of links to all that Domoticz reads, in which www/templates is ours to write."""
