@@ -329,3 +329,44 @@ def test_two_failing_devices_leave_the_third_alone():
                 run.seen.wait_value(fine.device_id, 19, 5000 + number, 0.5)
             assert not run.seen.of(Lost, fine.device_id)
             assert not run.seen.of(Failed, fine.device_id)
+
+
+def test_a_late_loop_judges_nobody_before_it_has_read():
+    ahead_s = [0.0]
+    with Fleet(version=VERSIONS, count=5) as fleet:
+        devices = [device_of(breaker) for breaker in fleet.breakers]
+        with Running(devices, clock=lambda: time.monotonic() + ahead_s[0]) as run:
+            for breaker in fleet.breakers:
+                run.seen.wait_status(breaker.device_id, full=True)
+            for jump_s in (8.0, 30.0, 100_000.0):
+                ahead_s[0] += jump_s
+                for breaker in fleet.breakers:
+                    breaker.push({19: 1234 + int(jump_s) % 1000})
+                for breaker in fleet.breakers:
+                    run.seen.wait_value(breaker.device_id, 19, 1234 + int(jump_s) % 1000, 1.0)
+                time.sleep(0.3)
+            assert not run.seen.of(Lost)
+
+
+def test_a_sink_that_blocks_for_long_loses_nobody():
+    blocked = threading.Event()
+    events = []
+    with Fleet(version="3.4", count=2) as fleet:
+
+        def sink(event):
+            events.append(event)
+            if isinstance(event, Status) and event.dps.get(19) == 4711:
+                blocked.set()
+                time.sleep(1.5)
+
+        client = Client([device_of(breaker) for breaker in fleet.breakers], sink, discovery=False)
+        client.start()
+        while sum(isinstance(event, Status) for event in events) < 2:
+            time.sleep(0.01)
+        fleet.breakers[0].push({19: 4711})
+        assert blocked.wait(1.0)
+        fleet.breakers[1].push({19: 4712})
+        time.sleep(2.0)
+        assert not [event for event in events if isinstance(event, (Lost, Failed))]
+        assert any(isinstance(event, Status) and event.dps.get(19) == 4712 for event in events)
+        assert client.stop()

@@ -25,7 +25,7 @@ CASES = [
     ("split", {"size": 1, "delay_s": 0.0005}, True, 4.0),
     ("split", {"size": 7}, True, 2.0),
     ("join", {"count": 3, "hold_s": 0.2}, True, HELD),
-    ("slow", {"delay_s": 0.002}, True, 3.0),
+    ("slow", {"delay_s": 0.002}, True, 8.0),
     ("delay", {"delay_s": 0.2}, True, 3.0),
     *(
         ("garbage", {"where": where, "kind": kind, "size": size}, True, HELD)

@@ -430,9 +430,11 @@ def test_a_connection_that_only_acknowledges_is_doubted_and_kept_for_a_while():
     world.answer = answer  # type: ignore[method-assign]
     world.link.opened(world.now_s)
     world.deliver()
-    world.run(4.0)
+    world.run(12.0)
     assert isinstance(world.of(Failed)[0].error, Mute)
+    assert world.of(Failed)[0].at_s == 1003.0
     assert world.open
+    assert world.sent(DP_QUERY) == [1000.0, 1012.0]
     world.push(b'{"dps":{"19":7}}')
     assert world.of(Status)[0].dps == {19: 7}
     assert world.link.connected
@@ -456,25 +458,30 @@ def test_versions_take_turns():
     tried = []
     for _ in range(6):
         tried.append(versions.current())
-        versions.failed(Mute("", "x"), "", proof=False)
+        versions.failed(versions.current(), Mute("", "x"), "", proof=False)
     assert tried == ["3.3", "3.4", "3.5", "3.1", "3.2", "3.3"]
     versions.worked("3.4")
     tried = []
     for _ in range(8):
         tried.append(versions.current())
-        versions.failed(Mute("", "x"), "", proof=False)
+        versions.failed(versions.current(), Mute("", "x"), "", proof=False)
     assert tried == ["3.4", "3.4", "3.3", "3.4", "3.5", "3.4", "3.1", "3.4"]
     assert versions.hear("3.5")
     assert not versions.hear("3.5")
     assert not versions.hear("4.0")
     assert versions.current() == "3.5"
-    versions.failed(WrongVersion("", "x"), "3.3", proof=False)
+    versions.failed("3.5", WrongVersion("", "x"), "3.3", proof=False)
     assert versions.current() == "3.3"
-    versions.failed(Unreachable("", "x"), "", proof=False)
+    versions.failed("3.3", Unreachable("", "x"), "", proof=False)
     assert versions.current() == "3.5"
+    versions.failed("3.5", Mute("", "x"), "", proof=False)
+    assert versions.hear("3.1")
+    assert versions.current() == "3.4"  # a false announcement costs one session, what has worked is next
+    versions.worked("3.4")
+    assert versions.current() == "3.4"
     fixed = Versions("3.1", fixed=True)
     for _ in range(5):
-        fixed.failed(WrongVersion("", "x"), "3.4", proof=False)
+        fixed.failed("3.1", WrongVersion("", "x"), "3.4", proof=False)
         fixed.hear("3.5")
         assert fixed.current() == "3.1"
 

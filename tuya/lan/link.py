@@ -106,6 +106,11 @@ class Link:
         return self._session is not None and self._session.up
 
     @property
+    def missing(self) -> bool:
+        """Whether it is served here, could be connected, and is not: worth a question to the network."""
+        return self._phase != STOPPED and not self.connected and self.device.problem() is None
+
+    @property
     def phase(self) -> str:
         """One of stopped, waiting, connecting, session."""
         return self._phase
@@ -423,7 +428,7 @@ class Link:
         else:
             self._addresses.failed(self._address, now_s)
             proof = isinstance(error, WrongKey) and self._version in ("3.4", "3.5")
-            self._versions.failed(error, ended.hint if ended is not None else "", proof=proof)
+            self._versions.failed(self._version, error, ended.hint if ended is not None else "", proof=proof)
             self._key_proofs = self._key_proofs + 1 if proof else 0
             if self._key_proofs >= WRONG_KEY_PROOFS:
                 self._backoff.longest()

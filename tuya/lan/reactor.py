@@ -155,7 +155,7 @@ class Reactor:
         if self._ownership is not None and now_s >= self._ownership.deadline_s:
             self._ownership.tick(now_s)
         if self._listener is not None and now_s >= self._listener.deadline_s:
-            missing = sum(1 for c in self._channels.values() if c.link is not None and not c.link.connected)
+            missing = sum(1 for c in self._channels.values() if c.link is not None and c.link.missing)
             self._listener.tick(now_s, missing)
 
     def _reschedule(self, channel: Channel) -> None:

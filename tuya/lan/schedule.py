@@ -139,9 +139,12 @@ class Schedule:
         self._refresh_open = False
         self._unanswered_refreshes = 0
 
+    def heartbeat_s(self) -> float:
+        """When the next heartbeat is due, or their absence is to be judged."""
+        return self._judged_s() if self._unanswered >= UNANSWERED_HEARTBEATS else self._next_heartbeat_s()
+
     def next_s(self) -> float:
         """When something is due next."""
-        heartbeat_s = self._judged_s() if self._unanswered >= UNANSWERED_HEARTBEATS else self._next_heartbeat_s()
         query_s = max(self._query_s + self._query_interval_s(), self._request_s + self._spacing_s)
         refresh_s = self._next_refresh_s() if self._refreshes else NEVER
-        return min(heartbeat_s, query_s, refresh_s)
+        return min(self.heartbeat_s(), query_s, refresh_s)

@@ -341,7 +341,9 @@ class Session:
             self._repeat_s = float("inf")
             self._send_device22(now_s)
         if now_s < self._give_up_s():
-            if self._doubted and self._schedule.heartbeat_due(now_s, self.heard_s):
+            if self._doubted and self._schedule.is_lost(now_s, self.heard_s):
+                self._end(outputs, self.suspicion())
+            elif self._doubted and self._schedule.heartbeat_due(now_s, self.heard_s):
                 self._send(payloads.heartbeat(self._device_id))
                 self._query(now_s)
             return
@@ -385,7 +387,7 @@ class Session:
         if self.up:
             self.deadline_s = self._schedule.next_s()
         elif self._doubted:
-            self.deadline_s = min(self._schedule.next_s(), self._give_up_s())
+            self.deadline_s = min(self._schedule.heartbeat_s(), self._give_up_s())
         else:
             self.deadline_s = min(self._give_up_s(), self._repeat_s)
 

@@ -126,7 +126,6 @@ class Versions:
         if version not in VERSIONS or version == self._announced:
             return False
         self._announced = version
-        self._hint = None
         self._turn = self._strikes = 0
         return True
 
@@ -138,14 +137,21 @@ class Versions:
         self._hint = None
         self._turn = self._strikes = 0
 
-    def failed(self, error: TuyaError, hint: str, *, proof: bool) -> None:
-        """A session came to nothing. proof: the error proves that the version was right (a wrong key)."""
+    def failed(self, version: str, error: TuyaError, hint: str, *, proof: bool) -> None:
+        """A session in `version` came to nothing. proof: the error proves that the version was right (a wrong key)."""
         had_hint = self._hint is not None
         self._hint = None
         if hint and not had_hint:
             self._hint = hint
-        elif not proof and isinstance(error, (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)):
-            if self._sure() is None or self._strikes >= DOUBT_STRIKES:
-                self._turn += 1
-            else:
-                self._strikes += 1
+            return
+        if proof or not isinstance(error, (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)):
+            return
+        if self._sure() is None or self._strikes >= DOUBT_STRIKES:
+            self._turn += 1
+        else:
+            self._strikes += 1
+        if self._proven is not None and version != self._proven:
+            # what has worked comes next, whatever is announced meanwhile; an announcement that failed is forgotten
+            self._hint = self._proven
+            if self._announced == version:
+                self._announced = None

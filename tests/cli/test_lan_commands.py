@@ -1,0 +1,155 @@
+"""watch, set and scan against simulated breakers: exit codes, pure JSON, what is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tuya.simulator import Fleet
+
+
+def tuya(*words, timeout_s=20.0, environment=None):
+    """Run one command. Returns exit code, stdout lines, stderr."""
+    import os
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tuya", *words],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env={**os.environ, **(environment or {})},
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Two breakers and their devices.json; the second one may not be switched."""
+    with Fleet(version=("3.4", "3.3"), count=2, noise=0.0) as fleet:
+        entries = fleet.devices()
+        entries[0]["name"], entries[1]["name"] = "Oven", "Freezer"
+        entries[1]["domoticz"] = {"switch": "refused"}
+        path = tmp_path / "devices.json"
+        path.write_text(json.dumps(entries), encoding="utf-8")
+        yield fleet, str(path)
+
+
+def test_watch_tells_events_as_json(home):
+    fleet, path = home
+    code, lines, _ = tuya("watch", "Oven", "--devices", path, "--seconds", "2", "--json")
+    events = [json.loads(line) for line in lines]
+    assert code == 0
+    assert events[0]["event"] == "connected"
+    assert events[0]["version"] == "3.4"
+    status = events[1]
+    assert status["event"] == "status"
+    assert status["id"] == fleet.breakers[0].device_id
+    assert status["dps"]["1"] is True
+    assert status["readings"]["power_w"] == {"1": fleet.breakers[0].dps[19] / 10}
+    assert status["readings"]["matched_by"] == "product"
+
+
+def test_watch_follows_all_devices_for_people(home):
+    _, path = home
+    code, lines, _ = tuya("watch", "--devices", path, "--seconds", "2")
+    assert code == 0
+    text = "\n".join(lines)
+    assert "Oven: connected to 127.0.0.1" in text
+    assert "Freezer: on" in text
+
+
+def test_the_first_error_comes_within_five_seconds(home):
+    fleet, path = home
+    fleet.breakers[0].fault("mute")
+    started_s = time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuya", "watch", "Oven", "--devices", path, "--json"], stdout=subprocess.PIPE, text=True
+    )
+    event = json.loads(process.stdout.readline())
+    assert time.monotonic() - started_s < 5.0
+    assert (event["event"], event["error"]) == ("error", "Mute")
+    process.terminate()
+    assert process.wait(5) == 1
+    process.stdout.close()
+
+
+def test_a_wrong_key_from_the_environment(home):
+    fleet, _ = home
+    breaker = fleet.breakers[0]
+    words = ["--id", breaker.device_id, "--ip", "127.0.0.1", "--port", str(breaker.port), "--version", "3.4"]
+    secret = "0123456789abcdeX"
+    code, lines, errors = tuya("watch", *words, "--seconds", "3", "--json", environment={"TUYA_LOCAL_KEY": secret})
+    assert code == 1
+    assert json.loads(lines[0])["error"] == "WrongKey"
+    assert secret not in "".join(lines) + errors
+
+
+def test_set_switches_and_waits_for_the_confirmation(home):
+    fleet, path = home
+    code, lines, _ = tuya("set", "Oven", "1=false", "--devices", path, "--json")
+    assert code == 0
+    assert [json.loads(line) for line in lines] == [
+        {"id": fleet.breakers[0].device_id, "dps": {"1": False}, "confirmed": True}
+    ]
+    assert fleet.breakers[0].relay is False
+
+
+def test_set_without_confirmation_is_a_fault(home):
+    fleet, path = home
+    fleet.breakers[0].fault("write", how="deaf")
+    code, lines, errors = tuya("set", "Oven", "1=false", "--devices", path, "--json")
+    assert code == 1
+    assert json.loads(lines[0])["error"] == "NotConfirmed"
+    assert "Oven" in errors
+    assert len(fleet.breakers[0].writes) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("Freezer", "1=false"), "refused"),
+        (("Oven", "17=5"), "no control"),
+        (("Oven", "22=5"), "no control"),
+        (("Oven", "1=1"), "true or false"),
+        (("Oven", "9=-1"), "whole number"),
+        (("Oven", "1=NaN"), "no value"),
+        (("Oven",), "DP=VALUE"),
+        (("1=true",), "which device"),
+        (("Nobody", "1=true"), "no device"),
+    ],
+)
+def test_what_set_refuses(home, words, reason):
+    fleet, path = home
+    code, lines, errors = tuya("set", *words, "--devices", path, "--json")
+    assert (code, lines) == (2, [])
+    assert reason in errors
+    assert all(breaker.writes == [] for breaker in fleet.breakers)
+
+
+def test_a_served_device_is_named_with_its_owner(home):
+    _, path = home
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuya", "watch", "Oven", "--devices", path, "--json"], stdout=subprocess.PIPE, text=True
+    )
+    assert json.loads(process.stdout.readline())["event"] == "connected"
+    code, lines, _ = tuya("watch", "Oven", "--devices", path, "--seconds", "10", "--json")
+    assert code == 1
+    assert json.loads(lines[0])["error"] == "OwnedElsewhere"
+    assert "served by the command line" in json.loads(lines[0])["message"]
+    process.terminate()
+    assert process.wait(5) == 0
+    process.stdout.close()
+
+
+def test_scan_lists_what_is_not_heard(home):
+    fleet, path = home
+    code, lines, _ = tuya("scan", "--devices", path, "--seconds", "1", "--json")
+    rows = {row["id"]: row for row in map(json.loads, lines)}
+    assert code in (0, 1)
+    assert rows[fleet.breakers[0].device_id]["name"] == "Oven"
+    assert set(rows[fleet.breakers[0].device_id]) == {"id", "name", "address", "version", "product", "state"}

@@ -1,0 +1,108 @@
+"""The lock of a breaker: one owner on a machine, freed by the kernel, and a word from the owner."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from tests.lan.lan_helpers import Running
+from tuya.lan import owner
+from tuya.lan.client import Device
+from tuya.lan.errors import OwnedElsewhere
+from tuya.lan.events import Failed
+
+
+@pytest.fixture
+def device_id():
+    return "bf" + uuid.uuid4().hex[:18]
+
+
+@pytest.fixture(params=["abstract", "file"])
+def kind(request, monkeypatch, tmp_path):
+    if request.param == "abstract" and not owner.HAS_ABSTRACT_SOCKETS:
+        pytest.skip("no abstract sockets here")
+    if request.param == "file":
+        monkeypatch.setattr(owner, "HAS_ABSTRACT_SOCKETS", False)
+        monkeypatch.setattr(owner.tempfile, "gettempdir", lambda: str(tmp_path))
+    return request.param
+
+
+def test_taken_once_and_free_again(kind, device_id):
+    lock = owner.take(device_id, "hardware Breakers")
+    assert lock is not None
+    assert owner.take(device_id, "another") is None
+    assert owner.take(device_id + "x", "another") is not None
+    lock.release()
+    again = owner.take(device_id, "another")
+    assert again is not None
+    again.release()
+
+
+def test_nobody_owns_it(kind, device_id):
+    assert owner.ask(device_id) is None
+
+
+def test_the_file_names_its_owner(monkeypatch, tmp_path, device_id):
+    monkeypatch.setattr(owner, "HAS_ABSTRACT_SOCKETS", False)
+    monkeypatch.setattr(owner.tempfile, "gettempdir", lambda: str(tmp_path))
+    lock = owner.take(device_id, "hardware Breakers")
+    assert owner.ask(device_id).owner == "hardware Breakers"
+    assert (owner.lock_path(device_id).stat().st_mode & 0o777) == 0o600
+    lock.release()
+
+
+def test_the_owner_tells_state_version_error_and_age(device_id):
+    with Running([Device(device_id, b"0123456789abcdef", address="127.0.0.1", port=1, version="3.4")]) as run:
+        run.seen.wait_failed(device_id)
+        state = owner.ask(device_id)
+        assert state.owner == "test"
+        assert (state.connected, state.version, state.error, state.age_s) == (False, "3.4", "Refused", None)
+        assert "0123456789abcdef" not in state.message
+    assert owner.ask(device_id) is None
+
+
+def test_another_process_holds_it_until_it_dies(device_id):
+    code = (
+        "import sys\nfrom tuya.lan import owner\n"
+        f"lock = owner.take({device_id!r}, 'other')\nprint(lock is not None, flush=True)\nsys.stdin.read()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == "True"
+    with Running([Device(device_id, b"0123456789abcdef", address="127.0.0.1", port=1)]) as run:
+        failed = run.seen.wait_failed(device_id, 2.0)
+        assert isinstance(failed.error, OwnedElsewhere)
+        assert "another program" in str(failed.error)  # it holds the lock and answers nobody
+        process.kill()
+        process.wait(5)
+        run.seen.wait(lambda e: isinstance(e, Failed) and not isinstance(e.error, OwnedElsewhere), 8.0)
+    process.stdin.close()
+    process.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", None),
+        (b"[]", None),
+        (b"\xff{", None),
+        (b"{}", owner.OwnerState("another program")),
+        (b'{"owner":7,"connected":"yes","age_s":"x"}', owner.OwnerState("another program")),
+        (b'{"owner":"a\\nb","connected":true,"age_s":2}', owner.OwnerState("a b", True, age_s=2.0)),
+        (b'{"owner":"' + b"x" * 900 + b'"}', owner.OwnerState("x" * 200)),
+    ],
+)
+def test_what_an_owner_says_is_cleaned(data, expected):
+    assert owner.parse_state(data) == expected
+
+
+def test_the_name_shows_no_id(device_id):
+    assert device_id not in owner.socket_name(device_id)
+    assert owner.socket_name(device_id).startswith("\0")
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(0.2)
+        with pytest.raises(ConnectionRefusedError):
+            sock.connect(owner.socket_name(device_id))
