@@ -94,7 +94,9 @@ class Journal:
                 story.said_offline = True
                 if story.said_error:
                     continue  # the reason has been said
-                reason = f" ({story.error})" if story.error is not None else ""
+                reason = ""
+                if story.error is not None:
+                    reason = ": " + ". ".join(part for part in (story.error.what, story.error.cure) if part)
                 self._lines.append(Line(f"{story.name}: is offline{reason}", is_error=True))
         if self._connected and (now_s >= self._gather_until_s or len(self._connected) == len(self._stories)):
             served = len(self._stories)

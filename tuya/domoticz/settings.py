@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from ..devices_file import (
+    KEY_LENGTH,
     VERSIONS,
     DeviceEntry,
     DevicesFile,
@@ -78,9 +79,8 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
     address = _address(text["Address"])
     local_key = key_bytes(text["Password"])
     if device_id and local_key:
-        problem = key_problem(local_key)
-        if problem:
-            raise SettingsError(f"Local key: {problem}")
+        if key_problem(local_key):
+            raise SettingsError(f"Local key: it has {len(local_key)} characters instead of {KEY_LENGTH}")
     version = _choice(text["Mode3"], PROTOCOLS)
     if not device_id and (address or local_key or version != PROTOCOLS[0]):
         remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
