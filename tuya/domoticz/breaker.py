@@ -16,6 +16,7 @@ from ..metering.profile import Profile, match
 from ..metering.reading import Reading
 from . import controls, units
 from .alarm import Alarm
+from .known import merged
 from .planner import MeterPlan, StatePlan
 from .units import Circuit, Number, State
 
@@ -87,6 +88,7 @@ class Breaker:
         self._is_unknown_said = False
         self._plans: Dict[int, Union[StatePlan, MeterPlan]] = {}
         self._alarm = Alarm(self._held.get(units.ALARM))
+        self._known: Optional[Reading] = None
         self._measures: Dict[int, units.Measure] = {}
         self._connected_at_s = 0.0
         self._has_full_answer = False
@@ -109,6 +111,7 @@ class Breaker:
         """The entry in the devices file was changed; totals and shown values go on."""
         self.entry = entry
         self.profile = match(entry.raw, self.dps)
+        self._known = None
         self._is_unknown_said = False
 
     def is_unknown_now(self) -> bool:
@@ -145,9 +148,13 @@ class Breaker:
             self.profile = match(self.entry.raw, self.dps)
         if self.profile.matched_by == NO_PROFILE:
             return self.profile is not before
-        book = self._open_book(event.at_s)
-        book.report(self.profile.decode(self.dps, frozenset(event.dps)), event.at_s, event.full)
-        self._observe(self.profile.decode(self.dps), event.at_s)
+        part = self.profile.decode(self.dps, frozenset(event.dps))
+        self._open_book(event.at_s).report(part, event.at_s, event.full)
+        if event.full or self.profile.layout != before.layout or self._known is None:
+            self._known = self.profile.decode(self.dps)
+        else:
+            self._known = merged(self._known, part)
+        self._observe(self._known, event.at_s)
         return (before.refresh_dps, before.query_dps) != (self.profile.refresh_dps, self.profile.query_dps)
 
     def _open_book(self, at_s: float) -> EnergyBook:

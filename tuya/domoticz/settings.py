@@ -78,9 +78,8 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
         )
     address = _address(text["Address"])
     local_key = key_bytes(text["Password"])
-    if device_id and local_key:
-        if key_problem(local_key):
-            raise SettingsError(f"Local key: it has {len(local_key)} characters instead of {KEY_LENGTH}")
+    if device_id and local_key and key_problem(local_key):
+        raise SettingsError(f"Local key: it has {len(local_key)} characters instead of {KEY_LENGTH}")
     version = _choice(text["Mode3"], PROTOCOLS)
     if not device_id and (address or local_key or version != PROTOCOLS[0]):
         remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
