@@ -131,7 +131,36 @@ def rustuya(devices: List[Dict[str, Any]], meter: Meter, ready: Callable[[str], 
     return lambda: [handle.stop() for handle in handles]
 
 
-CLIENTS = {"ours": ours, "monitor": monitor, "status": status, "rustuya": rustuya}
+def floor(devices: List[Dict[str, Any]], meter: Meter, ready: Callable[[str], None]) -> Stop:
+    """What no Python client can go below: select and recv and nothing else (3.1-3.3; no push is understood)."""
+    import selectors
+    import socket
+
+    from tuya.lan import payloads
+    from tuya.lan.wire import Wire
+
+    selector = selectors.DefaultSelector()
+    for entry in devices:
+        sock = socket.create_connection((entry["ip"], entry["port"]))
+        sock.sendall(
+            Wire(entry["version"], entry["key"].encode()).pack(*payloads.query(entry["version"], entry["id"], 0))
+        )
+        sock.recv(16384)
+        selector.register(sock, selectors.EVENT_READ)
+        ready(entry["id"])
+    ended = threading.Event()
+
+    def listen() -> None:
+        while not ended.is_set():
+            for key, _ in selector.select(0.5):
+                key.fileobj.recv(16384)  # type: ignore[union-attr]
+                meter.push(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return ended.set
+
+
+CLIENTS = {"floor": floor, "ours": ours, "monitor": monitor, "status": status, "rustuya": rustuya}
 
 
 def main() -> None:

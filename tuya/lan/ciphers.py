@@ -11,7 +11,7 @@ from __future__ import annotations
 import hmac
 import importlib
 import struct
-from typing import Any, Callable, Optional
+from typing import Any, Callable, ClassVar, Optional
 
 BLOCK_BYTES = 16
 TAG_BYTES = 16
@@ -50,13 +50,17 @@ class Ecb:
 class GcmOpener:
     """Opens AES-GCM messages with nonces of 12 bytes. Raises nothing: a tag that does not fit gives None."""
 
+    _works: ClassVar[Optional[bool]] = None  # tried with the first key; the same library serves all
+
     def __init__(self, aes: Any, key: bytes) -> None:
         self._aes = aes
         self._key = key
         self._encrypt: Callable[[bytes], bytes] = aes.new(key, aes.MODE_ECB).encrypt
         self._ghash: Any = _ghash(aes, self._encrypt(_ZERO_BLOCK))
         self._state = 0
-        if self._ghash is not None and not self._agrees():
+        if GcmOpener._works is None and self._ghash is not None:
+            GcmOpener._works = self._agrees()
+        if not GcmOpener._works:
             self._ghash = None
 
     @property

@@ -130,6 +130,8 @@ class Session:
 
     def take(self) -> bytes:
         """Bytes to send now, each once."""
+        if not self._outgoing:
+            return b""
         data = bytes(self._outgoing)
         self._outgoing.clear()
         return data
