@@ -29,7 +29,7 @@ _MEANINGS = {
     1106: f"the project may not see these devices: link the app account to it ({_LINK}), and check the data centre",
     1114: "the project has a list of allowed IP addresses, and this machine's is not on it",
     2007: "this data centre may not be used from your country: choose the one that the project has",
-    28841002: "the trial of the service 'IoT Core' has expired: extend it (free) on Tuya's platform under "
+    28841002: "the trial of the service 'IoT Core' has expired: ask for its extension on Tuya's platform under "
     "Cloud > Cloud Services > IoT Core, or make a new project",
     28841004: "the quota of the trial is used up: wait until it is renewed, or make a new project; keys that were "
     "fetched before stay valid",

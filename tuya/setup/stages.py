@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
+import re
 import signal
 import socket
 import sqlite3
@@ -28,6 +30,8 @@ PYTHON_PLUGIN_SYSTEM = "94"  # Domoticz's hardware type of all Python plugins
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 15.0
 ANSWER_TIMEOUT_S = 5.0
+START_WINDOW_S = 5.0
+READY_LINE = "Initializing event module"
 _KWH = (243, 29)  # type and subtype, as in the rest of this table
 _SHOWN_UNITS = {(243, 8): "V", (243, 23): "A", (248, 1): "W", (80, 5): "°C"}
 
@@ -140,8 +144,10 @@ class OwnDomoticz:
         self.stop()
         with contextlib.closing(sqlite3.connect(str(data / "domoticz.db"))) as database, database:
             database.execute("UPDATE Preferences SET nValue=-1, sValue='-1' WHERE Key='RemoteSharedPort'")
+        began = time.monotonic()
         self._launch(root, data)
         self._wait_until_it_answers(data)
+        self._wait_until_hardware_may_be_added(data, began)
         parameters = {"Mode1": str(devices_file), "Mode2": "allowed", "Mode3": "auto", "Mode4": "basic", "Mode5": "2"}
         empty = dict.fromkeys(("address", "serialport", "username", "password", "Mode6"), "")
         fixed = {"htype": PYTHON_PLUGIN_SYSTEM, "port": "0", "datatimeout": "0", "loglevel": "7", "enabled": "true"}
@@ -200,8 +206,16 @@ class OwnDomoticz:
                 time.sleep(0.2)
             else:
                 return
-        lines = (data / "output.log").read_text(errors="replace").splitlines()[-3:]
-        raise SetupError(f"{self._domoticz.binary} did not start: {' / '.join(lines) or 'it said nothing'}")
+        text = re.sub(r"\x1b\[[0-9;]*m", "", (data / "output.log").read_text(errors="replace"))
+        lines = [line for line in text.splitlines() if "Error: " in line] or text.splitlines() or ["it said nothing"]
+        raise SetupError(f"{self._domoticz.binary} did not start: {lines[-1]}")
+
+    def _wait_until_hardware_may_be_added(self, data: Path, began: float) -> None:
+        """Hardware that is added in the first seconds may be started twice, which ends Domoticz (seen)."""
+        while time.monotonic() < began + START_WINDOW_S:
+            if READY_LINE in (data / "domoticz.log").read_text(errors="replace"):
+                return
+            time.sleep(0.1)
 
     def _ask(self, command: str, **values: str) -> Dict[str, Any]:
         query = urllib.parse.urlencode({"type": "command", "param": command, **values})
@@ -248,7 +262,9 @@ def _data(row: Dict[str, Any]) -> str:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """Choose a free port of loopback that Domoticz accepts (below 49152) and the kernel does not hand out itself."""
+    while True:
+        port = random.randrange(20000, 32000)  # noqa: S311 - a port is no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
