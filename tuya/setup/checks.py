@@ -38,6 +38,7 @@ STEPS = (
             *("--quiet", "--no-tips", "--violations", f"--target={OLDEST_PYTHON}-", "plugin.py", "tuya"),
         ),
     ),
+    Step("catalogue", ("-m", "tuya.metering.catalogue")),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
     Step("tests", ("-m", "pytest", "-q", "-n", "4", "--dist", "loadfile", "--durations=15")),
 )
