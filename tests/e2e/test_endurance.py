@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from tests.e2e.conftest import eventually
-from tests.e2e.peer import ANSWER_LIMIT_S, Domoticz, Watchdog
+from tests.e2e.peer import Domoticz, Watchdog
 from tuya.simulator import Fleet
 
 SWITCH, ENERGY = 1, 2
@@ -105,7 +105,7 @@ def test_everything_in_any_order(theatre, tmp_path):
         if is_real:
             print(f"slowest of {watchdog.answers} answers {watchdog.slowest_s:.2f} s, memory in kB {memory[::10]}")
             assert watchdog.faults == []
-            assert watchdog.slowest_s < ANSWER_LIMIT_S
+            assert watchdog.slow == []
             assert memory[-1] - memory[len(memory) // 2] < MEMORY_GROWTH_KB
             for breaker in (*one.breakers, *two.breakers):
                 breaker.stop(silent=True)
