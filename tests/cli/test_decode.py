@@ -74,3 +74,10 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     path.write_bytes(b"\xff\xfe{}")
     assert main(["decode", str(path)]) == 2
+
+
+def test_a_pipe_gets_json_also_without_the_option(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "dump.json"
+    path.write_text('{"product_id": "jdj6ccklup7btq3a", "dps": {"1": true, "18": 302, "19": 412, "20": 2412}}')
+    assert main(["decode", str(path)]) == 0
+    assert json.loads(capsys.readouterr().out)["power_w"] == {"1": 41.2}

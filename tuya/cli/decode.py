@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", metavar="FILE", help='a JSON object {"product_id", "category", "mapping", "dps"}; - for standard input'
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object on one line, and nothing else")
+    parser.add_argument("--json", action="store_true", help="one JSON object on one line, also on a terminal")
     parser.add_argument("--explain", action="store_true", help="say why this layout and what was left out")
 
 
@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     except (ValueError, RecursionError, TypeError) as error:
         print(f"decode: {args.file} is no JSON object with dps: {str(error)[:200]}", file=sys.stderr)
         return EXIT_USE
-    if args.json:
+    # a script that reads the answer gets it in the form it can read, also without the option
+    if args.json or not (args.explain or sys.stdout.isatty()):
         print(json.dumps(meaning))
     else:
         _print(meaning)
