@@ -139,3 +139,28 @@ def test_without_a_terminal_it_ends_by_itself_with_the_table(folder):
     assert len(re.findall(r"│ (Boiler|Fridge|Workshop) +│ On ", done.stdout)) == 3
     assert done.stderr == ""
     assert not (folder / ".demo").exists()
+
+
+@pytest.mark.e2e
+def test_in_a_domoticz_of_its_own(folder):
+    """The installed one is not written to: pages of plugins go into its web folder otherwise."""
+    if "DOMOTICZ_BIN" not in os.environ or "DOMOTICZ_ROOT" not in os.environ:
+        pytest.skip("DOMOTICZ_BIN and DOMOTICZ_ROOT name no Domoticz")
+    root = Path(os.environ["DOMOTICZ_ROOT"])
+    before = sorted(path.name for part in (root, root / "www", root / "www/templates") for path in part.iterdir())
+    done = subprocess.run(
+        ["bash", str(folder / "install.sh"), "demo", "--seconds", "3"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=90,
+        env={**environment(), "DOMOTICZ_BIN": os.environ["DOMOTICZ_BIN"], "DOMOTICZ_ROOT": str(root)},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    address = re.search(r"(http://127\.0\.0\.1:\d+)/#/Utility", done.stdout)
+    assert address, done.stdout
+    assert len(re.findall(r"│ (Boiler|Fridge|Workshop) +│ On ", done.stdout)) == 3
+    assert not (folder / ".demo").exists()
+    after = sorted(path.name for part in (root, root / "www", root / "www/templates") for path in part.iterdir())
+    assert after == before
