@@ -14,7 +14,8 @@ from tuya.lan.client import Device, Polling
 from tuya.lan.device import Habits
 from tuya.lan.framing import MAX_FRAME_BYTES
 from tuya.lan.link import Link
-from tuya.lan.session import Ended, Session
+from tuya.lan.outputs import Ended
+from tuya.lan.session import Session
 from tuya.lan.wire import VERSIONS, Wire
 from tuya.simulator.frames import Wire as DeviceWire
 

@@ -9,28 +9,15 @@ from __future__ import annotations
 import random
 from typing import Callable, Optional
 
-from . import targets
+from . import targets, wording
 from .device import Device, DeviceState, Habits, Polling
 from .diagnosis import Diagnosis
-from .errors import (
-    BadValue,
-    Busy,
-    Closed,
-    Mute,
-    NotConfirmed,
-    NotConnected,
-    NotFound,
-    ProtocolViolation,
-    Refused,
-    TuyaError,
-    Unreachable,
-    WrongKey,
-)
+from .errors import BadValue, TuyaError, WrongKey
 from .events import Alive, CommandDone, Connected, Dps, Event, Failed, Lost, Status
+from .outputs import Answered, Data, Doubt, Ended, Opened, Output
 from .probe import Probe
-from .session import Answered, Data, Doubt, Ended, Opened, Output, Session
+from .session import Session
 from .timing import (
-    CONFIRM_LIMIT_S,
     CONNECT_TIMEOUT_S,
     EVICTION_S,
     FIRST_VERDICT_S,
@@ -130,9 +117,7 @@ class Link:
         self._phase = STOPPED
         self.deadline_s = NEVER
         for pending in self._writes.drop_all():
-            self._done(
-                pending.dps, NotConfirmed(self.device.label, f"{why}, and the write was not confirmed before"), now_s
-            )
+            self._done(pending.dps, wording.given_up(self.device.label, why), now_s)
 
     def hold(self, error: TuyaError, now_s: float) -> None:
         """Say why nobody may connect now (another owner); start() begins anew."""
@@ -159,8 +144,10 @@ class Link:
             return
         if self._phase == STOPPED:
             return
-        if self._session is not None or self._phase == CONNECTING:
-            self._close(Closed(device.label, "its settings changed"), now_s, abort=False)
+        if self.connected:
+            self._close(wording.settings_changed(device.label), now_s, abort=False)
+        elif self._phase in (CONNECTING, SESSION):
+            self._drop(now_s, abort=True)
         self._key_proofs = 0
         self._begin(now_s)
         self._set_deadline()
@@ -182,11 +169,10 @@ class Link:
         session = self._session
         label = self.device.label
         if session is None or not session.up:
-            cure = "Nothing was sent and nothing is kept for later: try again when it is back"
-            self._done(dps, NotConnected(label, "is not connected", cure), now_s)
+            self._done(dps, wording.not_connected(label), now_s)
             return
         if len(self._writes) >= PENDING_WRITES:
-            self._done(dps, Busy(label, "too many writes wait for their confirmation", "This one was not sent"), now_s)
+            self._done(dps, wording.too_many_writes(label), now_s)
             return
         try:
             session.write(dps)
@@ -243,14 +229,13 @@ class Link:
             return
         if isinstance(self.last_error, WrongKey) and not new_address and not news:
             return  # trying does not make a key right
-        if not self._restarts.take(now_s):
-            return
-        self._backoff.restart()
-        if self._phase == CONNECTING:
-            self._transport.close(abort=True)
-            self._closed_s = now_s
-            self._phase = WAITING
-        self._try_s = max(now_s, self._closed_s + MOVE_PAUSE_S)
+        wanted_s = max(now_s, self._closed_s + MOVE_PAUSE_S)
+        if (self._phase == CONNECTING or wanted_s < self._try_s) and self._restarts.take(now_s):
+            self._backoff.restart()
+            if self._phase == CONNECTING:
+                self._drop(now_s, abort=True)
+                wanted_s = now_s + MOVE_PAUSE_S
+            self._try_s = wanted_s
         self.tick(now_s)
 
     def opened(self, now_s: float) -> None:
@@ -275,12 +260,7 @@ class Link:
     def connect_failed(self, reason: str, refused: bool, now_s: float) -> None:
         """No TCP connection. reason: text of the operating system."""
         label, where = self.device.label, f"{self._address}:{self.device.port}"
-        error: TuyaError
-        if refused:
-            error = Refused(label, f"{where} refuses the connection")
-        else:
-            error = Unreachable(label, f"{where} cannot be reached ({reason})")
-        self._close(error, now_s, abort=True)
+        self._close(wording.no_connection(label, where, reason, refused), now_s, abort=True)
         self._set_deadline()
 
     def received(self, data: bytes, now_s: float) -> None:
@@ -302,20 +282,16 @@ class Link:
         session, label = self._session, self.device.label
         if session is None:
             return
-        error: TuyaError
         if session.up:
             if now_s - session.refreshed_s < REFRESH_CRASH_S:
                 self._habits.refresh_crashes += 1
                 self._habits.refresh_refused = self._habits.refresh_crashes >= REFRESH_CRASHES
             short = now_s - self._opened_s < EVICTION_S
-            if short and self._short_lives:
-                error = Busy(label, "its connection is taken away again and again: another program uses it")
-            else:
-                error = Closed(label, "closed the connection", "It is connected again by itself")
+            error = wording.closed(label, short and self._short_lives > 0)
         elif session.has_evidence:
             error = session.suspicion()
         else:
-            error = Busy(label, f"takes the connection and closes it before an answer (protocol {self._version})")
+            error = wording.closed_early(label, self._version)
         self._close(error, now_s, abort=False)
         self._set_deadline()
 
@@ -323,7 +299,7 @@ class Link:
         """Something failed on our side while this device was served: begin again with a new connection."""
         if self._phase == STOPPED:
             return
-        self._close(ProtocolViolation(self.device.label, "an internal error; please report it"), now_s, abort=True)
+        self._close(wording.internal(self.device.label), now_s, abort=True)
         self._set_deadline()
 
     # -- time
@@ -342,7 +318,7 @@ class Link:
             self._tick_probe(now_s)
         self._tick_writes(now_s)
         if self._diagnosis.verdict_due(now_s) and self._phase in (CONNECTING, SESSION):
-            early = Unreachable(self.device.label, f"{self._address} has not answered yet")
+            early = wording.no_answer_yet(self.device.label, self._address)
             self._fail(early if self._session is None else self._session.suspicion(), now_s)
         self._flush()
         self._set_deadline()
@@ -351,7 +327,7 @@ class Link:
         address = self._addresses.target()
         if address is None:
             if self._diagnosis.waits(now_s, NOT_FOUND_S):
-                self._fail(NotFound(self.device.label, "no address is known and no announcement was heard"), now_s)
+                self._fail(wording.no_address(self.device.label), now_s)
         elif now_s >= self._try_s and now_s >= self._closed_s + PAUSE_MIN_S:
             self._address = address
             self._phase = CONNECTING
@@ -365,8 +341,7 @@ class Link:
         if self._probe.is_due(now_s):
             session.probe()
         elif self._probe.has_failed(now_s, session.heard_s):
-            what = "answers no longer where it was, and is announced at another address"
-            self._close(Mute(self.device.label, what, "It is followed to the new address"), now_s, abort=True)
+            self._close(wording.moved(self.device.label), now_s, abort=True)
             if self._addresses.announced is not None:
                 self._addresses.hear(self._addresses.announced, now_s)
             self._try_s = now_s + MOVE_PAUSE_S
@@ -378,13 +353,10 @@ class Link:
         if self._writes.query_due(now_s) and session is not None and session.up:
             session.ask_now(now_s)
         for pending in self._writes.expire(now_s):
-            cure = "It is not sent again: look at the breaker, then click again"
-            what = f"did not report the new state within {CONFIRM_LIMIT_S:.0f} s"
-            self._done(pending.dps, NotConfirmed(self.device.label, what, cure), now_s)
+            self._done(pending.dps, wording.not_confirmed(self.device.label), now_s)
             if session is not None and session.up and session.progress_s <= pending.sent_s:
                 # not one byte since: with the connection, a write that still waits in TCP is given up for good
-                error = Mute(self.device.label, "the connection is open but a write and a query were not answered")
-                self._close(error, now_s, abort=True)
+                self._close(wording.unanswered(self.device.label), now_s, abort=True)
 
     # -- what follows
 
@@ -412,11 +384,8 @@ class Link:
 
     def _close(self, error: TuyaError, now_s: float, *, abort: bool, ended: Optional[Ended] = None) -> None:
         """Close what is open, say why, and decide when and how the next connection is tried."""
-        session, self._session = self._session, None
-        self._transport.close(abort=abort or len(self._writes) > 0)
-        self._probe.forget()
-        self._closed_s = now_s
-        self._phase = WAITING
+        session = self._session
+        self._drop(now_s, abort=abort or len(self._writes) > 0)
         if session is not None and session.up:
             self.last_heard_s = session.heard_s
             self._short_lives = self._short_lives + 1 if now_s - self._opened_s < EVICTION_S else 0
@@ -434,6 +403,14 @@ class Link:
                 self._backoff.longest()
             self._fail(error, now_s)
         self._try_s = now_s + self._backoff.next_s()
+
+    def _drop(self, now_s: float, *, abort: bool) -> None:
+        """Close what is open; the pause begins."""
+        self._session = None
+        self._transport.close(abort=abort)
+        self._probe.forget()
+        self._closed_s = now_s
+        self._phase = WAITING
 
     def _fail(self, error: TuyaError, now_s: float) -> None:
         self.last_error = error

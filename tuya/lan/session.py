@@ -8,12 +8,13 @@ is an event of its own and nothing is paired by sequence number.
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Union
+from typing import Callable, List, Mapping
 
 from . import payloads
 from .device import Habits, Polling
 from .errors import Mute, ProtocolViolation, Refused, TuyaError, WrongKey, WrongVersion
 from .events import DpValue
+from .outputs import Answered, Data, Doubt, Ended, Opened, Output
 from .schedule import Schedule
 from .timing import (
     ACKNOWLEDGING_LIMIT_S,
@@ -42,35 +43,6 @@ from .wire import (
 DIGEST_BYTES = 32
 
 
-class Opened(NamedTuple):
-    """The device has answered under its key."""
-
-
-class Data(NamedTuple):
-    """Data points of one message. full: the answer to a full query."""
-
-    dps: Dict[int, DpValue]
-    full: bool
-
-
-class Answered(NamedTuple):
-    """A message without data points."""
-
-
-class Doubt(NamedTuple):
-    """Not up within the usual time, but not given up yet either."""
-
-    error: TuyaError
-
-
-class Ended(NamedTuple):
-    """Nothing more comes of this connection: close it. hint: the protocol version it seems to speak."""
-
-    error: TuyaError
-    hint: str = ""
-
-
-Output = Union[Opened, Data, Answered, Doubt, Ended]
 _ANSWERED = Answered()
 _QUERIES = (DP_QUERY, DP_QUERY_NEW)
 
