@@ -7,11 +7,11 @@
         All fields may stay as they are: every metering device in devices.json is then served.
     </description>
     <params>
+        <param field="Address" label="IP address" width="150px">
+            <description>Of the device below. Empty: found by its announcements.</description>
+        </param>
         <param field="Username" label="Device ID" width="220px">
             <description>Empty: every metering device in the devices file. One id: only this device.</description>
-        </param>
-        <param field="Address" label="IP address" width="150px">
-            <description>Of the device above. Empty: found by its announcements.</description>
         </param>
         <param field="Password" label="Local key" width="220px" password="true">
             <description>Of the device above. Empty: from the devices file.</description>

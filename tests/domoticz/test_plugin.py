@@ -36,7 +36,7 @@ def test_manifest():
     plugin = manifest()
     assert plugin.get("key") == "TuyaEnergy"
     fields = {param.get("field"): param for param in plugin.iter("param")}
-    assert list(fields) == ["Username", "Address", "Password", "Mode1", *OPTIONS]
+    assert list(fields) == ["Address", "Username", "Password", "Mode1", *OPTIONS]
     assert fields["Password"].get("password") == "true"
     for name, values in OPTIONS.items():
         options = fields[name].findall("options/option")

@@ -6,7 +6,9 @@ All methods run on the plugin's thread. Nothing of it survives stop(); a restart
 from __future__ import annotations
 
 import time
-from typing import Callable, Optional
+import traceback
+from pathlib import Path
+from typing import Callable, Optional, Set
 
 from ..lan import codec_import
 from ..lan.client import Client
@@ -30,6 +32,7 @@ class Bridge:
         self._clock = clock
         self._make_client = make_client
         self._service: Optional[Service] = None
+        self._faults: Set[str] = set()
 
     def start(self) -> None:
         """Read the settings and start serving.
@@ -44,37 +47,56 @@ class Bridge:
         except (SettingsError, installation.InstallationError, TuyaError) as error:
             self._framework.error(str(error))
             return
-        service = Service(self._framework, found, self._clock, self._make_client)
-        service.start()
-        self._service = service
+        # known before it starts: a thread that outlives a start which failed would take Domoticz down at its end
+        self._service = Service(self._framework, found, self._clock, self._make_client)
+        if not self._guarded(self._service.start):
+            self.stop()
+
+    def _guarded(self, work: Callable[[], None]) -> bool:
+        """Do `work`; a fault of ours is one line in the log, not a traceback every two seconds."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other callbacks go on
+            frames = traceback.extract_tb(error.__traceback__)
+            place = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+            text = f"a fault of the plugin itself, please report it ({type(error).__name__}: {error}{place})"
+            if text not in self._faults:
+                self._faults.add(text)
+                self._framework.error(text)
+            return False
+        return True
 
     def heartbeat(self) -> None:
         """Do what is due by the clock, every two seconds."""
         if self._service is not None:
-            self._service.heartbeat()
+            self._guarded(self._service.heartbeat)
 
     def command(self, device_id: str, unit: int, command: str, level: int) -> None:
         """Take a click."""
-        if self._service is not None:
-            self._service.command(device_id, unit, command, level)
+        service = self._service
+        if service is not None:
+            self._guarded(lambda: service.command(device_id, unit, command, level))
 
     def unit_removed(self, device_id: str, unit: int) -> None:
         """The user deleted a unit."""
-        if self._service is not None:
-            self._service.unit_removed(device_id, unit)
+        service = self._service
+        if service is not None:
+            self._guarded(lambda: service.unit_removed(device_id, unit))
 
     def unit_added(self, device_id: str, unit: int) -> None:
         """Domoticz made a unit by itself."""
-        if self._service is not None:
-            self._service.unit_added(device_id, unit)
+        service = self._service
+        if service is not None:
+            self._guarded(lambda: service.unit_added(device_id, unit))
 
     def unit_modified(self, device_id: str, unit: int) -> None:
         """Somebody edited a unit."""
-        if self._service is not None:
-            self._service.unit_modified(device_id, unit)
+        service = self._service
+        if service is not None:
+            self._guarded(lambda: service.unit_modified(device_id, unit))
 
     def stop(self) -> None:
         """End everything; may be called again. Commands that arrive later are answered with nothing."""
         service, self._service = self._service, None
         if service is not None:
-            service.stop()
+            self._guarded(service.stop)

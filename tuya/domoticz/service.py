@@ -208,9 +208,12 @@ class Service:
         """End both threads; well under half a second, whatever the breakers and the database do."""
         began_s = self._clock()
         self._publisher.begin_stop()
-        if not self._client.stop(CLIENT_STOP_S):
-            self._framework.error("the network thread has not ended in time")
-        if not self._publisher.stop(max(LEAST_PUBLISHER_STOP_S, STOP_S - (self._clock() - began_s))):
+        try:
+            if not self._client.stop(CLIENT_STOP_S):
+                self._framework.error("the network thread has not ended in time")
+        finally:
+            is_stopped = self._publisher.stop(max(LEAST_PUBLISHER_STOP_S, STOP_S - (self._clock() - began_s)))
+        if not is_stopped:
             # An Update waits for the database. The end of the interpreter waits for the thread; nothing is stored.
             self._framework.error("Domoticz's database is busy: the last value is still being written")
             return

@@ -1,0 +1,128 @@
+"""Callbacks that meet a fault of our own: one line, the rest goes on, and no thread is left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any, List
+
+import pytest
+
+from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, FakeClient, FakeDomoticz
+from tuya.domoticz import service as service_module
+from tuya.domoticz.bridge import Bridge
+from tuya.domoticz.framework import Framework
+from tuya.lan import codec_import
+from tuya.lan.errors import CodecMissing
+
+
+class Room:
+    """A complete plugin folder, a bridge with a real publisher, and a client without a network."""
+
+    def __init__(self, folder: Path) -> None:
+        pins = folder / "requirements.txt"
+        pins.write_text("tinytuya==1\n")
+        (folder / "lib").mkdir()
+        (folder / "lib" / "STAMP").write_text(hashlib.sha256(pins.read_bytes()).hexdigest())
+        entry = {"name": "Kitchen", "id": DEVICE_ID, "key": KEY, "product_id": SY1}
+        (folder / "devices.json").write_text(json.dumps([entry]))
+        self.domoticz = FakeDomoticz(HomeFolder=f"{folder}/", UserDataFolder=f"{folder}/", StartupFolder=f"{folder}/")
+        self.clients: List[FakeClient] = []
+        framework = Framework(self.domoticz, self.domoticz.namespace)
+        self.bridge = Bridge(framework, time.monotonic, self._make)
+
+    def _make(self, *words: Any, **named: Any) -> FakeClient:
+        self.clients.append(FakeClient(*words, **named))
+        return self.clients[-1]
+
+    @property
+    def errors(self) -> List[str]:
+        return self.domoticz.texts("error")
+
+
+@pytest.fixture(name="room")
+def _room(tmp_path: Path):
+    room = Room(tmp_path)
+    yield room
+    room.bridge.stop()
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+
+
+def test_from_start_to_stop(room: Room):
+    room.bridge.start()
+    assert room.domoticz.heartbeat_s == 2
+    room.clients[0].connect()
+    room.bridge.heartbeat()
+    assert sorted(room.domoticz.devices[DEVICE_ID].Units) == [1, 2, 3, 4]
+    room.bridge.command(DEVICE_ID, 1, "Off", 0)
+    assert room.clients[0].commands == [(DEVICE_ID, {1: False})]
+    room.bridge.unit_modified(DEVICE_ID, 1)
+    room.bridge.unit_added(DEVICE_ID, 1)
+    began_s = time.monotonic()
+    room.bridge.stop()
+    assert time.monotonic() - began_s < 0.3
+    room.bridge.command(DEVICE_ID, 1, "On", 0)
+    room.bridge.heartbeat()
+    room.bridge.unit_removed(DEVICE_ID, 1)
+    assert len(room.clients[0].commands) == 1
+    assert room.errors == []
+
+
+def test_a_fault_of_ours_is_said_once(room: Room, monkeypatch: pytest.MonkeyPatch):
+    room.bridge.start()
+
+    def broken(*_words: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(service_module.Service, "_create", broken)
+    for _ in range(10):
+        room.bridge.heartbeat()
+    assert len(room.errors) == 1
+    assert "please report it (KeyError: 'x', test_bridge.py:" in room.errors[0]
+
+
+def test_a_start_that_fails_leaves_no_thread(room: Room, monkeypatch: pytest.MonkeyPatch):
+    def broken(_self: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(service_module.Service, "_read_devices", broken)
+    room.bridge.start()
+    assert len(room.errors) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+    assert not room.clients[0].is_running
+
+
+def test_a_client_that_does_not_stop_holds_up_nothing(room: Room):
+    room.bridge.start()
+
+    def broken(_timeout_s: float) -> bool:
+        raise RuntimeError("broken")
+
+    room.clients[0].stop = broken  # type: ignore[method-assign]
+    room.bridge.stop()
+    assert len(room.errors) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+
+
+def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPatch):
+    def missing() -> None:
+        raise CodecMissing("", "cannot import tinytuya")
+
+    monkeypatch.setattr(codec_import, "load", missing)
+    room.bridge.start()
+    room.bridge.heartbeat()
+    room.bridge.command(DEVICE_ID, 1, "On", 0)
+    assert room.clients == []
+    assert len(room.errors) == 1
+    assert "bash install.sh" in room.errors[0]
+
+
+def test_wrong_settings_are_one_error(room: Room):
+    room.domoticz.parameters["Address"] = "breaker.local"
+    room.bridge.start()
+    room.bridge.heartbeat()
+    assert room.clients == []
+    assert [text.split(":")[0] for text in room.errors] == ["IP address"]
