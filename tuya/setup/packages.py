@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional
 
+from tuya.domoticz import installation
+
 from . import wheels
 from .errors import SetupError
 from .pins import Pin, machine, read_pins, stamp
@@ -31,11 +33,12 @@ Say = Callable[[str], None]
 
 
 def is_current(folder: Path) -> bool:
-    """Whether lib/ was made from the pins that lie beside it now."""
+    """Whether lib/ was made from the pins that lie beside it now, as the plugin judges it."""
     try:
-        return (folder / "lib" / "STAMP").read_text(encoding="ascii").strip() == stamp(folder / RUNTIME_PINS)
-    except (OSError, UnicodeDecodeError):
+        installation.check(folder)
+    except installation.InstallationError:
         return False
+    return True
 
 
 def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> None:

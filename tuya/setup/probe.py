@@ -22,6 +22,8 @@ sys.path[:0] = {path!r}
 try:
     from tuya.lan import codec_import
     codec = codec_import.load()
+    import tuya.domoticz.bridge
+    import tuya.domoticz.framework
     answer = {{"tinytuya": codec.version, "crypto": codec.crypto}}
 except BaseException as error:
     answer = {{"error": f"{{type(error).__name__}}: {{error}}"}}
