@@ -16,7 +16,7 @@ from tuya.simulator import Fleet
 SWITCH, ENERGY = 1, 2
 ROUNDS = int(os.environ.get("E2E_ROUNDS", "50"))
 BREAKERS = int(os.environ.get("E2E_BREAKERS", "50"))
-STAND_IN_ROUNDS, STAND_IN_BREAKERS = 8, 5
+STAND_IN_ROUNDS, STAND_IN_BREAKERS = 6, 5
 MEMORY_GROWTH_KB = 40_000  # over the second half of the rounds, with hardware made and deleted
 SHUTDOWN_LIMIT_S = 15.0
 # Python 3.13 under this Domoticz ends every stop with an abort of its own, after all plugins have stopped.
@@ -117,7 +117,7 @@ def test_everything_in_any_order(theatre, tmp_path):
 
 @pytest.mark.timeout(300)
 def test_energy_over_many_restarts(theatre, tmp_path):
-    restarts = ROUNDS if isinstance(theatre, Domoticz) else 10
+    restarts = ROUNDS if isinstance(theatre, Domoticz) else STAND_IN_ROUNDS
     with Fleet(version="3.4", count=2) as fleet:
         for breaker in fleet.breakers:
             breaker.set_load(3000.0)

@@ -117,7 +117,7 @@ def test_names_hiding_and_deleting_are_the_users(theatre, fleet, devices_file):
     theatre.rename(theatre.device(idx, device_id, ENERGY), "Freezer")
     theatre.set_used(theatre.device(idx, device_id, VOLTAGE), False)
     theatre.delete_device(theatre.device(idx, device_id, CURRENT))
-    for step in range(3):
+    for step in range(2):
         fleet.breakers[0].set_load(300.0 + 200.0 * step)
         wanted = 300.0 + 200.0 * step
         eventually(lambda wanted=wanted: abs(power_w(theatre, idx, device_id) - wanted) < 20, 15, "values")
@@ -132,7 +132,7 @@ def test_names_hiding_and_deleting_are_the_users(theatre, fleet, devices_file):
 def test_new_devices_refused_is_said_once_and_mended(theatre, fleet, devices_file):
     theatre.accept_new(False)
     idx = theatre.add_hardware(parameters={"Mode1": devices_file})
-    time.sleep(10)
+    time.sleep(6)
     assert theatre.devices(idx) == []
     ours = [text for text in theatre.lines(idx=idx) if "accept" in text.lower() and "prevent accepting" not in text]
     assert len(ours) == 1

@@ -155,7 +155,9 @@ def _play(
     idx = stage.add_hardware("Breakers", parameters)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not stage.wait_started(idx, TICK_S):
-        if end.is_set() or stage.has_failed(idx) or time.monotonic() > deadline:
+        if end.is_set():
+            return []
+        if stage.has_failed(idx) or time.monotonic() > deadline:
             return None
     view = None
     if _is_live(args):
