@@ -111,7 +111,7 @@ def _say_next(folder: Path) -> None:
     say("")
     say("What to do next:")
     if not in_plugins:
-        say(f"  - this folder belongs into Domoticz's folder 'plugins' (it is {folder})")
+        say(f"  - put this folder, or a link to it, into Domoticz's folder 'plugins' (it is {folder})")
     if not (folder / "devices.json").exists():
         say("  - fetch the local keys of your breakers, once: bash install.sh keys")
     say(f"  - restart Domoticz; then Setup > Hardware > type '{_shown_type(folder)}', give it a name, Add")
