@@ -162,5 +162,5 @@ def test_page_and_plugin_hash_alike(device_id: str) -> None:
     code = (
         f"global.window={{}};require({json.dumps(str(SCRIPT))});console.log(window.TuyaBoard.shortHash({device_id!r}))"
     )
-    out = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True, timeout=30)  # noqa: S603 - own code
+    out = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True, timeout=30)
     assert out.stdout.strip() == short_hash(device_id)
