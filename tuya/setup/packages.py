@@ -8,6 +8,7 @@ wheel from the distribution (unpacked in a temporary folder, never installed).
 from __future__ import annotations
 
 import compileall
+import functools
 import os
 import shutil
 import subprocess
@@ -111,41 +112,44 @@ def remove_leftovers(folder: Path) -> None:
 def _fill(
     staged: Path, folder: Path, python: str, pins: Dict[str, List[Pin]], offline: Optional[Path], say: Say
 ) -> None:
-    """Put the packages into `staged`. Raises SetupError with what each way said."""
+    """Put the packages into `staged`, one way or another. Raises SetupError with what each way said."""
     failures: List[str] = []
-    source = wheels.source_from_settings(dict(os.environ), offline)
-    if offline is not None:
+    for way in _ways(staged, folder, python, pins, offline, say, failures):
         try:
-            _fill_from(source, staged, pins)
+            way()
         except SetupError as error:
+            _empty(staged)
             failures.append(str(error))
+            if offline is None:
+                say(f"{error}; trying another way")
         else:
             return
+    raise SetupError("the packages could not be fetched.\n" + _reasons(failures) + _ways_out(offline))
+
+
+def _ways(
+    staged: Path,
+    folder: Path,
+    python: str,
+    pins: Dict[str, List[Pin]],
+    offline: Optional[Path],
+    say: Say,
+    failures: List[str],
+) -> Iterator[Callable[[], None]]:
+    """The ways to fill `staged`, best first; `failures`: what those before have said."""
+    source = wheels.source_from_settings(dict(os.environ), offline)
+    if offline is not None:
+        yield lambda: _fill_from(source, staged, pins)
     has_pip = False
     for pip in pips(python):
         has_pip = True
-        failure = _run_pip(pip, staged, folder, offline, say)
-        if failure is None:
-            return
-        failures.append(failure)
-        say(f"{failure}; trying another way")
-        if _NOT_REACHED in failure:
+        yield functools.partial(_run_pip, pip, staged, folder, offline, say)
+        if _NOT_REACHED in failures[-1]:
             break  # another pip would wait for the same index
     if offline is None:
-        try:
-            _fill_from(source, staged, pins)
-        except SetupError as error:
-            failures.append(str(error))
-        else:
-            return
-    if not has_pip and offline is None:
-        with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
-            pip_wheel = _pip_of_distribution(Path(temporary), say)
-            failure = "" if pip_wheel is None else _run_pip([python, f"{pip_wheel}/pip"], staged, folder, None, say)
-        if failure is None:
-            return
-        failures.append(failure)
-    raise SetupError("the packages could not be fetched.\n" + _reasons(failures) + _ways_out(offline))
+        yield lambda: _fill_from(source, staged, pins)
+        if not has_pip:
+            yield lambda: _run_pip_of_distribution(python, staged, folder, say)
 
 
 def _reasons(failures: List[str]) -> str:
@@ -213,8 +217,8 @@ def pip_environment() -> Dict[str, str]:
     return environment
 
 
-def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> Optional[str]:
-    """Fill `staged` by pip. Returns None, or why it failed in one line (`staged` is empty then)."""
+def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> None:
+    """Fill `staged` by pip. Raises SetupError with the reason in one line."""
     options = ["install", "--quiet", "--no-deps", "--require-hashes", "--retries", "2", "--timeout", "20"]
     if machine() in MACHINES_WITH_WHEELS or sys.platform == "darwin":
         options.append("--only-binary=:all:")
@@ -238,19 +242,17 @@ def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path]
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return _emptied(staged, f"pip did not end within {PIP_TIMEOUT_S / 60:.0f} min")
+            raise SetupError(f"pip did not end within {PIP_TIMEOUT_S / 60:.0f} min") from None
         if done.returncode != 0:
-            return _emptied(staged, why_pip_failed(done.stderr + done.stdout))
-    return None
+            raise SetupError(why_pip_failed(done.stderr + done.stdout))
 
 
-def _emptied(staged: Path, why: str) -> str:
+def _empty(staged: Path) -> None:
     for path in staged.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-    return why
 
 
 def why_pip_failed(output: str) -> str:
@@ -273,6 +275,14 @@ def why_pip_failed(output: str) -> str:
             return meaning
     lines = [line for line in output.splitlines() if line.startswith("ERROR:")] or output.splitlines() or ["no reason"]
     return f"pip failed: {wheels._without_password(lines[-1].replace('ERROR: ', ''))[:200]}"
+
+
+def _run_pip_of_distribution(python: str, staged: Path, folder: Path, say: Say) -> None:
+    with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
+        wheel = _pip_of_distribution(Path(temporary), say)
+        if wheel is None:
+            raise SetupError("the distribution's pip cannot be downloaded either")
+        _run_pip([python, f"{wheel}/pip"], staged, folder, None, say)
 
 
 def _pip_of_distribution(temporary: Path, say: Say) -> Optional[Path]:
