@@ -65,20 +65,57 @@ def test_a_pushed_jump_counts_from_a_second_before_its_report():
     assert used(book) == pytest.approx((19 * 10 + 2010) / 3600)
 
 
-def test_falls_to_zero_that_only_full_queries_tell_are_dated_to_the_middle_from_the_second_on():
+@pytest.mark.parametrize(
+    ("later", "energy_ws"),
+    [
+        # a second push 2 s after the first, on the same way: the first was half old, half new
+        ([(2.0, 2100.0)], 2 * 2100.0),
+        # back a part of the way: an inrush that settles
+        ([(2.0, 700.0)], 0.4 * 1100.0 + 1.6 * 700.0),
+        # back all the way: the end of a pulse
+        ([(2.0, 100.0)], 1100.0 + 100.0),
+        # the rest of it found by a refresh, and a drift long after
+        ([(4.0, 1060.0)], 0.8 * 1100.0 + 3.2 * 1060.0),
+        ([(4.0, 1060.0), (12.0, 1060.0), (20.0, 1020.0)], 0.8 * 1100.0 + 19.2 * 1060.0 - 4 * 40.0),
+        # a refresh tells an unchanged W by leaving it out: the drift came after the last one
+        ([(30.0, 1060.0)], 27.5 * 1100.0 + 2.5 * 1060.0),
+    ],
+)
+def test_what_comes_after_a_jump(later, energy_ws):
     book = new_book()
-    for start_s in (0.0, 80.0):
-        book.report(watts(3600.0), start_s, True)
-        for t in range(5, 30, 5):
-            book.report(Reading(voltage_v={"1": 230.0}), start_s + t, False)
-        book.report(watts(0.0), start_s + 30.0, True)
-        assert used(book) == pytest.approx(
-            29.0 if start_s == 0 else 29.0 + 1.0 + 25.0
-        )  # held to 25 s: nothing is taken back
-        book.answered(start_s + 60.0)
-    book.report(watts(3600.0), 150.0, False)
-    book.answered(170.0)
-    assert used(book) == pytest.approx(29 + 1 + 15 + 1 + 20)
+    book.report(watts(100.0), 0.0, True)
+    book.report(watts(1100.0), 20.0, False)
+    before = used(book)
+    for t, power_w in later:
+        book.report(watts(power_w), 20.0 + t, False)
+    book.answered(70.0)
+    held = (50.0 - later[-1][0]) * later[-1][1]
+    assert (used(book) - before) * 3600 == pytest.approx(energy_ws + held)
+
+
+def test_a_device_that_pushes_nothing_is_dated_to_the_middle_of_a_refresh():
+    book = new_book()
+    for number in range(13):
+        book.report(watts(3600.0 if number % 2 else 0.0), number * 5.0, False)
+    start = used(book)
+    book.report(watts(3600.0), 65.0, False)
+    book.answered(66.0)
+    assert used(book) - start == pytest.approx(2.5 + 1.0, abs=1e-6)
+
+
+def test_a_jump_that_no_push_told_is_dated_to_the_middle():
+    book = new_book()
+    book.report(watts(0.0), 0.0, False)
+    book.report(watts(1800.0), 2.0, False)
+    book.report(watts(3600.0), 4.0, False)  # so fast: it pushes by itself
+    start = used(book)
+    for t in range(9, 34, 5):
+        book.report(Reading(voltage_v={"1": 230.0}), float(t), False)
+    book.report(watts(0.0), 34.0, True)
+    assert used(book) - start == pytest.approx(25.0)  # had been held up to 29 s: nothing is taken back
+    book.report(watts(3600.0), 60.0, False)
+    book.answered(80.0)
+    assert used(book) - start == pytest.approx(15.0 + 1.0 + 20.0)
 
 
 def test_an_answer_of_any_kind_keeps_w_for_its_longest_age():
@@ -324,6 +361,13 @@ def test_a_counter_that_wobbles_by_a_step_is_waited_for():
     assert used(book) == 100010.0
 
 
+def test_a_counter_that_fell_by_a_step_and_counts_on_is_no_restart():
+    book = new_book(step=0.01)
+    for t, kwh in ((0.0, 100.00), (30.0, 99.98), (120.0, 99.99), (240.0, 100.00), (300.0, 100.01)):
+        book.report(counter(kwh, 0.0), t, True)
+    assert used(book) == 100010.0
+
+
 def test_a_leap_that_cannot_have_flowed_is_not_counted():
     book = new_book(step=0.01)
     book.report(counter(0.00, 0.0), 0.0, True)
@@ -558,6 +602,17 @@ def test_a_sum_neither_loses_nor_gains_over_fifty_restarts():
     assert totals["a", "used"] == pytest.approx(a_wh, abs=10.0)
     assert totals["b", "used"] == pytest.approx(b_wh, abs=10.0)
     assert totals[USED] == pytest.approx(totals["a", "used"] + totals["b", "used"], abs=1.0)
+
+
+def test_a_sum_is_not_inflated_by_writes_that_came_at_different_times():
+    steps = {"a": 0.01, "b": 0.01}
+    book = new_book(step_kwh=steps)
+    book.report(Reading(energy_kwh={"a": 1.0, "b": 2.0}), 0.0, True)
+    saved = book.saved()  # and then it is killed, with the sum written later than its parts
+    book.report(Reading(energy_kwh={"a": 1.1, "b": 2.1}), 600.0, True)
+    again = new_book({USED: 3200.0, ("a", "used"): 1050.0, ("b", "used"): 2000.0}, saved, step_kwh=steps)
+    again.report(Reading(energy_kwh={"a": 1.1, "b": 2.1}), 0.0, True)
+    assert again.totals_wh(0.0) == {USED: 3200.0, ("a", "used"): 1100.0, ("b", "used"): 2100.0}
 
 
 def test_a_sum_of_w_goes_on_over_restarts_with_a_unit_missing():

@@ -11,8 +11,8 @@ unchanged values left out) decides from when on a new W counts:
 - a second one right after it had to wait for its turn. The first report was the mean of the second in which W changed,
   half old and half new: if W goes on the same way, the new W counts from the first report on; if it comes back a part
   of the way, that was an inrush that settles (SETTLED);
-- 0 W found by a full query for the second time, at a device that never told 0 W otherwise: some leave a value that fell
-  to 0 out of all else, so that it may have happened at any time since the last report: dated to the middle.
+- one that a full query found, at a device that pushes: its push was lost, or left out (some devices tell a W that fell
+  to 0 to full queries only), at any time since the last report: dated to the middle.
 W counts only as far as the device answers: see PowerFlow. The figures behind these rules: tests/bench/energy.py.
 """
 
@@ -70,7 +70,6 @@ class PowerFlow:
         self._jump_w, self._jumped_at_s = 0.0, -math.inf  # the last large change
         self._slow_jumps = 0.0  # large changes so far, -inf once a report came faster than we ask for it
         self._unasked_at_s = -math.inf
-        self._asked_zeros = 0.0  # falls to 0 W told by a full query, -inf once one came otherwise
         self._gap_from_s: Optional[float] = None
         self._used = self._returned = Flow()
 
@@ -86,7 +85,7 @@ class PowerFlow:
 
     def report(self, power_w: float, at_s: float, full: bool) -> float:
         """Take a report of W (negative = returned); `full`: from a full query. Return the seconds left out before."""
-        self._learn(power_w, at_s, full)
+        self._learn(at_s, full)
         self.answered(at_s)
         gap_s = 0.0
         if self.power_w is not None:
@@ -139,7 +138,7 @@ class PowerFlow:
             return REFRESH_S / 2
         if drifted and self._pushes and settles and since_jump_s <= SETTLING_S:
             return span_s * SETTLED
-        if drifted or (full and new_w == 0 and self._asked_zeros > 1):
+        if drifted or (full and span_s > PAUSE_S and self._slow_jumps < 0):
             return span_s / 2
         if not self._pushes:
             return min(REFRESH_S, span_s) / 2
@@ -151,15 +150,11 @@ class PowerFlow:
     def _pushes(self) -> bool:
         return self._slow_jumps < SLOW_JUMPS
 
-    def _learn(self, power_w: float, at_s: float, full: bool) -> None:
+    def _learn(self, at_s: float, full: bool) -> None:
         if not full:
             if at_s - self._unasked_at_s < REFRESH_S - 1.0:
                 self._slow_jumps = -math.inf
             self._unasked_at_s = at_s
-            if power_w == 0:
-                self._asked_zeros = -math.inf
-        elif power_w == 0 and self.power_w:
-            self._asked_zeros += 1
 
     def _held_wh(self) -> float:
         return 0.0 if self.power_w is None else self.power_w * (self._until_s - self._since_s) / 3600
