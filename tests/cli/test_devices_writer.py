@@ -88,6 +88,13 @@ def test_another_user_gives_it_to_domoticzs_group(tmp_path, monkeypatch):
     assert mode(path) == 0o640
 
 
+def test_root_can_read_it_anyway(tmp_path, monkeypatch):
+    monkeypatch.setattr(devices_writer.os, "geteuid", lambda: 54321)
+    path = tmp_path / "devices.json"
+    assert write_devices(path, DOCUMENT, Account(0, 0)) == ""
+    assert mode(path) == 0o600
+
+
 def test_where_the_group_cannot_be_given_the_user_is_told(tmp_path, monkeypatch):
     def refuse(path, uid, gid):
         raise PermissionError(1, "Operation not permitted")

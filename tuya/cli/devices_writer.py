@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Optional
 
 from tuya.cli.common import CommandError
 
-PRIVATE_MODE = 0o600
+ROOT_UID = 0  # reads everything
 GROUP_MODE = 0o640
 BACKUP_SUFFIX = ".bak"
 
@@ -92,7 +92,7 @@ def _copy_rights(descriptor: int, like: os.stat_result) -> None:
 
 def _let_read(target: Path, reader: Optional[Account]) -> str:
     """Let the account that Domoticz runs as read a new file. Returns what is to be done where that is impossible."""
-    if reader is None or reader.uid == os.geteuid():
+    if reader is None or reader.uid in (os.geteuid(), ROOT_UID):
         return ""
     if os.geteuid() == 0:
         os.chown(target, reader.uid, reader.gid)
