@@ -1,7 +1,7 @@
 """Reports of W to the Wh that flowed. Knows one channel, no DP, no counter, no clock of its own.
 
-What a report means on these devices (push on change, refreshes in between,
-unchanged values left out) decides from when on a new W counts:
+What a report means on these devices (push on change, refreshes in between, unchanged values left out) decides from
+when on a new W counts:
 - a change within the dead zone of the pushes (5 %, 5 W) is a drift that came gradually: dated to the middle between the
   two reports (after UNCHANGED_S: to the middle since the last refresh, because an unchanged W is left out). Soon after
   a large change it is the rest of that one, and loads settle fast at first: dated to SETTLED;
