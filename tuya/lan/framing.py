@@ -83,6 +83,11 @@ class FrameBuffer:
                 return None
             self._skip(_find_prefix(data, pos + 1))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether next() could not return anything: spares the usual push, one frame by itself, a second look."""
+        return self._pos == len(self._data)
+
     def accept(self) -> None:
         """The frame that next() returned last has passed its check."""
         self.garbage_bytes = 0

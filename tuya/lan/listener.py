@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 from typing import Callable, Dict, List, Optional, Tuple
@@ -53,16 +54,9 @@ class Listener:
         self._tell = tell
         problems: List[str] = []
         for port in self._ports:
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                sock.setblocking(False)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if hasattr(socket, "SO_REUSEPORT"):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-                sock.bind(("", port))
+                sock = _bound(port)
             except OSError as error:
-                sock.close()
                 problems.append(f"announcements on UDP port {port} cannot be heard ({error.strerror})")
                 continue
             self._sockets.append(sock)
@@ -115,20 +109,32 @@ class Listener:
 
     def _ask(self) -> None:
         sender = self._sender
-        own: Optional[socket.socket] = None
         if sender is None:
-            own = sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            sender.setblocking(False)
-        try:
-            for address, broadcast in self._targets():
-                try:
-                    sender.sendto(discovery.request(address), (broadcast, self._probe_port))
-                except OSError:
-                    continue  # this interface cannot; the others may
-        finally:
-            if own is not None:
-                own.close()
+            try:
+                sender = _bound(0)
+            except OSError:
+                return  # no file descriptor left: the next time
+        for address, broadcast in self._targets():
+            with contextlib.suppress(OSError):  # this interface cannot; the others may
+                sender.sendto(discovery.request(address), (broadcast, self._probe_port))
+        if sender is not self._sender:
+            sender.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """A socket that shares the port with whoever shares it too. Raises OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "SO_REUSEPORT"):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        sock.bind(("", port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 class _Ear:

@@ -150,7 +150,7 @@ class Session:
         wire = self._wire
         self.progress_s = now_s
         wire.feed(data)
-        while not self.ended:
+        while not wire.is_empty and not self.ended:
             message = wire.next()
             if message is None:
                 break

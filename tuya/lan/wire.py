@@ -102,6 +102,11 @@ class Wire:
         return self._frames.garbage_bytes
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left that next() could return."""
+        return self._frames.is_empty
+
+    @property
     def buffered_bytes(self) -> int:
         """Bytes of an unfinished frame; never more than the largest frame."""
         return len(self._frames)
