@@ -87,10 +87,10 @@ def test_a_process_of_another_user_is_found_by_its_command_line(tmp_path):
     process = tmp_path / "proc/78"
     process.mkdir(parents=True)
     (process / "comm").write_text("domoticz\n")
-    (process / "cmdline").write_bytes(str(running).encode() + b"\0")
+    (process / "cmdline").write_bytes(str(running).encode() + b"\0-www\08080\0-approot\0/srv/root\0")
     found = find(PLUGIN, tmp_path)
     assert found is not None
-    assert (found.binary, found.pid) == (running, 78)
+    assert (found.binary, found.pid, found.root) == (running, 78, Path("/srv/root"))
 
 
 def test_other_processes_are_not_taken_for_domoticz(tmp_path):

@@ -181,12 +181,8 @@ def judge_log(lines: List[str], log: str, author: str) -> Finding:
 
 
 def _log_file(domoticz: Domoticz) -> Optional[Path]:
-    words: List[str] = []
-    if domoticz.pid is not None:
-        try:
-            words = [os.fsdecode(word) for word in Path(f"/proc/{domoticz.pid}/cmdline").read_bytes().split(b"\0")]
-        except OSError:
-            words = []
-    named = [Path(words[at + 1]) for at, word in enumerate(words[:-1]) if word == "-log"]
+    words = find_domoticz.command_line(domoticz.pid) if domoticz.pid is not None else []
+    named = find_domoticz.option(words, "-log")
     usual = [Path("/var/log/domoticz.log"), domoticz.root / "domoticz.log"]
-    return next((path for path in (*named, *usual) if os.access(path, os.R_OK) and path.is_file()), None)
+    places = [Path(named), *usual] if named else usual
+    return next((path for path in places if os.access(path, os.R_OK) and path.is_file()), None)

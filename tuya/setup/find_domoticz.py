@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Optional, Tuple
+from typing import Iterable, List, Optional, Sequence, Tuple
 
 OLDEST_MINOR = 9  # of Python 3, for this plugin
 USUAL_FOLDERS = ("/opt/domoticz", "/usr/local/domoticz", "/home/*/domoticz", "/root/domoticz", "/usr/lib/domoticz")
@@ -51,7 +51,8 @@ def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz
     """
     for binary, how, pid in _candidates(plugin_folder, filesystem):
         if binary.is_file() and os.access(binary, os.X_OK):
-            return Domoticz(binary, _root_of(binary), how, pid)
+            options = command_line(pid, filesystem) if pid is not None else []
+            return Domoticz(binary, _root_of(binary, option(options, "-approot")), how, pid)
     return None
 
 
@@ -80,16 +81,29 @@ def _running(filesystem: Path) -> List[Tuple[int, Path]]:
         try:
             if (process / "comm").read_text().strip() != "domoticz":
                 continue
-            words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
-            continue  # it has ended, or is not ours to read
+            continue  # it has ended
         try:
             binary = (process / "exe").readlink()
         except OSError:  # of another user: what it was started as
-            binary = Path(os.fsdecode(words[0]))
+            binary = Path((command_line(int(process.name), filesystem) or [""])[0])
         if binary.is_absolute():
             found.append((int(process.name), binary))
     return found
+
+
+def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:
+    """Return the words that a process was started with; [] when it has ended."""
+    try:
+        content = (filesystem / "proc" / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(word) for word in content.split(b"\0")]
+
+
+def option(words: Sequence[str], name: str) -> Optional[str]:
+    """Return the word behind an option of Domoticz's command line, None without it."""
+    return next((words[at + 1] for at, word in enumerate(words[:-1]) if word == name), None)
 
 
 def _binary_of_service(unit: Path) -> Optional[Path]:
@@ -100,19 +114,13 @@ def _binary_of_service(unit: Path) -> Optional[Path]:
     return Path(match[1]) if match else None
 
 
-def _root_of(binary: Path) -> Path:
-    given = os.environ.get("DOMOTICZ_ROOT")
-    if given:
-        return Path(given)
-    for folder in (
-        binary.parent,
-        Path("/usr/share/domoticz"),
-        Path("/usr/local/share/domoticz"),
-        Path("/opt/domoticz"),
-    ):
-        if (folder / "www").is_dir():
-            return folder
-    return binary.parent
+def _root_of(binary: Path, started_with: Optional[str]) -> Path:
+    """Return the folder with Domoticz's www: named by the environment or its command line, else where it usually is."""
+    named = os.environ.get("DOMOTICZ_ROOT") or started_with
+    usual = (binary.parent, Path("/usr/share/domoticz"), Path("/usr/local/share/domoticz"), Path("/opt/domoticz"))
+    if named:
+        return Path(named)
+    return next((folder for folder in usual if (folder / "www").is_dir()), binary.parent)
 
 
 def python_of(domoticz: Domoticz, filesystem: Path = Path("/")) -> Optional[LoadedPython]:
