@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Dict, Iterator, List, Mapping, Sequence, Tuple
 
@@ -28,7 +28,7 @@ class Device:
     counter_pause_s.
 
     tells_zero: a W that became 0 is pushed like any other change. noise: relative, of each mean.
-    refreshed: by UPDATEDPS every 5 s.
+    refreshed: by UPDATEDPS every 5 s. raw: V, I and W in one value, which so changes with V all the time.
     """
 
     lsb_w: float = 0.1
@@ -36,6 +36,7 @@ class Device:
     tells_zero: bool = True
     refreshed: bool = True
     query_has_w: bool = True
+    raw: bool = False
     counter: bool = False
     query_has_counter: bool = True
     counter_pause_s: float = 60.0
@@ -43,8 +44,8 @@ class Device:
 
 
 SY1 = Device()
-PHASE_A = Device(lsb_w=1.0, query_has_w=False, counter=True, noise=0.003)
-RARE_COUNTER = Device(lsb_w=1.0, query_has_w=False, counter=True, query_has_counter=False, counter_pause_s=600.0)
+PHASE_A = Device(lsb_w=1.0, query_has_w=False, raw=True, counter=True, noise=0.003)
+RARE_COUNTER = replace(PHASE_A, query_has_counter=False, counter_pause_s=600.0)
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def frames(truth: Truth, device: Device, line: Line, seed: int) -> Iterator[Fram
         for at_s, kind in sorted(events):
             if line.is_out(at_s):
                 continue
-            changed = {ch: w for ch, w in now.items() if w != told.get(ch)}
+            changed = {ch: w for ch, w in now.items() if device.raw or w != told.get(ch)}
             if not device.tells_zero:
                 changed = {ch: w for ch, w in changed.items() if w != 0.0}
             frame = Frame(at_s + LATENCY_S)
