@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, Iterator, List, Tuple
 
 import pytest
 
@@ -44,10 +45,12 @@ class Room:
 
 
 @pytest.fixture(name="room")
-def _room(tmp_path: Path):
+def _room(tmp_path: Path) -> Iterator[Room]:
+    before_s = sys.getswitchinterval()
     room = Room(tmp_path)
     yield room
     room.bridge.stop()
+    sys.setswitchinterval(before_s)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
 
 
@@ -69,6 +72,16 @@ def test_from_start_to_stop(room: Room):
     room.bridge.unit_removed(DEVICE_ID, 1)
     assert len(room.clients[0].commands) == 1
     assert room.errors == []
+
+
+@pytest.mark.parametrize(("version", "expected_s"), [((3, 9), 0.5), ((3, 11), 0.5), ((3, 12), 0.005)])
+def test_no_thread_is_forced_off_the_lock_where_that_can_abort_domoticz(
+    room: Room, monkeypatch: pytest.MonkeyPatch, version: Tuple[int, int], expected_s: float
+):
+    sys.setswitchinterval(0.005)
+    monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
+    room.bridge.start()
+    assert sys.getswitchinterval() == pytest.approx(expected_s)
 
 
 def test_a_fault_of_ours_is_said_once(room: Room, monkeypatch: pytest.MonkeyPatch):
