@@ -20,9 +20,9 @@ from .service import HEARTBEAT_S, MakeClient, Service
 from .settings import SettingsError, read_settings
 
 # Up to Python 3.11, Domoticz, having stopped any plugin, releases the interpreter lock with its own thread state
-# still marked as the current one. A Python thread that was forced to give up the lock, and is the next to get it, aborts
-# the process ("orphan tstate"; seen within 3 stops with two busy threads in another plugin, not in 40 with this). Force
-# is used when a thread of the same interpreter has waited this long; ours give the lock up by themselves before.
+# still marked as the current one. If the next to get the lock is a Python thread that was forced to give it up, the
+# process aborts ("orphan tstate": seen within 3 stops beside two busy threads, not in 40 with this interval). A thread
+# is forced when another one of its interpreter has waited this long; ours give the lock up by themselves before.
 SWITCH_INTERVAL_S = 0.5
 LAST_SHARED_THREAD_STATE = (3, 11)
 
