@@ -113,7 +113,7 @@ def test_a_product_that_stands_twice() -> None:
 
 def test_the_checker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert catalogue.main([]) == 0
-    assert "122 products" in capsys.readouterr().out
+    assert "134 products" in capsys.readouterr().out
     broken = tmp_path / "broken.txt"
     broken.write_text(GOOD + "    nonsense\n")
     assert catalogue.main([str(broken)]) == 1

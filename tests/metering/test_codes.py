@@ -290,3 +290,92 @@ def test_a_model_without_the_readings_is_completed_by_their_shape() -> None:
     assert out["returned_kwh"] == {"1": 1}
     del dps["104"]
     assert "voltage_v" not in decode_dump({"mapping": mapping, "dps": dps})
+
+
+def _integer(code: str, unit: str, scale: int, most: int = 5000) -> Dict[str, Any]:
+    return {"code": code, "type": "Integer", "values": {"unit": unit, "scale": scale, "min": 0, "max": most}}
+
+
+# a cloud model of a two-clamp meter that names other DPs than the device sends: 105 to 107 are b's W and power factors
+LYING = {
+    "101": _integer("voltage_a", "V", 1),
+    "102": _integer("current_a", "A", 2),
+    "103": _integer("power_a", "W", 1),
+    "104": _integer("power_b", "W", 1),
+    "105": _integer("current_b", "A", 2),
+    "106": _integer("voltage_b", "V", 1),
+    "107": _integer("power_factor_a", "%", 0, 100),
+}
+LYING_DPS = {"101": 2335, "102": 107, "103": 45, "104": -200, "105": 46, "106": 80, "107": 43}
+
+
+def test_a_model_that_mixes_up_its_data_points_shows_only_what_fits() -> None:
+    # neither 8.0 V raised to 80 V, nor 4.5 W of 250 VA, nor a power factor of such a circuit
+    out = decode_dump({"mapping": LYING, "dps": LYING_DPS})
+    assert out == {"profile": "standard codes", "matched_by": "codes", "voltage_v": {"a": 233.5}}
+
+
+def test_a_brownout_is_no_mix_up() -> None:
+    mapping = {
+        "18": _integer("cur_current", "mA", 0),
+        "19": _integer("cur_power", "W", 1),
+        "20": _integer("cur_voltage", "V", 1),
+    }
+    out = decode_dump({"mapping": mapping, "dps": {"18": 500, "19": 290, "20": 600}})
+    assert (out["current_a"], out["power_w"]) == ({"1": 0.5}, {"1": 29})
+    assert "voltage_v" not in out
+
+
+def test_amperes_up_to_thirty_thousand_are_milliamperes() -> None:
+    mapping = {
+        "18": _integer("cur_current", "A", 0, 30000),
+        "19": _integer("cur_power", "W", 1, 50000),
+        "20": _integer("cur_voltage", "V", 1),
+    }
+    out = decode_dump({"mapping": mapping, "dps": {"18": 283, "19": 605, "20": 2226}})
+    assert out["current_a"] == {"1": 0.283}
+    assert out["power_w"] == {"1": 60.5}
+    mapping["18"] = _integer("cur_current", "A", 0, 100)
+    assert decode_dump({"mapping": mapping, "dps": {"18": 8, "19": 16500, "20": 2226}})["current_a"] == {"1": 8}
+
+
+@pytest.mark.parametrize(
+    ("code", "role", "circuit"),
+    [
+        ("voltage_phs_a", "voltage", "a"),
+        ("act_power_phs_a", "power", "a"),
+        ("p_a", "power", "a"),
+        ("cur_a", "current", "a"),
+        ("cur_p", "power", ""),
+        ("grid_freq", "frequency", ""),
+        ("circuit5_power", "power", "5"),
+    ],
+)
+def test_more_spellings(code: str, role: str, circuit: str) -> None:
+    means = meaning(code)
+    assert means is not None
+    assert (means.role, means.circuit) == (role, circuit)
+
+
+@pytest.mark.parametrize("code", ["cur_max_a", "p_set", "grid_power", "breaker", "price_p"])
+def test_words_that_are_no_readings(code: str) -> None:
+    assert meaning(code) is None
+
+
+INVERTER = {
+    "7": {"code": "phase_a", "type": "Raw", "values": {}},
+    "10": _integer("power_total", "kW", 3),
+    "101": {"code": "switch", "type": "Boolean", "values": {}},
+}
+
+
+@pytest.mark.parametrize(("record", "leakage"), [("CbkAAAAAAAAB9A==", None), ("CbkAAAAAAAAACw==", 11)])
+def test_the_mains_frequency_of_an_inverter_is_no_leakage(record: str, leakage: Optional[int]) -> None:
+    out = decode_dump({"mapping": INVERTER, "dps": {"7": record, "10": 0}})
+    assert out["voltage_v"] == {"1": 248.9}
+    assert out.get("leakage_ma") == leakage
+
+
+def test_half_an_ampere_of_leakage_of_a_breaker() -> None:
+    out = decode_dump({"product_id": "ntwmuj82anq1l92i", "dps": {"6": "CHoAQgQADlwB9A==", "16": True}})
+    assert out["leakage_ma"] == 500

@@ -168,3 +168,33 @@ def test_explain_says_why_and_what_was_left_out() -> None:
 def test_explain_names_what_it_does_not_understand() -> None:
     dps = numbered({"18": 302, "77": 5, "99": "x"})
     assert "nothing is known of DPs 77, 99" in profile_of("jdj6ccklup7btq3a", dps).explain(dps)
+
+
+RECORD = "CQsABOcAAQQ="  # 231.5 V 1.255 A 260 W
+
+
+@pytest.mark.parametrize("product_id", ["z3jngbyubvwgfrcv", "ob3yxwxoeslczzlq", "3hkuggyv8839m9gw"])
+def test_a_relay_that_only_some_devices_of_an_id_have(product_id: str) -> None:
+    entry = {"product_id": product_id}
+    assert match(entry, {1: 77547, 6: RECORD, 16: True}).switch_dps == (16,)
+    assert match(entry, {1: 77547, 6: RECORD}).switch_dps == ()
+    assert match(entry, {1: 77547, 6: RECORD, 16: 1}).switch_dps == ()
+
+
+def test_a_meter_that_is_known_to_have_no_relay_gets_none() -> None:
+    assert match({"product_id": "gnr22vuyz8uis3gr"}, {6: RECORD, 16: True}).switch_dps == ()
+    assert match({"product_id": "a6djabzmpbbp62gw"}, {1: True, 20: 2300}).switch_dps == ()
+
+
+SOCKET_DPS = {1: True, 9: 0, 17: 4, 18: 206, 19: 173, 20: 1198, 26: 0}
+
+
+def test_a_product_id_whose_readings_are_all_missing_gives_way_to_what_is_there() -> None:
+    profile = match({"product_id": "l1t5oophgyzpdrag"}, SOCKET_DPS)
+    assert (profile.name, profile.matched_by) == ("socket", "shape")
+    assert profile.decode(SOCKET_DPS).power_w == {"1": 17.3}
+    # nothing else fits: the product id stands, and a device that is still silent keeps its layout
+    for dps in ({}, {1: True}, {1: 132, 16: True, 110: "Remote_ON"}):
+        assert match({"product_id": "l1t5oophgyzpdrag"}, dps).matched_by == "product"
+    # one of its own readings is there
+    assert match({"product_id": "l1t5oophgyzpdrag"}, {**SOCKET_DPS, 6: RECORD}).matched_by == "product"

@@ -42,6 +42,8 @@ STANDARD_LSB: Dict[str, float] = {
 # a range that begins here says "nothing measured" with its minimum
 NO_DATA_MINIMUM = -9_999_999
 MAX_SCALE = 9
+# "A" without decimals and a range up to 30000 is a slip of the model: these are the standard milliamperes
+MOST_AMPERES = 3000.0
 Found = Tuple[Field, Meaning]
 
 
@@ -120,6 +122,8 @@ def _field(model: Model) -> Optional[Found]:
     lsb = _lsb(model, means)
     if lsb is None:
         return None
+    if means.role == "current" and lsb == 1.0 and (model.number("max") or 0.0) > MOST_AMPERES:
+        lsb = STANDARD_LSB["current"]
     low = model.number("min")
     whole_watts = means.role == "power" and lsb == 1.0
     one = Field(
@@ -203,7 +207,7 @@ def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
     if not any(one.role in ("voltage", "current", "power", "energy", "phase", "increment") for one, _ in found):
         return None
     phases = {means.circuit: one.dp for one, means in found if one.role == "phase"}
-    if set(phases) == set("abc") and all(raw.is_empty(dps.get(phases[other])) for other in "bc"):
+    if set(phases) == set("abc") and all(raw.is_dead(dps.get(phases[other])) for other in "bc"):
         found = [(one, means) for one, means in found if one.role != "phase" or means.circuit == "a"]
     circuits = _circuits(found)
     names = _names(circuits)

@@ -25,6 +25,9 @@ LIMITS: Dict[str, Tuple[float, float]] = {
     "leakage": (0.0, 30000.0),
     "balance": (-1e6, 1e9),
 }
+# inverters send the mains frequency (49 to 51, 59 to 61 Hz in 0.1 Hz) where breakers send the leakage in mA
+MAINS_TENTH_HZ = ((490, 510), (590, 610))
+BREAKER_DP = 16
 REVERSE_WORDS = frozenset(
     (
         "reverse",
@@ -93,7 +96,8 @@ def scalar(one: Field, value: object) -> Optional[float]:
     return amount if low <= amount <= high else None
 
 
-def _phase_values(one: Field, value: object) -> List[Tuple[Key, float, bool]]:
+def _phase_values(one: Field, value: object, leaks: bool) -> List[Tuple[Key, float, bool]]:
+    """Return the quantities of a phase record. leaks: the device is known to measure a leakage current."""
     power_lsb_w = one.lsb if one.power_lsb_known else None
     record = raw.phase(value, one.records or raw.ALL_RECORDS, power_lsb_w)
     if record is None:
@@ -107,7 +111,8 @@ def _phase_values(one: Field, value: object) -> List[Tuple[Key, float, bool]]:
         found.append((("power", one.channel), sign * record.power_w, record.certain))
     if record.power_factor is not None:
         found.append((("power_factor", one.channel), record.power_factor, False))
-    if record.leakage_ma is not None:
+    may_be_frequency = any(low <= (record.leakage_ma or 0) <= high for low, high in MAINS_TENTH_HZ)
+    if record.leakage_ma is not None and (leaks or not may_be_frequency):
         found.append((("leakage", ""), record.leakage_ma, True))
     scales = dict(one.scales)
     return [(key, amount * scales.get(key[0], 1.0), certain or key[0] in scales) for key, amount, certain in found]
@@ -121,6 +126,7 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
     increments: List[Value] = []
     relays_off = [dps.get(dp) for dp in layout.switch_dps]
     is_off = bool(relays_off) and all(state is False for state in relays_off)
+    leaks = bool(layout.of("leakage")) or BREAKER_DP in layout.switch_dps
     for one in layout.fields:
         if one.dp not in dps:
             continue
@@ -130,7 +136,7 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
             from_dps.add(one.signed_by)
             reverse = is_reverse(dps[one.signed_by])
         if one.role == "phase":
-            entries = _phase_values(one, dps[one.dp])
+            entries = _phase_values(one, dps[one.dp], leaks)
         elif one.role in LIMITS:
             amount = scalar(one, dps[one.dp])
             entries = [] if amount is None else [((one.role, one.channel), amount, one.certain)]
@@ -180,6 +186,8 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
         verdict = physics.judge(known, fixed, doubtful)
         for text in verdict.notes:
             note(f"circuit {channel}: {text}")
+        if "current" in verdict.refused:
+            found.pop(("power_factor", channel), None)
         for role in known:
             if borrowed and role == "voltage":
                 continue

@@ -15,7 +15,9 @@ POWERS_OF_TEN = (1, 2, 3)
 # after a correction by a power of ten the load must look like one: below this P / (V I) another cause is as likely
 # (V, I and P of different moments), and the power is left out
 LEAST_FACTOR = 0.2
-ABSURD_FACTOR = 0.02
+ABSURD_FACTOR, ABSURD_W = 0.02, 2.0
+# a voltage that only a correction makes possible must land on a mains that exists
+MAINS_V = ((95.0, 135.0), (195.0, 265.0))
 # loads from here on tell what the power factor is, to within the tolerance (V, I and P of different moments)
 PROOF_VA = 10.0
 PROOF_W = 5.0
@@ -77,6 +79,10 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> V
                 correct("voltage", factor, f"{voltage:g} V does not carry this power, scale error")
             else:
                 refuse("voltage", f"{voltage:g} V is no mains voltage")
+                if voltage and "current" in doubtful and _contradict(known, voltage):
+                    # the model has mixed up the DPs of this circuit: whatever it names here is something else
+                    for quantity in ("current", "power"):
+                        refuse(quantity, "it does not belong to that voltage")
     voltage, current, power = known.get("voltage"), known.get("current"), known.get("power")
     if power is None or voltage is None or current is None or "power" in fixed:
         if power and "power" in doubtful and "power" not in fixed and "voltage" in corrected:
@@ -96,23 +102,27 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> V
     return Verdict(known, corrected, tuple(refused), tuple(notes))
 
 
+def _contradict(known: Mapping[str, float], voltage: float) -> bool:
+    current, power = known.get("current"), known.get("power")
+    return (
+        current is not None and power is not None and abs(power) > POWER_SLACK * voltage * abs(current) + POWER_SLACK_W
+    )
+
+
 def _absurd(voltage: float, current: float, power: float) -> bool:
     """Say whether a real power is so far below V I that a model's scale must be wrong (lowest real one seen: 0.08)."""
-    return abs(power) >= 5 and voltage * abs(current) > abs(power) / ABSURD_FACTOR
+    return abs(power) >= ABSURD_W and voltage * abs(current) > abs(power) / ABSURD_FACTOR
 
 
 def _raised_voltage(known: Mapping[str, float]) -> Optional[float]:
     """Return 10 or 100 where a voltage below 80 V is proven to be too low by a power that it cannot carry."""
     voltage, current, power = known["voltage"], known.get("current"), known.get("power")
-    if (
-        not voltage
-        or not current
-        or power is None
-        or abs(power) <= POWER_SLACK * voltage * abs(current) + POWER_SLACK_W
-    ):
+    if not voltage or not current or power is None or not _contradict(known, voltage):
         return None
     for exponent in (1, 2):
         raised = voltage * 10**exponent
+        if not any(low <= raised <= high for low, high in MAINS_V):
+            continue
         if possible(raised, current, power) and abs(power) >= LEAST_FACTOR * raised * abs(current):
             return 10.0**exponent
     return None

@@ -94,24 +94,54 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         product = catalogue.products[product_id]
         layout, reason = _settle(catalogue.layouts_of(product_id), dps)
         matched_by, why = "product", (f"product {product_id} is {product.title}, layout {layout.name}", *reason)
-        layout = _with_model(layout, mapping)
+        layout = _with_relay(_with_model(layout, mapping), dps)
+        if not _speaks(layout, dps):
+            other, other_by, reasons = _unknown(mapping, dps)
+            if other is not None and _measures(other, dps):
+                layout, matched_by = other, other_by
+                why = (*why, "none of its readings is there, and others are", *reasons)
     else:
-        layout = codes.layout(mapping, dps)
-        if layout is not None:
-            matched_by = "codes"
-            why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
-        if layout is None or not layout.of("voltage", "current", "power", "phase"):
-            candidates = tuple(one for one in catalogue.layouts.values() if one.shape)
-            shaped, reasons = shape.recognise(candidates, _unnamed(mapping, dps))
-            why = (*why, *reasons)
-            if layout is None:
-                layout, matched_by = shaped, "shape" if shaped is not None else "none"
-            elif shaped is not None:
-                layout = _completed(layout, shaped)
+        layout, matched_by, why = _unknown(mapping, dps)
     if layout is None:
         return Profile(name, "none", why, problems=problems)
     layout = wishes.apply(layout, wish)
     return _profile(layout, matched_by, why, problems, mapping, dps)
+
+
+def _unknown(mapping: object, dps: Mapping[int, object]) -> Tuple[Optional[Layout], str, Tuple[str, ...]]:
+    """Return (layout, matched_by, why) of a device whose product id says nothing: by codes, then by shape."""
+    why: Tuple[str, ...] = ()
+    layout = codes.layout(mapping, dps)
+    if layout is not None:
+        why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
+        if layout.of("voltage", "current", "power", "phase"):
+            return layout, "codes", why
+    candidates = tuple(one for one in load().layouts.values() if one.shape)
+    shaped, reasons = shape.recognise(candidates, _unnamed(mapping, dps))
+    why = (*why, *reasons)
+    if layout is None:
+        return shaped, "none" if shaped is None else "shape", why
+    return layout if shaped is None else _completed(layout, shaped), "codes", why
+
+
+def _speaks(layout: Layout, dps: Mapping[int, object]) -> bool:
+    """Say whether one of the DPs with V, I and P of a layout is present: a sleeping device sends none of any layout."""
+    return any(one.dp in dps for one in layout.of("voltage", "current", "power", "phase"))
+
+
+def _measures(layout: Layout, dps: Mapping[int, object]) -> bool:
+    """Say whether the DPs give this layout V, I and P."""
+    reading = read(layout, dps)
+    return bool(reading.voltage_v and reading.current_a and reading.power_w)
+
+
+def _with_relay(layout: Layout, dps: Mapping[int, object]) -> Layout:
+    """Return the layout with the relay on DP 16 that products of one id have or lack; a bool there is no reading."""
+    if layout.switch_dps or any(one.dp == BREAKER_DP for one in layout.fields):
+        return layout
+    if not isinstance(dps.get(BREAKER_DP), bool):
+        return layout
+    return replace(layout, fields=(*layout.fields, Field(BREAKER_DP, "switch")))
 
 
 def _described(layout: Layout, dps: Mapping[int, object]) -> List[str]:

@@ -98,6 +98,40 @@ def is_empty(value: object) -> bool:
     return isinstance(value, str) and (not value or any(data and not any(data) for data in byte_forms(value)))
 
 
+# where V, I and P stand in the records that carry more: a dead phase may still say PF 1.000 or 50 Hz
+_MEASURED_BYTES: Dict[int, Tuple[Slice, ...]] = {
+    10: (Slice(10, 0, 8),),
+    15: (Slice(15, 1, 4), Slice(15, 10, 15)),
+    17: (Slice(17, 2, 10),),
+    18: (Slice(18, 2, 10),),
+}
+
+
+def is_dead(value: object) -> bool:
+    """Say whether a phase record is there and measured nothing: empty, or V, I and P all 0 whatever else it says."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        value = _parsed(value)
+    if isinstance(value, Mapping):
+        return all(number(amount) == 0 for amount in value.values())
+    if is_empty(value):
+        return True
+    for data in byte_forms(value):
+        parts = _MEASURED_BYTES.get(len(data), ())
+        if parts and not any(any(data[part.start : part.end]) for part in parts):
+            return True
+    return False
+
+
+def _parsed(text: str) -> object:
+    """Return what a JSON text holds, None where it holds nothing readable."""
+    if len(text) > MAX_TEXT:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def sliced(value: object, part: Slice) -> Optional[int]:
     """Return the integer in a slice of a raw value of exactly part.size bytes; None where there is none."""
     for data in byte_forms(value):
@@ -268,11 +302,8 @@ def phase(
     """
     if isinstance(value, Mapping):
         return _from_dict(value)
-    if isinstance(value, str) and value.lstrip()[:1] == "{" and len(value) <= MAX_TEXT:
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        parsed = _parsed(value)
         return _from_dict(parsed) if isinstance(parsed, dict) else None
     found = [one for one in (_record(data, lengths, power_lsb_w) for data in byte_forms(value)) if one is not None]
     return found[0] if len(found) == 1 else None

@@ -15,20 +15,34 @@ from .layout import MEASURES, Field, Layout
 from .raw import possible
 from .reading import TOTAL, Reading
 
-# below this P / (V I) two quantities have been mixed up; seen as the lowest real one: 0.08
-LEAST_FACTOR = 0.05
+# below this P / (V I) two quantities have been mixed up; seen as the lowest real one: 0.08 in integers, 0.04 in records
+LEAST_FACTOR, LEAST_RECORD_FACTOR = 0.05, 0.03
+# plugs with worn calibration say up to 1.092: their P is for physics.py to leave out, V and I are right
+MOST_FACTOR = 1.10
 SMALL_VA = 5.0
 # mains of an idle circuit, where no load proves the voltage: 100 to 127 V and 200 to 257 V countries
 IDLE_VOLTAGES_V = ((95.0, 135.0), (195.0, 265.0))
+# mains under a load, where three integers could be anything: no country has what lies between or outside
+MAINS_V = ((85.0, 140.0), (185.0, 280.0))
+# calibration coefficients say 1000 when nobody calibrated: the integer proves no 100.0 V
+NEUTRAL_COEFFICIENT = 1000
 LOADED_SCORE, IDLE_SCORE = 6, 3
 # roles besides V, I and P that speak for a layout by their presence
 COUNTED = ("switch", "energy", "returned", "increment", "countdown")
 # on sockets with several gangs, gang n is switched by DP n and timed by DP 8 + n
 COUNTDOWN_OFFSET, LAST_GANG = 8, 6
+GANG_DPS = range(1, LAST_GANG + 1)
 # from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
 STRONG_CIRCUITS = 2
 MARGIN = 2
 LONG_RECORDS = (17, 18)
+# where phase records, and the relay beside them, stand in every family that has them
+PHASE_DPS, BREAKER_DP = (6, 7, 8), 16
+# there breakers have numbers and raw values, and alarm sets; chargers have words and switches
+FIRST_DPS, ALARM_DPS = range(2, 11), (17, 18)
+# type of the states that a layout names; a DP of another type belongs to another kind of device
+STATE_TYPES = {"child_lock": bool, "power_on": str, "alarm_set": str, "faults": int}
+NUMBERS = frozenset((*MEASURES, "countdown")) - {"voltage", "current", "power"}
 
 
 @dataclass(frozen=True)
@@ -42,19 +56,24 @@ class Fit:
     against: str = ""
 
 
-def _circuit(voltage: float, current: float, power: float) -> Tuple[int, str]:
+def _within(voltage: float, windows: Tuple[Tuple[float, float], ...]) -> bool:
+    return any(low <= voltage <= high for low, high in windows)
+
+
+def _circuit(voltage: float, current: float, power: float, is_record: bool) -> Tuple[int, str]:
     """Return (points, what speaks against it) of V, I and P taken together."""
-    if not raw.VOLTAGE_MIN_V <= voltage <= raw.VOLTAGE_MAX_V:
+    if not _within(voltage, ((raw.VOLTAGE_MIN_V, raw.VOLTAGE_MAX_V),) if is_record else MAINS_V):
         return 0, f"{voltage:g} V is no mains voltage"
-    if not possible(voltage, current, power):
-        return 0, f"{power:g} W does not fit {voltage:g} V x {current:g} A"
     apparent_va = voltage * abs(current)
+    if not possible(voltage, current, power) and abs(power) > MOST_FACTOR * apparent_va:
+        return 0, f"{power:g} W does not fit {voltage:g} V x {current:g} A"
     if not current or not power:
         if power or apparent_va > 10 * SMALL_VA:
             return 0, f"{power:g} W beside {current:g} A"
-        idle = any(low <= voltage <= high for low, high in IDLE_VOLTAGES_V)
+        idle = _within(voltage, IDLE_VOLTAGES_V)
         return (IDLE_SCORE, "") if idle else (0, f"{voltage:g} V without a load is no known mains")
-    if apparent_va > SMALL_VA and abs(power) < LEAST_FACTOR * apparent_va:
+    least = LEAST_RECORD_FACTOR if is_record else LEAST_FACTOR
+    if apparent_va > SMALL_VA and abs(power) < least * apparent_va:
         return 0, f"{power:g} W is too little for {voltage:g} V x {current:g} A"
     return LOADED_SCORE, ""
 
@@ -68,7 +87,7 @@ def _amounts(layout: Layout, dps: Mapping[int, object]) -> Tuple[Dict[str, Dict[
         if value is None:
             continue
         if one.role == "phase":
-            if raw.is_empty(value):
+            if raw.is_dead(value):
                 continue
             record = raw.phase(value, one.records or raw.ALL_RECORDS)
             if record is None:
@@ -84,6 +103,8 @@ def _amounts(layout: Layout, dps: Mapping[int, object]) -> Tuple[Dict[str, Dict[
         if one.part is not None and all(len(data) != one.part.size for data in raw.byte_forms(value)):
             return {}, frozenset(), f"DP {one.dp} holds no {one.part.size} bytes"
         amount = scalar(one, value)
+        if one.role == "voltage" and one.part is None and value == NEUTRAL_COEFFICIENT:
+            return {}, frozenset(), f"DP {one.dp} may be a calibration coefficient"
         if amount is not None and not (one.role == "voltage" and amount == 0):
             used.add(one.dp)
             circuits.setdefault(one.channel, {}).setdefault(one.role, amount)
@@ -96,18 +117,73 @@ def _states(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, FrozenSet[i
     used = set()
     for one in layout.fields:
         value = dps.get(one.dp)
-        if value is None:
+        if value is None or value == "":
             continue
         if one.role == "switch" and not isinstance(value, bool):
             return 0, frozenset(), f"DP {one.dp} should be a switch"
-        if one.role in ("energy", "returned", "increment", "countdown") and raw.number(value) is None:
+        if one.role in NUMBERS and one.part is None and raw.number(value) is None:
             return 0, frozenset(), f"DP {one.dp} should be a number"
-        wanted = {"child_lock": bool, "power_on": str, "alarm_set": str, "faults": int}.get(one.role)
-        if one.role not in COUNTED and not (wanted and isinstance(value, wanted)):
+        wanted = STATE_TYPES.get(one.role)
+        if wanted and not isinstance(value, wanted):
+            return 0, frozenset(), f"DP {one.dp} should be {one.role}"
+        if one.by_id or not (one.role in COUNTED or wanted):
             continue
         points += 1
         used.add(one.dp)
     return points, frozenset(used), ""
+
+
+def _gangs(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, ...]:
+    """Return the relays after DP 1 that the layout does not name: bools without a gap, all timed if the first is."""
+    named = {one.dp for one in layout.fields}
+    if 1 not in layout.switch_dps or not isinstance(dps.get(1), bool):
+        return ()
+    timed = layout.of("countdown") and layout.of("countdown")[0].dp == 1 + COUNTDOWN_OFFSET
+    gangs: List[int] = []
+    for dp in range(2, LAST_GANG + 1):
+        has_timer = raw.number(dps.get(dp + COUNTDOWN_OFFSET)) is not None
+        if dp in named and dp not in layout.switch_dps:
+            break
+        if not isinstance(dps.get(dp), bool) or (timed and 1 + COUNTDOWN_OFFSET in dps and not has_timer):
+            break
+        if dp not in named:
+            gangs.append(dp)
+    return tuple(gangs)
+
+
+def _stranger(layout: Layout, dps: Mapping[int, object], explained: FrozenSet[int], is_strong: bool) -> str:
+    """Say what in DPs that the layout does not name shows that this is another kind of device, "" where nothing.
+
+    is_strong: so many circuits are proven that bools and texts beside them are settings.
+    """
+    named = {one.dp for one in layout.fields}
+    phases = {one.dp for one in layout.of("phase")}
+    if phases:
+        for dp in PHASE_DPS:
+            if dp not in named and raw.phase(dps.get(dp)) is not None:
+                return f"DP {dp} holds another phase"
+        if BREAKER_DP not in named and isinstance(dps.get(BREAKER_DP), bool):
+            return f"DP {BREAKER_DP} is a relay"
+        for dp in (*FIRST_DPS, *ALARM_DPS):
+            value = dps.get(dp)
+            is_word = isinstance(value, str) and value and not raw.byte_forms(value)
+            if dp not in named and value is not None and (is_word or (dp in ALARM_DPS and not isinstance(value, str))):
+                return f"DP {dp} belongs to another kind of device"
+        if min(phases) not in dps and any(dp in explained for dp in phases):
+            return f"DP {min(phases)}, the first phase, is missing"
+        return ""
+    if any(one.part is not None for one in layout.fields):
+        return ""
+    if layout.switch_dps and not is_strong and not any(dp in dps for dp in layout.switch_dps):
+        return "its relay is missing"
+    gangs = _gangs(layout, dps)
+    others = [dp for dp, value in dps.items() if dp not in named and dp not in gangs]
+    others = [dp for dp in others if raw.number(dps[dp]) or (not is_strong and (dps[dp] is False or dps[dp]))]
+    if len(others) > len(explained) + len(gangs):
+        return f"{len(others)} DPs are left unexplained"
+    if {1, 1 + COUNTDOWN_OFFSET} <= named and any(isinstance(dps.get(dp), str) and dp not in named for dp in GANG_DPS):
+        return "a text stands where sockets have their gangs"
+    return ""
 
 
 def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
@@ -120,11 +196,13 @@ def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
         return Fit(layout, 0, 0, frozenset(), against)
     score = proven = 0
     shared = circuits.get(TOTAL, {}).get("voltage")
+    recorded = {one.channel for one in layout.of("phase") if one.dp in used}
     for channel, amounts in circuits.items():
         if shared is not None:
             amounts.setdefault("voltage", shared)
         if channel != TOTAL and {"voltage", "current", "power"} <= set(amounts):
-            gained, against = _circuit(amounts["voltage"], amounts["current"], amounts["power"])
+            is_record = channel in recorded
+            gained, against = _circuit(amounts["voltage"], amounts["current"], amounts["power"], is_record)
             if against:
                 return Fit(layout, 0, 0, frozenset(), against)
             score += gained
@@ -136,15 +214,17 @@ def fit(layout: Layout, dps: Mapping[int, object]) -> Fit:
         return Fit(layout, 0, 0, frozenset(), "one DP alone proves nothing")
     if score <= IDLE_SCORE and not state_dps:
         return Fit(layout, 0, 0, frozenset(), "an idle circuit without a switch or a counter proves nothing")
-    if not any(one.dp in used for one in layout.of("phase")):
+    if not recorded:
         if len(circuits) - (TOTAL in circuits) > proven:
             return Fit(layout, 0, 0, frozenset(), "a circuit without one of V, I and P")
         if not state_dps and proven < STRONG_CIRCUITS:
             return Fit(layout, 0, 0, frozenset(), "no switch and no counter beside the readings")
-        named = {one.dp for one in layout.fields}
-        unknown = [dp for dp, value in dps.items() if dp not in named and raw.number(value)]
-        if len(unknown) > len(explained):
-            return Fit(layout, 0, 0, frozenset(), f"{len(unknown)} numbers are left unexplained")
+        measured = {one.channel for one in layout.of("current", "power")} - {TOTAL}
+        if len(measured) >= STRONG_CIRCUITS > proven:
+            return Fit(layout, 0, 0, frozenset(), f"one circuit alone of {len(measured)} may be a coincidence")
+    against = _stranger(layout, dps, explained, proven >= STRONG_CIRCUITS)
+    if against:
+        return Fit(layout, 0, 0, frozenset(), against)
     readings = layout.of("voltage", "current", "power", "phase")
     missing = sum(one.dp not in used for one in readings if not one.fallback)
     return Fit(layout, score + points + len(used) - missing, proven, explained)
@@ -199,12 +279,7 @@ def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
             continue
         guessed = one.role == "power_factor" or (one.role == "power" and one.channel == TOTAL)
         kept.append(replace(one, doubtful=True) if guessed else one)
-    known = {one.dp for one in best.layout.fields}
-    if {1, 1 + COUNTDOWN_OFFSET} <= known:
-        for dp in range(2, LAST_GANG + 1):
-            timed = raw.number(dps.get(dp + COUNTDOWN_OFFSET)) is not None
-            if dp not in known and isinstance(dps.get(dp), bool) and timed:
-                kept.append(Field(dp, "switch"))
+    kept += [Field(dp, "switch") for dp in _gangs(best.layout, dps)]
     return replace(best.layout, fields=tuple(kept))
 
 

@@ -30,7 +30,7 @@ def _real_products(fixtures: Path) -> FrozenSet[str]:
     for path in sorted(fixtures.glob("*.json")):
         fixture = json.loads(path.read_text(encoding="utf-8"))
         if fixture["real"]:
-            found.add(fixture["dump"]["product_id"])
+            found.add(fixture["dump"].get("product_id", ""))
     return frozenset(found)
 
 

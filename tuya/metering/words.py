@@ -35,14 +35,15 @@ REVERSED = _set(
 FILLERS = _set(
     "cur current phase channel ch line value val real realtime now instant instantaneous active meter device act "
     "rms electric electrical w v ma kwh use used forward forword fwd positive pos import imported consumed "
-    "consumption ac f clamp ct data dp electricity ele energy power voltage acc accumulated cumulative actual"
+    "consumption ac f clamp ct data dp phs act circuit electricity ele energy power voltage acc "
+    "accumulated cumulative actual"
 )
 VOLTAGE = _set("voltage volt vol v u ua ub uc")
 CURRENT = _set("current curr ampere amp i ia ib ic")
-POWER = _set("power poewr watt watts pa pb pc")
+POWER = _set("power poewr watt watts p pa pb pc")
 ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
 FACTOR = _set("power poewr factor pf powerfactor cos cosphi phi")
-FREQUENCY = _set("frequency freq hz supply")
+FREQUENCY = _set("frequency freq hz supply grid")
 TEMPERATURE = _set("temperature temp")
 LEAKAGE = _set("leakage residual leak current cur real actual value")
 TOTALS = _set("total sum all whole")
@@ -167,7 +168,7 @@ def _role(words: List[str]) -> Optional[str]:
     own: AbstractSet[str]
     if have & {"pf", "powerfactor", "cos", "cosphi"} or {"factor", "power"} <= have:
         role, own = "power_factor", FACTOR
-    elif have & (FREQUENCY - {"supply"}):
+    elif have & (FREQUENCY - {"supply", "grid"}):
         role, own = "frequency", FREQUENCY
     elif have & TEMPERATURE:
         role, own = "temperature", TEMPERATURE
@@ -179,7 +180,8 @@ def _role(words: List[str]) -> Optional[str]:
         role, own = "increment", ENERGY | {"add"}
     elif have & ENERGY and not have & CURRENT:
         role, own = "returned" if have & REVERSED else "energy", ENERGY | REVERSED
-    elif have & CURRENT:
+    elif have & CURRENT or have == {"cur"}:
+        # beside another quantity "cur" says "at present"
         role, own = "current", CURRENT
     else:
         return None
