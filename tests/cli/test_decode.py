@@ -81,3 +81,10 @@ def test_a_pipe_gets_json_also_without_the_option(tmp_path: Path, capsys: pytest
     path.write_text('{"product_id": "jdj6ccklup7btq3a", "dps": {"1": true, "18": 302, "19": 412, "20": 2412}}')
     assert main(["decode", str(path)]) == 0
     assert json.loads(capsys.readouterr().out)["power_w"] == {"1": 41.2}
+
+
+@pytest.mark.parametrize(("text", "code"), [('{"x": ' + "[" * 100000 + "]" * 100000 + "}", 0), ("[" * 100000, 2)])
+def test_depths_that_no_parser_reads(tmp_path: Path, text: str, code: int) -> None:
+    path = tmp_path / "deep.json"
+    path.write_text(text)
+    assert main(["decode", str(path), "--json"]) == code

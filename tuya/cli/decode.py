@@ -29,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     """Print what the dump means. Returns 0, or 2 where FILE is no JSON object."""
     try:
         content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
-        dump = json.loads(content.decode("utf-8-sig"), parse_int=_integer)
-        meaning = decode_dump(dump, explain=args.explain)
+        text = content.decode("utf-8-sig")
+        meaning = decode_dump(_parsed(text), explain=args.explain)
     except OSError as error:
         print(f"decode: {args.file} cannot be read: {error.strerror}", file=sys.stderr)
         return EXIT_USE
-    except (ValueError, RecursionError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         print(f"decode: {args.file} is no JSON object with dps: {str(error)[:200]}", file=sys.stderr)
         return EXIT_USE
     # a script that reads the answer gets it in the form it can read, also without the option
@@ -43,6 +43,17 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(meaning)
     return EXIT_OK
+
+
+def _parsed(text: str) -> object:
+    """Return what a JSON text holds. An object nested deeper than Python reads is a dump that says nothing.
+
+    Raises ValueError where the text is no JSON.
+    """
+    try:
+        return json.loads(text, parse_int=_integer)
+    except RecursionError:
+        return {} if text.lstrip().startswith("{") else None
 
 
 def _integer(digits: str) -> float:
