@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -26,6 +27,10 @@ def make(www: Path, hardware_id: int = 2) -> Board:
     return Board(www, hardware_id, www.parent / "shm")
 
 
+def state_name(hardware_id: int, process_id: int = os.getpid()) -> str:
+    return f"state-{process_id}-{hardware_id}.json"
+
+
 def names(www: Path) -> list[str]:
     return sorted(str(p.relative_to(www / "templates")) for p in (www / "templates").rglob("*") if not p.is_dir())
 
@@ -38,11 +43,13 @@ def test_install_publish_remove_leaves_nothing(www: Path) -> None:
         f"{PAGE_NAME}.html",
         f"{PAGE_NAME}/board.css",
         f"{PAGE_NAME}/board.js",
-        f"{PAGE_NAME}/state-2.json",
-        f"{PAGE_NAME}/version.json",
+        f"{PAGE_NAME}/index.json",
+        f"{PAGE_NAME}/{state_name(2)}",
     ]
-    state = json.loads((www / "templates" / PAGE_NAME / "state-2.json").read_text())
+    assert json.loads((www / "templates" / PAGE_NAME / "index.json").read_text())["states"] == [state_name(2)]
+    state = json.loads((www / "templates" / PAGE_NAME / state_name(2)).read_text())
     assert state == {
+        "hardware": 2,
         "time": 1003.5,
         "interval_s": 2.0,
         "breakers": {short_hash("bf0123456789abcdefghij"): {"answered": 1000.0, "read_only": False}},
@@ -61,7 +68,8 @@ def test_the_page_goes_with_the_last_instance(www: Path) -> None:
         board.publish({}, 0.0, 2.0)
     first.remove()
     assert f"{PAGE_NAME}.html" in names(www)
-    assert f"{PAGE_NAME}/state-7.json" in names(www)
+    assert f"{PAGE_NAME}/{state_name(7)}" in names(www)
+    assert json.loads((www / "templates" / PAGE_NAME / "index.json").read_text())["states"] == [state_name(7)]
     second.remove()
     assert names(www) == []
 
@@ -98,20 +106,25 @@ def test_what_a_crash_left_is_cleared_and_the_living_stay(www: Path) -> None:
     folder.mkdir()
     dead = www.parent / "shm" / f"tuya-board-{NO_PROCESS}-9.json"
     dead.write_text("{}")
-    (folder / "state-9.json").symlink_to(dead)
-    living = www.parent / "shm" / "tuya-board-1-8.json"
+    (folder / state_name(9, NO_PROCESS)).symlink_to(dead)
+    (folder / state_name(5, NO_PROCESS)).write_text("{}")
+    living = www.parent / "shm" / "tuya-board-1-2.json"
     living.write_text("{}")
-    (folder / "state-8.json").symlink_to(living)
-    make(www).install()
-    assert f"{PAGE_NAME}/state-9.json" not in names(www)
+    (folder / state_name(2, 1)).symlink_to(living)
+    board = make(www)
+    board.install()
+    board.publish({}, 0.0, 2.0)
     assert not dead.exists()
-    assert f"{PAGE_NAME}/state-8.json" in names(www)
+    states = [name for name in names(www) if "state-" in name]
+    assert states == sorted([f"{PAGE_NAME}/{state_name(2, 1)}", f"{PAGE_NAME}/{state_name(2)}"])
+    board.remove()
+    assert f"{PAGE_NAME}.html" in names(www)  # the other process still shows it
 
 
 def test_without_memory_the_disk_is_written_once_a_minute(www: Path) -> None:
     board = Board(www, 2, None)
     board.install()
-    link = www / "templates" / PAGE_NAME / "state-2.json"
+    link = www / "templates" / PAGE_NAME / state_name(2)
     seen = []
     for second in range(0, 181, 2):
         board.publish({}, 1000.0 + second, 2.0)
@@ -125,7 +138,7 @@ def test_the_clock_set_back_does_not_silence_the_page(www: Path) -> None:
     board.install()
     board.publish({}, 5000.0, 2.0)
     board.publish({}, 10.0, 2.0)
-    assert json.loads((www / "templates" / PAGE_NAME / "state-2.json").read_text())["time"] == 10.0
+    assert json.loads((www / "templates" / PAGE_NAME / state_name(2)).read_text())["time"] == 10.0
 
 
 def test_state_files_are_for_domoticz_only(www: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -226,6 +227,19 @@ def test_forty_breakers_fit_a_phone_without_scrolling_sideways(browser: Any, www
 def test_a_stopped_plugin_is_told(browser: Any, www: Path) -> None:
     with WebServer(www, list, lambda _idx, _word: None) as server:
         House(www, 1).board.publish({}, time.time(), 2.0)
-        (www / "templates" / "Distribution_board" / "version.json").unlink()
+        (www / "templates" / "Distribution_board" / "index.json").unlink()
         browser.get(f"{server.address}/templates/Distribution_board.html")
         wait_for(lambda: "is not running" in "".join(texts(browser, "#tuya-board")), "the words")
+
+
+def test_another_domoticz_with_the_same_web_folder_and_numbers_is_kept_apart(browser: Any, www: Path) -> None:
+    house = House(www, 1)
+    other = www / "templates" / "Distribution_board" / "state-1-2.json"
+    now = time.time()
+    strange = {"00000000": {"answered": now, "read_only": True}}
+    other.write_text(json.dumps({"hardware": 2, "time": now + 60, "interval_s": 2, "breakers": strange}))
+    house.board.install()
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        open_page(browser, server, 1)
+        assert texts(browser, ".tb-age")[0].startswith("answered ")
+        assert texts(browser, "button.tb-switch") == ["On"]

@@ -4,7 +4,8 @@ Domoticz lists each *.html file of <www>/templates in its Custom menu and serves
 page reads Domoticz's JSON API; what that cannot tell (when a breaker last answered) comes from one small state file
 an instance, kept in memory (/dev/shm) where there is such a place, so that no SD card wears out.
 
-Several hardware instances share the page: each has its own state file; the last one that stops takes the page along.
+Several hardware instances share the page, also of two Domoticz processes with one web folder: each has its own state
+file, named by process and hardware and listed in index.json; the last one that stops takes the page along.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ PAGE_NAME = "Distribution_board"
 MARK = 'id="tuya-board"'  # stands in our page and in nobody else's
 SOURCE_FOLDER = Path(__file__).resolve().parent
 PARTS = ("board.css", "board.js")
+INDEX = "index.json"
+STATE_FILES = "state-*.json"
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - owned by the kernel; the files there are 0600 and named by process
 DISK_INTERVAL_S = 60.0
 FNV_OFFSET = 0x811C9DC5
@@ -77,7 +80,7 @@ class Board:
         self._folder = self._templates / PAGE_NAME
         self._page = self._templates / f"{PAGE_NAME}.html"
         self._hardware_id = hardware_id
-        self._link = self._folder / f"state-{hardware_id}.json"
+        self._link = self._folder / f"state-{os.getpid()}-{hardware_id}.json"
         self._memory_file: Optional[Path] = None
         if memory_folder is not None and memory_folder.is_dir() and os.access(memory_folder, os.W_OK):
             self._memory_file = memory_folder / f"tuya-board-{os.getpid()}-{hardware_id}.json"
@@ -95,8 +98,7 @@ class Board:
             self._forget_the_dead()
             for name in PARTS:
                 _write_if_changed(self._folder / name, (SOURCE_FOLDER / name).read_bytes())
-            version = json.dumps({"version": _version()}).encode()
-            _write_if_changed(self._folder / "version.json", version)
+            self._write_index()
             _write_if_changed(self._page, (SOURCE_FOLDER / "page.html").read_bytes())
         except OSError as error:
             raise BoardError(
@@ -123,7 +125,14 @@ class Board:
             }
             for device_id, state in states.items()
         }
-        content = json.dumps({"time": round(now_s, 1), "interval_s": interval_s, "breakers": breakers}).encode()
+        content = json.dumps(
+            {
+                "hardware": self._hardware_id,
+                "time": round(now_s, 1),
+                "interval_s": interval_s,
+                "breakers": breakers,
+            }
+        ).encode()
         with contextlib.suppress(OSError):
             target = self._memory_file or self._link
             _replace(target, content)
@@ -131,6 +140,8 @@ class Board:
                 with contextlib.suppress(FileNotFoundError):
                     self._link.unlink()
                 self._link.symlink_to(self._memory_file)
+            if self._written_at is None:
+                self._write_index()
             self._written_at = now_s
 
     def remove(self) -> None:
@@ -143,22 +154,27 @@ class Board:
             if self._memory_file is not None:
                 _unlink(self._memory_file)
             self._forget_the_dead()
-            if not list(self._folder.glob("state-*.json")):
-                _unlink(self._page)
-                for name in (*PARTS, "version.json"):
-                    _unlink(self._folder / name)
-                self._folder.rmdir()
+            if list(self._folder.glob(STATE_FILES)):
+                self._write_index()
+                return
+            _unlink(self._page)
+            for name in (*PARTS, INDEX):
+                _unlink(self._folder / name)
+            self._folder.rmdir()
+
+    def _write_index(self) -> None:
+        """Tell the page the version of its parts and where the instances put their states."""
+        states = sorted(path.name for path in self._folder.glob(STATE_FILES))
+        _write_if_changed(self._folder / INDEX, json.dumps({"version": _version(), "states": states}).encode())
 
     def _forget_the_dead(self) -> None:
-        """Drop links of processes that ended without taking them along: their file in memory names the process."""
-        for link in self._folder.glob("state-*.json"):
-            if not link.is_symlink():
-                continue
-            target = link.readlink()
-            words = target.stem.split("-")
-            if len(words) == 4 and words[2].isdigit() and not _runs(int(words[2])):
-                _unlink(target)
-                _unlink(link)
+        """Drop state files of processes that ended without taking them along: state-<process>-<hardware>.json."""
+        for path in self._folder.glob(STATE_FILES):
+            words = path.stem.split("-")
+            if len(words) == 3 and words[1].isdigit() and not _runs(int(words[1])):
+                if path.is_symlink():
+                    _unlink(path.readlink())
+                _unlink(path)
 
 
 def _runs(process_id: int) -> bool:

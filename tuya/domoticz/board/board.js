@@ -69,7 +69,7 @@ window.TuyaBoard = (function () {
     this.units = {};       // idx -> the newest JSON of a device
     this.cards = {};       // breaker key -> its elements
     this.curves = {};      // idx of a kWh device -> {fetched, points: [[ms, W]]}
-    this.states = {};      // hardware id -> the plugin's state file, or null where there is none
+    this.states = {};      // file name -> what an instance of the plugin says of its breakers
     this.asked = {};       // idx -> {until, want}
     this.rights = VIEWER;
     this.lastFull = 0;
@@ -128,30 +128,44 @@ window.TuyaBoard = (function () {
     });
   };
 
+  /* Which state files there are is looked up with each full poll; what they say, each time. */
   Board.prototype.pollStates = function () {
-    var board = this, ids = {};
-    Object.values(this.units).forEach(function (unit) { ids[unit.HardwareID] = true; });
-    return Promise.all(Object.keys(ids).map(function (id) {
-      if (board.states[id] === null && !board.fullRound()) { return null; }
-      return fetch(board.folder + "state-" + encodeURIComponent(id) + ".json?t=" + Date.now(), { cache: "no-store" })
+    var board = this;
+    function get(name) {
+      return fetch(board.folder + name + "?t=" + Date.now(), { cache: "no-store" })
         .then(function (answer) { return answer.ok ? answer.json() : null; })
-        .catch(function () { return null; })
-        .then(function (state) {
-          var before = board.states[id];
-          if (state === null && before) { state = before; }  // it was ours: now it is away
-          if (state && (!before || before.time !== state.time)) { state.seen = Date.now(); }
-          board.states[id] = state;
+        .catch(function () { return null; });
+    }
+    var listed = this.lastFull === this.lastIndex ? Promise.resolve(null) : get("index.json");
+    this.lastIndex = this.lastFull;
+    return listed.then(function (index) {
+      var names = Object.keys(board.states).concat(index ? index.states : []);
+      return Promise.all(names.filter(function (name, at) { return names.indexOf(name) === at; }).map(function (name) {
+        return get(encodeURIComponent(name)).then(function (state) {
+          var before = board.states[name];
+          if (!state) { return; }  // what was said last stays: it is away, or will be
+          state.seen = before && before.time === state.time ? before.seen : Date.now();
+          board.states[name] = state;
         });
-    }));
+      }));
+    });
   };
 
-  Board.prototype.fullRound = function () { return Date.now() - this.lastFull < POLL_MS; };
+  /* The newest state that speaks of a breaker. Another Domoticz with the same web folder may use the same numbers. */
+  Board.prototype.stateOf = function (hardware, hash) {
+    return Object.values(this.states)
+      .filter(function (state) { return state.hardware === hardware && state.breakers[hash]; })
+      .sort(function (a, b) { return b.time - a.time; })[0] || null;
+  };
 
   /* Units of one breaker together, of this plugin's hardware only. */
   Board.prototype.breakers = function () {
-    var board = this, found = {};
+    var board = this, found = {}, ours = {};
     Object.values(this.units).forEach(function (unit) {
-      if (!board.states[unit.HardwareID]) { return; }
+      if (board.stateOf(unit.HardwareID, shortHash(unit.ID))) { ours[unit.HardwareID] = true; }
+    });
+    Object.values(this.units).forEach(function (unit) {
+      if (!ours[unit.HardwareID]) { return; }
       var key = unit.HardwareID + ":" + unit.ID;
       var breaker = found[key] || (found[key] = { key: key, id: unit.ID, hardware: unit.HardwareID, units: {} });
       breaker.units[unit.Unit] = unit;
@@ -218,9 +232,15 @@ window.TuyaBoard = (function () {
     if (this.failures) {
       texts.push("Domoticz does not answer (" + this.problem.message + "); the values below are the last known.");
     }
-    Object.keys(this.states).forEach(function (id) {
-      var state = board.states[id];
-      if (state && Date.now() - state.seen > PLUGIN_AWAY_S * 1000 + state.interval_s * 1000) {
+    var running = {};
+    breakers.forEach(function (breaker) {
+      var state = board.stateOf(breaker.hardware, shortHash(breaker.id));
+      if (!state) { return; }
+      var fresh = Date.now() - state.seen <= PLUGIN_AWAY_S * 1000 + state.interval_s * 1000;
+      running[breaker.hardware] = running[breaker.hardware] || fresh;
+    });
+    Object.keys(running).forEach(function (id) {
+      if (!running[id]) {
         texts.push("The plugin “" + board.hardwareName(id) + "” is not running; its values are the last known.");
       }
     });
@@ -294,15 +314,15 @@ window.TuyaBoard = (function () {
 
   /* Seconds since the breaker last answered: from the plugin's state file, which knows it to 2 seconds. */
   Board.prototype.ageText = function (breaker, away) {
-    var state = this.states[breaker.hardware], entry = state && state.breakers[shortHash(breaker.id)];
+    var hash = shortHash(breaker.id), state = this.stateOf(breaker.hardware, hash), entry = state && state.breakers[hash];
     if (!entry || entry.answered === null) { return away ? "away" : ""; }
     var seconds = state.time - entry.answered + (Date.now() - state.seen) / 1000;
     return away ? "away for " + age(seconds) : "answered " + age(seconds) + " ago";
   };
 
   Board.prototype.drawSwitches = function (breaker, parts, away) {
-    var board = this, state = this.states[breaker.hardware], entry = state.breakers[shortHash(breaker.id)];
-    var allowed = this.rights !== VIEWER && !(entry && entry.read_only);
+    var board = this, hash = shortHash(breaker.id), state = this.stateOf(breaker.hardware, hash);
+    var allowed = this.rights !== VIEWER && !(state && state.breakers[hash].read_only);
     [UNIT.SWITCH].concat(GANGS).forEach(function (number_) {
       var unit = breaker.units[number_], made = parts.switches[number_];
       if (!unit || unit.SwitchType !== "On/Off") {
