@@ -22,6 +22,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Protocol
 
+from tuya.domoticz.board import PAGE_NAME
+
 from .errors import SetupError
 from .find_domoticz import Domoticz
 
@@ -189,7 +191,9 @@ class OwnDomoticz:
             raise SetupError(f"{real_www}: Domoticz's web folder is not there; name its folder: DOMOTICZ_ROOT=...")
         pairs += [(path, www / path.name) for path in real_www.iterdir() if path.name != "templates"]
         if (real_www / "templates").is_dir():
-            pairs += [(path, www / "templates" / path.name) for path in (real_www / "templates").iterdir()]
+            # the page of a plugin that already runs there stays its own: this one makes another
+            others = [path for path in (real_www / "templates").iterdir() if not path.name.startswith(PAGE_NAME)]
+            pairs += [(path, www / "templates" / path.name) for path in others]
         for source, link in pairs:
             if not source.name.startswith("domoticz.db"):
                 link.symlink_to(source.resolve())
