@@ -40,7 +40,7 @@ STEPS = (
     ),
     Step("catalogue", ("-m", "tuya.metering.catalogue")),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
-    Step("tests", ("-m", "pytest", "-q", "-n", "4", "--dist", "loadfile", "--durations=15")),
+    Step("tests", ("-m", "pytest", "-q", "-n", "3", "--dist", "loadfile", "--durations=15")),
 )
 SHELL_SCRIPTS = ("install.sh", ".ci/run")
 
