@@ -120,9 +120,12 @@ def test_a_client_that_does_not_stop_holds_up_nothing(room: Room):
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
 
 
-def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(
+    "fault", [CodecMissing("", "cannot import tinytuya"), SyntaxError("invalid"), ValueError("null bytes")]
+)
+def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPatch, fault: Exception):
     def missing() -> None:
-        raise CodecMissing("", "cannot import tinytuya")
+        raise fault
 
     monkeypatch.setattr(codec_import, "load", missing)
     room.bridge.start()

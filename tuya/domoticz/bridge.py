@@ -57,6 +57,9 @@ class Bridge:
         except (SettingsError, installation.InstallationError, TuyaError) as error:
             self._framework.error(str(error))
             return
+        except (SyntaxError, ValueError) as error:  # a damaged file of a package
+            self._framework.error(f"The plugin's packages cannot be loaded ({error}). {installation.CURE}")
+            return
         # known before it starts: a thread that outlives a start which failed would take Domoticz down at its end
         self._service = Service(self._framework, found, self._clock, self._make_client)
         if not self._guarded(self._service.start):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from pathlib import Path
 
@@ -13,13 +14,39 @@ class InstallationError(Exception):
 
 
 def check(folder: Path) -> None:
-    """Raise InstallationError unless lib/ was made from the pins that lie beside it (an update may change them)."""
+    """Raise InstallationError unless lib/ is whole and made from the pins that lie beside it (an update changes them).
+
+    Nothing of lib/ is loaded.
+    """
     stamp, pins = folder / "lib" / "STAMP", folder / "requirements.txt"
     if not stamp.is_file():
         raise InstallationError(f"The plugin's packages are not installed yet: {folder / 'lib'} is missing. {CURE}")
     try:
         is_current = stamp.read_text(encoding="ascii").strip() == hashlib.sha256(pins.read_bytes()).hexdigest()
-    except (OSError, UnicodeDecodeError) as error:
+        damaged = _damaged(folder / "lib")
+    except (OSError, ValueError, csv.Error) as error:
         raise InstallationError(f"The plugin's packages cannot be checked ({error}). {CURE}") from None
     if not is_current:
         raise InstallationError(f"The plugin was updated and its packages were not. {CURE}")
+    if damaged:
+        raise InstallationError(f"The plugin's packages are damaged: {damaged} is not as it was installed. {CURE}")
+
+
+def _damaged(lib: Path) -> str:
+    """Return the first file of a package that is missing or has another size than its RECORD says, "" if none.
+
+    A compiled file that was cut short (full disk, copy interrupted) ends the whole process when it is loaded: SIGBUS.
+    RECORD: lines of path, hash and size in bytes (without hash and size: made after the installation).
+    """
+    for record in sorted(lib.glob("*.dist-info/RECORD")):
+        with record.open(encoding="utf-8", newline="") as lines:
+            for row in csv.reader(lines):
+                # scripts are not kept, in whatever place they are recorded
+                top = row[0].split("/")[0] if row else ""
+                if len(row) != 3 or not row[2] or top in ("..", "bin") or top.endswith(".data"):
+                    continue
+                path = lib / row[0]
+                size_bytes = int(row[2])
+                if not path.is_file() or path.stat().st_size != size_bytes:
+                    return row[0]
+    return ""
