@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, List
 
 import pytest
 
@@ -125,7 +125,7 @@ READINGS = {"18": 121, "19": 86, "20": 2168}
         ({"1": True, "3": True}, ["1"]),
     ],
 )
-def test_outlets_of_a_strip(dps: Dict[str, Any], switches: Tuple[str, ...]) -> None:
+def test_outlets_of_a_strip(dps: Dict[str, Any], switches: List[str]) -> None:
     assert list(bare({**dps, **READINGS})["switch"]) == switches
 
 
@@ -146,3 +146,47 @@ def test_settings_of_known_layouts_do_not_hide_them() -> None:
         | {"108": 36, "109": 180, "110": 250, "115": 85, "116": "2", "123": 12495439}
     )
     assert (out["profile"], out["power_w"], out["switch"]) == ("kws302-relay", {"1": 628.4}, {"16": True})
+
+
+@pytest.mark.parametrize(
+    "dps",
+    [
+        {"1": True, "13": 45, "14": 50, "18": 230, "19": 120, "20": 2300, "24": True, "25": "sleep"},  # humidifier
+        {"1": True, "18": 230, "19": 120, "20": 2300, "24": True},
+        {"1": True, "9": 0, "12": 45, "18": 230, "19": 120, "20": 2300},  # a countdown for no outlet
+        {"1": True, "2": "eco", "3": 21, "4": 22, "6": False, "7": 100, "8": 80, "9": 2200},  # heater
+        {"20": True, "21": "white", "22": 1000, "23": 500, "24": "000003e803e8", "25": "", "26": 0},  # lamp
+        {"1": True, "21": 1000, "22": 2200, "23": 2300},
+        {"1": "stop", "2": 50, "3": 50, "7": "close", "8": "cool", "10": 15},  # curtain
+        {"1": True, "2": False, "3": "standby", "4": "forward", "5": "standby", "6": 87, "7": 2290, "8": 100, "9": 50},
+        {"1": "good", "2": 450, "18": 230, "19": 50, "20": 2310, "21": 400},  # air quality
+        {"1": True, "101": 100, "102": 2300, "103": 500, "104": 1100, "105": "auto", "106": 5}
+        | {"107": 3, "108": True, "109": 7, "110": 9},  # pump
+        {"1": True, "2": "heat", "4": 28, "16": 25, "102": 230, "103": 45, "104": 50, "105": 2300, "107": 2310},
+        {"1": 95, "6": "AAAAAAAA", "9": 0, "16": True},
+        {"1": 10, "6": "AQEAPAMBAP0=", "16": True},  # an alarm set
+        {"1": True, "6": "EwAAAAAAAAAAAA==", "9": 0},  # a cycle time
+        {"1": 10, "6": "12345678", "16": True},  # a card number
+        {"1": 10, "6": "GAkYCQAAANQ=", "16": True},  # the energy of a month
+        {"1": 10, "6": "Ag8JJQAASAA=", "16": True},  # the head of a longer record: 52.7 V
+        {"1": 10, "6": "D6AANUkAFgA=", "16": True},  # 400 V
+        {"1": 5, "16": True, "101": 2530, "102": 1800, "103": 63, "104": 30, "105": 80},  # limits
+        {"1": True, "101": 1000, "102": 1000, "103": 1000, "104": 1000, "105": 1000, "106": 1000},  # coefficients
+        {"101": 2350, "102": 1000, "103": 1000, "104": 1000, "105": 2300, "106": 1000, "107": 1000},
+        {"1": True, "2": False, "3": True, "7": 60, "8": 120, "9": 2300, "10": 0, "13": 5, "14": 7},  # irrigation
+        {"1": "10", "5": "low", "7": 10, "13": True, "15": 100, "16": False, "20": 230},  # siren
+        {"101": True, "104": 230, "105": 52, "106": 2300, "107": 4, "108": -18, "109": True},  # refrigerator
+        {"1": "AQIDBAUGBwg=", "3": 5, "6": 2300, "7": 400, "8": 80, "16": True},
+        {"1": True, "2": 30, "3": False, "4": 100, "5": 225, "6": 2275, "7": 60, "12": "x"},  # garage door
+        {"1": True, "9": 0, "101": PHASE},
+        {"7": PHASE, "8": PHASE},
+        {"1": True, "9": "0", "18": "302", "19": "412", "20": "2412"},
+        {"1": True, "18": 0.302, "19": 41.2, "20": 241.2},
+        {"1": True, "2": 95, "5": 2200, "4": 100, "6": 2300, "101": "boil", "102": 3},  # kettle
+        {"1": "main", "18": 4500, "19": 10000, "20": 2299, "101": 2301, "102": 2302},  # transfer switch
+        {"1": 5200, "2": 1010, "18": 1010, "19": 5252, "20": 520, "21": 98},  # battery
+        {"1": True, "101": 2301, "102": 5010, "103": 1500, "104": 12500, "105": 85, "106": True, "107": "ok"},
+    ],
+)
+def test_what_no_meter_sends_is_not_claimed(dps: Dict[str, Any]) -> None:
+    assert bare(dps) == NOTHING

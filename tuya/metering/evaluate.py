@@ -230,7 +230,8 @@ def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
             power_w = power.amount if power else None
             kept = physics.plausible_factor(value.amount, apparent_va, power_w, value.one.doubtful)
         if kept is None:
-            note(f"{key[0]} left out: {value.amount:g} is none")
+            if value.amount:  # 0 says "nothing measured"
+                note(f"{key[0]} left out: {value.amount:g} is none")
             del found[key]
         else:
             found[key] = Value(kept, value.dps, value.one, value.certain)

@@ -58,7 +58,8 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> V
     def refuse(quantity: str, why: str) -> None:
         known.pop(quantity, None)
         refused.append(quantity)
-        notes.append(f"{quantity} left out: {why}")
+        if values[quantity]:  # 0 V says "nothing measured": no news
+            notes.append(f"{quantity} left out: {why}")
 
     def correct(quantity: str, factor: float, why: str) -> None:
         known[quantity] = values[quantity] * factor

@@ -7,7 +7,7 @@ other layout explains as much in another way. One DP alone proves nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from . import raw
 from .evaluate import read, scalar
@@ -32,6 +32,10 @@ COUNTED = ("switch", "energy", "returned", "increment", "countdown")
 # on sockets with several gangs, gang n is switched by DP n and timed by DP 8 + n
 COUNTDOWN_OFFSET, LAST_GANG = 8, 6
 GANG_DPS = range(1, LAST_GANG + 1)
+# a test bit and calibration coefficients
+COEFFICIENT_DPS = range(21, 26)
+# beside a switch and V, I and P without any counter or countdown no more than this may be left unexplained
+LONELY_STRANGERS = 1
 # from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
 STRONG_CIRCUITS = 2
 MARGIN = 2
@@ -151,6 +155,20 @@ def _gangs(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, ...]:
     return tuple(gangs)
 
 
+def _no_socket(dps: Mapping[int, object], named: AbstractSet[int]) -> str:
+    """Say what shows that DPs 1 to 25 are no socket's: outlets, their countdowns, readings and coefficients."""
+    for dp in (*GANG_DPS, *COEFFICIENT_DPS):
+        value = dps.get(dp)
+        if isinstance(value, str) and (dp not in named or dp in COEFFICIENT_DPS) and value:
+            return f"a text stands on DP {dp}, where sockets have none"
+        if isinstance(value, bool) and dp in COEFFICIENT_DPS:
+            return f"DP {dp} is no coefficient"
+    for dp in GANG_DPS:
+        if raw.number(dps.get(dp + COUNTDOWN_OFFSET)) and not isinstance(dps.get(dp), bool):
+            return f"DP {dp + COUNTDOWN_OFFSET} counts down for no outlet"
+    return ""
+
+
 def _stranger(layout: Layout, dps: Mapping[int, object], explained: FrozenSet[int], is_strong: bool) -> str:
     """Say what in DPs that the layout does not name shows that this is another kind of device, "" where nothing.
 
@@ -176,13 +194,21 @@ def _stranger(layout: Layout, dps: Mapping[int, object], explained: FrozenSet[in
         return ""
     if layout.switch_dps and not is_strong and not any(dp in dps for dp in layout.switch_dps):
         return "its relay is missing"
+    readings = {one.dp for one in layout.of("voltage", "current", "power")}
+    if sum(dps.get(dp) == NEUTRAL_COEFFICIENT for dp in readings) > 1:
+        return "its readings may be calibration coefficients"
     gangs = _gangs(layout, dps)
-    others = [dp for dp, value in dps.items() if dp not in named and dp not in gangs]
+    others = [dp for dp in dps if dp not in named and dp not in gangs]
     others = [dp for dp in others if raw.number(dps[dp]) or (not is_strong and (dps[dp] is False or dps[dp]))]
-    if len(others) > len(explained) + len(gangs):
+    known = len(explained) + len(gangs)
+    if not is_strong and not layout.switch_dps:
+        known //= 2  # nothing but numbers: the less may stand beside them
+    elif not is_strong and not any(one.dp in dps for one in layout.of("countdown", "increment", "energy")):
+        known = LONELY_STRANGERS
+    if len(others) > known:
         return f"{len(others)} DPs are left unexplained"
-    if {1, 1 + COUNTDOWN_OFFSET} <= named and any(isinstance(dps.get(dp), str) and dp not in named for dp in GANG_DPS):
-        return "a text stands where sockets have their gangs"
+    if 1 in layout.switch_dps and any(one.dp == 1 + COUNTDOWN_OFFSET for one in layout.of("countdown")):
+        return _no_socket(dps, named)
     return ""
 
 
