@@ -448,6 +448,33 @@ def test_an_unknown_device_is_said_once(tmp_path: Path):
     assert instance.units == []
 
 
+def test_a_device_idle_at_the_start_is_recognised_by_its_first_load(tmp_path: Path):
+    entry = raw(product_id="unheard-of", domoticz={"use": True})
+    (tmp_path / "devices.json").write_text(json.dumps([entry]), encoding="utf-8")
+    instance = Instance(tmp_path)
+    instance.client.connect(dps={1: True, 9: 0, 18: 0, 19: 0, 20: 0})  # no voltage yet: nothing proves anything
+    instance.beat(10)
+    assert instance.units == []
+    instance.client.report({18: 302, 19: 412, 20: 2412})  # no new data point
+    instance.beat(20)
+    assert instance.units == [1, 2, 3, 4]
+    assert instance.domoticz.shown()[3] == "241.2"
+    assert sum("recognised by its shape as socket" in text for text in instance.domoticz.texts("log")) == 1
+
+
+def test_what_is_corrected_or_left_out_is_said_once(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    for power in (9412, 9611, 8822):  # 941.2 W of 241.2 V x 0.302 A
+        instance.client.report({**SY1_DPS, 19: power}, full=True)
+        instance.beat(10)
+    said = [text for text in instance.domoticz.texts("log") if "circuit 1" in text]
+    assert said == ["Kitchen: circuit 1: power left out: 941.2 W does not fit 241.2 V x 0.302 A"]
+    instance.client.report({20: 0, 19: 0, 18: 0}, full=True)  # 0 V says "nothing measured": no news
+    instance.beat(10)
+    assert len([text for text in instance.domoticz.texts("log") if "circuit 1" in text]) == 1
+
+
 def test_threads_that_died_are_started_again(instance: Instance):
     assert instance.client.starts == 1
     instance.client.is_running = False

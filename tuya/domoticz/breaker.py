@@ -86,6 +86,7 @@ class Breaker:
         self._book: Optional[EnergyBook] = None
         self._book_layout: object = None
         self._is_unknown_said = False
+        self._said_doubts: Set[str] = set()
         self._plans: Dict[int, Union[StatePlan, MeterPlan]] = {}
         self._alarm = Alarm(self._held.get(units.ALARM))
         self._known: Optional[Reading] = None
@@ -113,6 +114,7 @@ class Breaker:
         self.profile = match(entry.raw, self.dps)
         self._known = None
         self._is_unknown_said = False
+        self._said_doubts.clear()
 
     def is_unknown_now(self) -> bool:
         """Whether it has just become clear that nothing is known about this kind of device; true only once."""
@@ -120,6 +122,19 @@ class Breaker:
             return False
         self._is_unknown_said = True
         return True
+
+    def new_doubts(self) -> List[str]:
+        """Return what metering corrected or left out in the last report and has not been said yet.
+
+        What differs in its numbers only is the same doubt.
+        """
+        found: List[str] = []
+        for sentence in self.profile.doubts(self.dps):
+            doubt = ": ".join(sentence.split(": ")[:2])
+            if doubt not in self._said_doubts:
+                self._said_doubts.add(doubt)
+                found.append(sentence)
+        return found
 
     def connected(self, at_s: float) -> None:
         """A session is up."""
@@ -144,10 +159,11 @@ class Breaker:
         self.dps.update(event.dps)
         self._has_full_answer = self._has_full_answer or event.full
         before = self.profile
-        if new_dps:
+        # a device that was idle at the start may be recognised by its first load, without any new data point
+        if new_dps or self.profile.matched_by == NO_PROFILE:
             self.profile = match(self.entry.raw, self.dps)
         if self.profile.matched_by == NO_PROFILE:
-            return self.profile is not before
+            return False
         part = self.profile.decode(self.dps, frozenset(event.dps))
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self._known is None:

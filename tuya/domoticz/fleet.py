@@ -146,6 +146,9 @@ class Fleet:
                 f"Please send the output of 'python3 -m tuya report' with its name",
                 is_error=True,
             )
+        if event.full:  # only there V, I and P are of one moment
+            for doubt in breaker.new_doubts():
+                self.journal.say(f"{name}: {doubt}")
         for notice in breaker.notices():
             self.journal.say(f"{name}: {notice}")
 
