@@ -196,5 +196,9 @@ def test_a_product_id_whose_readings_are_all_missing_gives_way_to_what_is_there(
     # nothing else fits: the product id stands, and a device that is still silent keeps its layout
     for dps in ({}, {1: True}, {1: 132, 16: True, 110: "Remote_ON"}):
         assert match({"product_id": "l1t5oophgyzpdrag"}, dps).matched_by == "product"
+    # a number stands where its relay should be
+    breaker = {1: 77547, 6: RECORD, 16: True, 19: 5}
+    assert match({"product_id": "jdj6ccklup7btq3a"}, breaker).name == "phase1"
+    assert match({"product_id": "jdj6ccklup7btq3a"}, {1: 132, 19: 5}).name == "socket"
     # one of its own readings is there
     assert match({"product_id": "l1t5oophgyzpdrag"}, {**SOCKET_DPS, 6: RECORD}).matched_by == "product"

@@ -99,7 +99,7 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
             other, other_by, reasons = _unknown(mapping, dps)
             if other is not None and _measures(other, dps):
                 layout, matched_by = other, other_by
-                why = (*why, "none of its readings is there, and others are", *reasons)
+                why = (*why, "these are not its data points, and others fit", *reasons)
     else:
         layout, matched_by, why = _unknown(mapping, dps)
     if layout is None:
@@ -125,8 +125,11 @@ def _unknown(mapping: object, dps: Mapping[int, object]) -> Tuple[Optional[Layou
 
 
 def _speaks(layout: Layout, dps: Mapping[int, object]) -> bool:
-    """Say whether one of the DPs with V, I and P of a layout is present: a sleeping device sends none of any layout."""
-    return any(one.dp in dps for one in layout.of("voltage", "current", "power", "phase"))
+    """Say whether the DPs are those of this layout: V or a phase is there, and each relay is a bool."""
+    relays = (dps.get(dp) for dp in layout.switch_dps)
+    if any(relay is not None and not isinstance(relay, bool) for relay in relays):
+        return False
+    return any(one.dp in dps for one in layout.of("voltage", "phase") or layout.of("current", "power"))
 
 
 def _measures(layout: Layout, dps: Mapping[int, object]) -> bool:
