@@ -32,7 +32,9 @@ def test_cli_pins_hold_what_tinytuyas_cloud_and_our_tables_need():
     assert "cryptography" not in names
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-cli.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-cli.txt", "requirements-dev.txt", "requirements-tuyamock.txt"]
+)
 def test_everything_is_pinned_by_release_and_hash(name):
     text = (REPOSITORY / name).read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]

@@ -16,7 +16,10 @@ from .errors import SetupError
 from .install import install, say
 
 DEV_PINS = "requirements-dev.txt"
+TUYAMOCK_PINS = "requirements-tuyamock.txt"
+TUYAMOCK_VARIABLE = "TUYAMOCK_PYTHON"  # where the tests look for a Python that has it
 VENV = ".venv"
+TUYAMOCK_VENV = ".venv/tuyamock"
 OLDEST_PYTHON = "3.9"  # that a supported Domoticz may load
 
 
@@ -55,13 +58,19 @@ def run(folder: Path, only: Optional[List[str]]) -> int:
     if unknown:
         raise SetupError(f"there is no step {unknown[0]!r}; there are {', '.join(known)}")
     install(folder, None, None, quiet=True)
-    python = _make_venv(folder)
+    python = _make_venv(folder, VENV, (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS))
+    environment = _environment()
+    if not only or "tests" in only:
+        try:
+            environment.setdefault(TUYAMOCK_VARIABLE, _make_venv(folder, TUYAMOCK_VENV, (TUYAMOCK_PINS,)))
+        except SetupError as error:
+            say(f"Without tuyamock, its tests will be skipped: {error}")
     results: Dict[str, Tuple[str, float]] = {}
     for step in STEPS:
         if not only or step.name in only:
-            results[step.name] = _run(step.name, [python, *step.words], folder)
+            results[step.name] = _run(step.name, [python, *step.words], folder, environment)
     if not only or "shell" in only:
-        results["shell"] = _check_shell(folder)
+        results["shell"] = _check_shell(folder, environment)
     say("\nSummary")
     for name, (verdict, seconds) in results.items():
         say(f"  {name:10} {verdict:50} {seconds:6.1f} s")
@@ -70,20 +79,20 @@ def run(folder: Path, only: Optional[List[str]]) -> int:
     return 1 if failed else 0
 
 
-def _run(name: str, command: List[str], folder: Path) -> Tuple[str, float]:
+def _run(name: str, command: List[str], folder: Path, environment: Dict[str, str]) -> Tuple[str, float]:
     say(f"\n== {name}: {' '.join(['python', *command[1:]])}")
     began = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own list of commands
-        command, cwd=folder, env=_environment(), stdin=subprocess.DEVNULL, check=False
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False
     )
     verdict = "passed" if done.returncode == 0 else f"FAILED (exit {done.returncode})"
     return verdict, time.monotonic() - began
 
 
-def _check_shell(folder: Path) -> Tuple[str, float]:
+def _check_shell(folder: Path, environment: Dict[str, str]) -> Tuple[str, float]:
     if shutil.which("shellcheck") is None:
         return "skipped: shellcheck is not installed here", 0.0
-    return _run("shell", ["shellcheck", *SHELL_SCRIPTS], folder)
+    return _run("shell", ["shellcheck", *SHELL_SCRIPTS], folder, environment)
 
 
 def _environment() -> Dict[str, str]:
@@ -92,17 +101,20 @@ def _environment() -> Dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
-def _make_venv(folder: Path) -> str:
-    """Make .venv with all pinned packages, or keep one that is up to date. Returns its Python; raises SetupError."""
-    venv = folder / VENV
+def _make_venv(folder: Path, name: str, pin_files: Tuple[str, ...]) -> str:
+    """Make a virtual environment with the pinned packages, or keep one that is up to date.
+
+    Returns its Python; raises SetupError.
+    """
+    venv = folder / name
     python = venv / "bin" / "python"
-    pins = [folder / name for name in (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS)]
+    pins = [folder / pin_file for pin_file in pin_files]
     content = b"".join(path.read_bytes() for path in pins) + sys.version.encode()
     stamp = hashlib.sha256(content).hexdigest()
     stamp_file = venv / "STAMP"
     if stamp_file.exists() and stamp_file.read_text(encoding="ascii") == stamp:
         return str(python)
-    say(f"Making {venv} with the pinned tools (Python {sys.version.split()[0]})")
+    say(f"Making {venv} with what {pin_files[-1]} pins (Python {sys.version.split()[0]})")
     shutil.rmtree(venv, ignore_errors=True)
     requirements = [word for path in pins for word in ("-r", str(path))]
     options = ["install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", *requirements]
