@@ -17,7 +17,7 @@ from tuya.lan.framing import MAX_FRAME_BYTES
 from tuya.lan.owner import parse_state
 from tuya.lan.wire import VERSIONS, Wire
 
-EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "120"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 PREFIXES = st.sampled_from(
     [b"\0\0\x55\xaa", b"\0\0\x66\x99", b"\0\0\xaa\x55", b"\0\0\x99\x66", b"{", b'{"dps":', b"3.3"]

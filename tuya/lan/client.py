@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from typing import Callable, Deque, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from . import codec_import
 from .device import Device, DeviceState, Polling
@@ -19,7 +19,12 @@ from .reactor import Reactor
 
 __all__ = ["Client", "Device", "DeviceState", "Polling"]
 
-Job = Callable[[Reactor, float], None]
+
+class Job(NamedTuple):
+    """Something for the network thread. answers: it ends in an event, also when the thread has ended before."""
+
+    do: Callable[[Reactor, float], None]
+    answers: bool = False
 
 
 class Client:
@@ -72,7 +77,7 @@ class Client:
             self._listener = (self._given_listener or Listener()) if self._discovery else None
             self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner)
             devices = list(self._devices.values())
-            self._jobs.append(lambda reactor, now_s: self._add_all(reactor, devices, now_s))
+            self._jobs.append(Job(lambda reactor, now_s: self._add_all(reactor, devices, now_s)))
             # not a daemon: the interpreter must wait for it rather than end under it
             self._thread = threading.Thread(target=self._run, args=(self._reactor,), name="tuya-lan", daemon=False)
             self._thread.start()
@@ -97,13 +102,14 @@ class Client:
 
     def _run(self, reactor: Reactor) -> None:
         reactor.run(lambda now_s: self._work(reactor, now_s))
-        while self._jobs:  # commands that came while it ended still get their answer
+        while self._jobs:  # it has ended: commands still get their answer, and nothing else is begun
             job = self._jobs.popleft()
-            job(reactor, self._clock())
+            if job.answers:
+                job.do(reactor, self._clock())
 
     def _work(self, reactor: Reactor, now_s: float) -> bool:
         while self._jobs and not self._stopping:
-            self._jobs.popleft()(reactor, now_s)
+            self._jobs.popleft().do(reactor, now_s)
         return not self._stopping
 
     def _do(self, job: Job) -> bool:
@@ -125,13 +131,13 @@ class Client:
         wanted = {device.device_id: device for device in devices}
         with self._lock:
             self._devices = wanted
-        self._do(lambda reactor, now_s: self._change_all(reactor, wanted, now_s))
+        self._do(Job(lambda reactor, now_s: self._change_all(reactor, wanted, now_s)))
 
     def set_polling(self, device_id: str, polling: Polling) -> None:
         """How one device is asked from now on; also for a device that comes later."""
         with self._lock:
             self._polling[device_id] = polling
-        self._do(lambda reactor, now_s: reactor.set_polling(device_id, polling, now_s))
+        self._do(Job(lambda reactor, now_s: reactor.set_polling(device_id, polling, now_s)))
 
     def command(self, device_id: str, dps: Mapping[int, DpValue]) -> None:
         """Write data points now or not at all. Ends in exactly one CommandDone.
@@ -141,13 +147,13 @@ class Client:
         the caller's thread.
         """
         wanted = dict(dps)
-        if not self._do(lambda reactor, now_s: reactor.command(device_id, wanted, now_s)):
+        if not self._do(Job(lambda reactor, now_s: reactor.command(device_id, wanted, now_s), answers=True)):
             error = NotConnected("", "the connection to the devices is stopped", "Nothing was sent")
             self._sink(CommandDone(device_id, self._clock(), wanted, error))
 
     def query(self, device_id: str) -> None:
         """Ask one device for everything as soon as the spacing of requests allows; nothing while not connected."""
-        self._do(lambda reactor, now_s: reactor.query(device_id, now_s))
+        self._do(Job(lambda reactor, now_s: reactor.query(device_id, now_s)))
 
     def snapshot(self) -> Dict[str, DeviceState]:
         """What is known of each device at this moment, by device id."""

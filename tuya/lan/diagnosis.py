@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Callable, Dict, Optional, Type
 
-from .errors import TuyaError
+from .errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
 from .timing import FIRST_VERDICT_S
 
 NEVER = float("inf")
+# how much a session that did not get up tells; what is not listed is not about a session
+_TELLS: Dict[Type[TuyaError], int] = {Mute: 0, Busy: 0, ProtocolViolation: 1, WrongVersion: 2, WrongKey: 3}
+_PROOF_TELLS = 4
 SAID_AGAIN_S = 600.0  # of two diagnoses that alternate, each is told no more often than this
 
 
@@ -20,6 +23,8 @@ class Diagnosis:
         self._open = False
         self._last: Optional[Type[TuyaError]] = None
         self._said: Dict[Type[TuyaError], float] = {}
+        self._version = ""
+        self._told = -1  # how much the standing diagnosis says
 
     def begin(self, now_s: float) -> None:
         """A start, or settings that changed: the next failure is news, and one is due soon."""
@@ -27,12 +32,27 @@ class Diagnosis:
         self._open = True
         self._last = None
         self._said.clear()
+        self._told = -1
 
     def connected(self) -> None:
         """All is well; the next failure is news."""
         self._open = False
         self._last = None
         self._said.clear()
+        self._told = -1
+
+    def outweighs(self, error: TuyaError, version: str, *, sure: bool, proof: bool) -> bool:
+        """Whether the failure of a session in `version` becomes the diagnosis.
+
+        A guess of another version that fails with less to say leaves the better diagnosis standing. sure: it is no
+        guess (chosen, announced, has worked). proof: the local key is wrong for certain.
+        """
+        tells = _PROOF_TELLS if proof else _TELLS.get(type(error), -1)
+        guess = not sure and version != self._version and tells >= 0 and self._told >= 0
+        if guess and (tells <= self._told or isinstance(error, WrongVersion)):
+            return False
+        self._version, self._told = version, tells
+        return True
 
     def failed(self, error: TuyaError, now_s: float) -> None:
         """A try failed with this diagnosis."""

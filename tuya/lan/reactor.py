@@ -17,6 +17,7 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .channel import Channel
+from .closings import Closings
 from .device import Device, DeviceState, Polling
 from .discovery import Announcement
 from .errors import NotConnected, OwnedElsewhere
@@ -25,7 +26,8 @@ from .link import Link
 from .listener import Listener
 from .owner import OwnerState
 from .ownership import Ownership
-from .timing import LATE_LOOP_S
+from .places import Places
+from .timing import LATE_LOOP_S, PAUSE_MAX_S
 
 NEVER = float("inf")
 LONGEST_SLEEP_S = 60.0
@@ -52,9 +54,12 @@ class Reactor:
         self._serial = 0
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
+        self._places = Places()
         self._ownership: Optional[Ownership] = None
+        self._closings: Optional[Closings] = None
         if owner is not None:
             self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
+            self._closings = Closings()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -172,6 +177,8 @@ class Reactor:
             self.remove(device_id, now_s)
         if self._ownership is not None:
             self._ownership.release_all()
+        if self._closings is not None:
+            self._closings.close()
         if self._listener is not None:
             self._listener.close()
         self._selector.close()
@@ -191,6 +198,7 @@ class Reactor:
             rng=self._rng,
             wall_time=time.time,
             random_bytes=os.urandom,
+            places=self._places,
         )
         self._channels[device.device_id] = channel
         if self._ownership is not None:
@@ -206,6 +214,9 @@ class Reactor:
         self._guarded(channel, channel.link.stop, now_s)
         channel.link = None
         if self._ownership is not None:
+            age_s = now_s - self._places.closed_s(device_id)
+            if self._closings is not None and age_s < PAUSE_MAX_S:
+                self._closings.remember(device_id, age_s)  # before somebody else can have the lock
             self._ownership.release(device_id)
 
     def change(self, device: Device, now_s: float) -> None:
@@ -265,6 +276,9 @@ class Reactor:
     def _freed(self, device_id: str, now_s: float) -> None:
         channel = self._channels.get(device_id)
         if channel is not None and channel.link is not None:
+            age_s = self._closings.recall(device_id) if self._closings is not None else None
+            if age_s is not None:
+                self._places.recall(device_id, now_s - age_s)
             self._guarded(channel, channel.link.start, now_s)
 
     def _denied(self, device_id: str, owner: str, now_s: float) -> None:

@@ -9,7 +9,7 @@ CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0  # silence (not one byte) that ends a handshake or the wait for the first answer
 OPENING_LIMIT_S = 10.0  # a peer that trickles bytes may keep us this long before its first answer
 ACKNOWLEDGING_LIMIT_S = 30.0  # 3.1-3.3: acknowledges, but answers no query: may still push something readable
-FIRST_VERDICT_S = 4.2  # after a start: something is said by then, also while a try is still under way
+FIRST_VERDICT_S = 4.0  # after a start: something is said by then, also while a try is still under way
 FIRST_QUERY_REPEAT_S = 1.5  # the second form of a query (device22) where the first got silence
 
 # -- holding it
@@ -37,6 +37,8 @@ PENDING_WRITES = 32
 # -- coming back
 PAUSE_MIN_S = 1.0  # between two connections to a device, always: a second one wedges real breakers
 PAUSE_MAX_S = 1.5
+MOVE_PAUSE_S = 1.1  # values are to be back 3 s after the announcement: 1 s for the probe, this, and the handshake
+BLOCKED_RECHECK_S = 1.0  # while another device has the address
 BACKOFF_FACTOR = 1.8
 BACKOFF_MAX_S = 60.0
 RESTART_INTERVAL_S = 10.0  # an announcement restarts the back-off no more often than this ...
@@ -44,6 +46,7 @@ RESTART_BURST = 3  # ... after so many at once
 WRONG_KEY_PROOFS = 2  # in a row: the second sends the device to the longest wait
 EVICTION_S = 30.0  # connections that live no longer than this, twice in a row: somebody takes them
 NOT_FOUND_S = 3.5  # without an address: how long an announcement is waited for before it is said
+SHORT_LIVES = 3  # so many in a row before the waits grow in spite of a connection that was up
 OWNER_RETRY_S = 5.0
 OWNER_ANSWER_S = 0.5
 

@@ -34,11 +34,29 @@ def no_address(label: str) -> TuyaError:
     return NotFound(label, "no address is known and no announcement was heard")
 
 
+def address_taken(label: str, address: str, holder: str) -> TuyaError:
+    """Another device of ours is connected at the only address known of this one."""
+    cure = "Correct the address in devices.json, or wait: an announcement is followed"
+    return Refused(label, f"its address {address} is that of {holder}", cure)
+
+
+def shared_address(label: str, address: str, rival: str) -> TuyaError:
+    """What answers there cannot be read with this key, and another device of ours is expected there too."""
+    cure = "Correct the addresses in devices.json; announcements are followed"
+    return Refused(label, f"another device answers at its address {address}, which is given for {rival} too", cure)
+
+
 def closed(label: str, again: bool) -> TuyaError:
     """A connection that was up was closed by the device. again: soon after it was made, for the second time."""
     if again:
         return Busy(label, "its connection is taken away again and again: another program uses it")
     return Closed(label, "closed the connection", "It is connected again by itself")
+
+
+def closed_by_refresh(label: str, given_up: bool) -> TuyaError:
+    """Closed by the device right after UPDATEDPS. given_up: it is not asked to refresh any more."""
+    what = "closes the connection when it is asked to refresh its values"
+    return Closed(label, what, "From now on it is only queried" if given_up else "It is connected again by itself")
 
 
 def closed_early(label: str, version: str) -> TuyaError:
