@@ -100,6 +100,7 @@ class FakeDomoticz:
         self.devices: Dict[str, FakeDevice] = {}
         self.accepts_new = True
         self.says_settings = True
+        self.announces = True  # what is accepted stands in the settings ("for 5 minutes" does not)
         self.lines: List[Tuple[str, str]] = []
         self.created: List[Tuple[str, int, int, str]] = []
         self.updates: List[Tuple[str, int, int, str]] = []
@@ -120,7 +121,7 @@ class FakeDomoticz:
         class Namespace(Dict[str, Any]):
             def get(self, name: str, default: Any = None) -> Any:
                 if name == "Settings" and fake.says_settings:
-                    return {"AcceptNewHardware": "1" if fake.accepts_new else "0"}
+                    return {"AcceptNewHardware": "1" if fake.accepts_new and fake.announces else "0"}
                 return {"Parameters": fake.parameters, "Devices": fake.devices}.get(name, default)
 
         return Namespace()

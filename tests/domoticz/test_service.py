@@ -11,7 +11,7 @@ import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, SY1_DPS, Clock, FakeClient, FakeDomoticz
 from tuya.domoticz.framework import Framework
-from tuya.domoticz.service import Service
+from tuya.domoticz.service import CREATE_RETRY_S, CREATE_TRIES, Service
 from tuya.domoticz.settings import read_settings
 from tuya.lan.errors import Busy, NotConfirmed, NotConnected, OwnedElsewhere, Unreachable, WrongKey
 
@@ -250,12 +250,29 @@ def test_new_devices_not_accepted(instance: Instance, says_settings: bool):
     instance.domoticz.accepts_new = False
     instance.domoticz.says_settings = says_settings
     instance.client.connect()
-    instance.beat(600)
+    instance.beat()
     ours = [text for text in instance.errors if "Accept new Hardware Devices" in text]
     assert len(ours) == 1
-    assert len(instance.errors) - len(ours) <= (0 if says_settings else 600 // 30)
+    assert len(instance.errors) == (1 if says_settings else 2)  # Domoticz's own line at the try
+    instance.beat(3600)
+    assert [text for text in instance.errors if "Accept new Hardware Devices" in text] == ours
+    assert len(instance.errors) == CREATE_TRIES + (0 if says_settings else 1)
+    if says_settings:
+        instance.domoticz.accepts_new = True
+    else:
+        instance.write(raw(), raw(OVEN, "Oven"))  # a new breaker is worth new tries
+        instance.domoticz.accepts_new = True
+    instance.beat(6)
+    assert instance.units == [1, 2, 3, 4]
+
+
+def test_new_devices_accepted_for_five_minutes(instance: Instance):
+    instance.domoticz.accepts_new = False
+    instance.client.connect()
+    instance.beat(200)
+    instance.domoticz.announces = False
     instance.domoticz.accepts_new = True
-    instance.beat(32)
+    instance.beat(CREATE_RETRY_S)
     assert instance.units == [1, 2, 3, 4]
 
 

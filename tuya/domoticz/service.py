@@ -28,7 +28,9 @@ CLIENT_STOP_S = 0.3
 LEAST_PUBLISHER_STOP_S = 0.05
 # creating a unit writes to the database; the rest of many comes with the next heartbeat
 CREATE_BUDGET_S = 0.25
-CREATE_RETRY_S = 30.0
+# "Allow new sensors for 5 minutes" is told to no plugin; each try that is refused is an error in Domoticz's log
+CREATE_RETRY_S = 120.0
+CREATE_TRIES = 15
 
 MakeClient = Callable[..., Client]
 
@@ -53,6 +55,7 @@ class Service:
         self._board: Optional[BoardPage] = None
         self._entries: List[DeviceEntry] = []
         self._create_retry_s = 0.0
+        self._create_tries = CREATE_TRIES
         self._is_refused_said = False
         self._problems_said: List[str] = []
 
@@ -78,6 +81,7 @@ class Service:
         for remark in choice.remarks:
             self._framework.status(remark)
         self._entries = list(choice.entries)
+        self._create_tries = CREATE_TRIES
         if not self._entries and not choice.problems:
             self._framework.error(f"{path}: there is no device in it that can be served")
         self._fleet.serve(self._entries, self._framework.held(), self._clock())
@@ -141,14 +145,14 @@ class Service:
         if not births:
             return
         accepts = self._framework.accepts_new_devices()
-        if accepts is False or (accepts is None and now_s < self._create_retry_s):
-            self._say_refused()
+        if accepts is False and not self._is_refused_said:
+            self._refused(now_s)
+        if not accepts and (now_s < self._create_retry_s or self._create_tries <= 0):
             return
         has_created = False
         for birth in births:
             if not self._framework.create(birth.device_id, birth.unit, birth.name, birth.state):
-                self._create_retry_s = now_s + CREATE_RETRY_S
-                self._say_refused()
+                self._refused(now_s)
                 break
             self._fleet.written(birth.device_id, birth.unit, birth.state, self._clock())
             has_created = True
@@ -156,10 +160,14 @@ class Service:
                 break
         else:
             self._is_refused_said = False
+            self._create_tries = CREATE_TRIES
         if has_created:
             self._store_memory()
 
-    def _say_refused(self) -> None:
+    def _refused(self, now_s: float) -> None:
+        """Domoticz accepts no new devices: say it once, and try again later, not for ever."""
+        self._create_retry_s = now_s + CREATE_RETRY_S
+        self._create_tries -= 1
         if not self._is_refused_said:
             self._is_refused_said = True
             self._framework.error(
