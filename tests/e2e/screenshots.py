@@ -22,7 +22,8 @@ from tuya.host import manifest
 from tuya.simulator import Fleet
 
 BREAKERS = (("Kitchen", 1840.0, True), ("Heat pump", 962.0, True), ("Workshop", 0.0, False))
-PAGES = {"utility": ("Utility", 760), "switches": ("LightSwitches", 430)}  # page, height of the window
+# page, height of the window
+PAGES = {"utility": ("Utility", 760), "switches": ("LightSwitches", 430), "board": ("Custom/Distribution_board", 530)}
 WIDTH = 1180
 LARGEST_BYTES = 200_000
 SETTLING_S = 4.0
@@ -31,7 +32,8 @@ SETTLING_S = 4.0
 def browser() -> Any:
     """Start headless Chromium."""
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", f"--window-size={WIDTH},600"):
+    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", *quiet, f"--window-size={WIDTH},600"):
         options.add_argument(argument)
     options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
     return webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
