@@ -70,6 +70,8 @@ def test_a_pushed_jump_counts_from_a_second_before_its_report():
     [
         # a second push 2 s after the first, on the same way: the first was half old, half new
         ([(2.0, 2100.0)], 2 * 2100.0),
+        # the same by far more: another change
+        ([(2.0, 9200.0)], 1100.0 + 9200.0),
         # back a part of the way: an inrush that settles
         ([(2.0, 700.0)], 0.4 * 1100.0 + 1.6 * 700.0),
         # back all the way: the end of a pulse
@@ -93,14 +95,48 @@ def test_what_comes_after_a_jump(later, energy_ws):
     assert (used(book) - before) * 3600 == pytest.approx(energy_ws + held)
 
 
-def test_a_device_that_pushes_nothing_is_dated_to_the_middle_of_a_refresh():
+def test_a_refresh_just_before_a_push_told_the_second_before():
+    book = new_book()
+    book.report(watts(1000.0), 0.0, True)
+    book.report(watts(1000.0), 20.0, False)
+    book.report(watts(0.0), 20.6, False)
+    book.report(watts(3600.0), 40.0, False)
+    book.answered(60.0)
+    assert used(book) == pytest.approx((19.6 * 1000 + 21 * 3600) / 3600)
+
+
+def never_pushing_book() -> EnergyBook:
     book = new_book()
     for number in range(13):
         book.report(watts(3600.0 if number % 2 else 0.0), number * 5.0, False)
+    return book
+
+
+def test_a_device_that_pushes_nothing_is_dated_to_the_middle_of_a_refresh():
+    book = never_pushing_book()
     start = used(book)
     book.report(watts(3600.0), 65.0, False)
     book.answered(66.0)
     assert used(book) - start == pytest.approx(2.5 + 1.0, abs=1e-6)
+
+
+def test_a_query_between_refreshes_is_dated_to_the_middle_since_the_last_of_them():
+    book = never_pushing_book()
+    start = used(book)
+    book.answered(65.0)  # refreshes that told an unchanged W by leaving it out
+    book.answered(70.0)
+    book.report(watts(3600.0), 72.0, True)
+    assert used(book) - start == pytest.approx(1.0)
+
+
+def test_an_inrush_that_one_refresh_saw_ended_with_it():
+    book = never_pushing_book()
+    start = used(book)
+    book.report(watts(300.0), 65.0, False)
+    book.report(watts(100.0), 70.0, False)
+    book.report(watts(101.0), 75.0, False)
+    book.answered(85.0)
+    assert (used(book) - start) * 3600 == pytest.approx(2.5 * 300 + 7.5 * 100 + 12.5 * 101)
 
 
 def test_a_jump_that_no_push_told_is_dated_to_the_middle():

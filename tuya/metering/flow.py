@@ -5,14 +5,18 @@ when on a new W counts:
 - a change within the dead zone of the pushes (5 %, 5 W) is a drift that came gradually: dated to the middle between the
   two reports (after UNCHANGED_S: to the middle since the last refresh, because an unchanged W is left out). Soon after
   a large change it is the rest of that one, and loads settle fast at first: dated to SETTLED;
-- a larger change is pushed as soon as the device has seen it: the old W held until EDGE_S before the report. At a
-  device that went through SLOW_JUMPS of them without ever reporting sooner than it was asked, a refresh finds them:
-  dated to the middle since the last refresh;
+- a larger change is pushed as soon as the device has seen it: the old W held until EDGE_S before the report, also where
+  a refresh between reported the old W once more (the mean of the second before);
 - a second one right after it had to wait for its turn. The first report was the mean of the second in which W changed,
-  half old and half new: if W goes on the same way, the new W counts from the first report on; if it comes back a part
-  of the way, that was an inrush that settles (SETTLED);
+  half old and half new: if W goes on the same way, the new W counts from the first report on, unless by MIXED_RATIO
+  times as much (then it is another change); if it comes back a part of the way, that was an inrush that settles
+  (SETTLED);
 - one that a full query found, at a device that pushes: its push was lost, or left out (some devices tell a W that fell
   to 0 to full queries only), at any time since the last report: dated to the middle.
+A device that went through SLOW_JUMPS large changes without ever reporting sooner than it was asked pushes nothing: each
+change is dated to the middle since it was last asked, by a refresh or by a query, whether it told an unchanged W then
+or left it out. Up and down alike, so that the errors of a load that comes and goes cancel. An inrush that only one
+report shows, and the next two agree on what it settled to, ended with that report.
 W counts only as far as the device answers: see PowerFlow. The figures behind these rules: tests/bench/energy.py.
 """
 
@@ -39,6 +43,10 @@ SLOW_JUMPS = 10
 """So many large changes without a report of its own show that a device pushes nothing by itself."""
 SETTLED = 0.8
 """Share of the time between a large change and the next report in which the load was already near the latter."""
+MIXED_RATIO = 8.0
+"""A change more than so many times the one just before, the same way, is not the rest of that one."""
+ASKED_S = 60.0
+"""So long after a report the times of the refreshes since then are known from it."""
 PULSE_RATIO = 0.9
 """A change that takes back more than this share of the one before is no settling but the end of a pulse."""
 
@@ -68,6 +76,9 @@ class PowerFlow:
         self._since_s = 0.0  # when power_w was reported
         self._until_s = 0.0  # the last answer, as far as power_w counts
         self._jump_w, self._jumped_at_s = 0.0, -math.inf  # the last large change
+        self._last_span_s = 0.0  # between the last two reports of W
+        self._asked_s = REFRESH_S  # from the last time that W was asked for to the last report
+        self._inrush_w, self._inrush_s = 0.0, 0.0  # more than settled to, for how long, if the next report agrees
         self._slow_jumps = 0.0  # large changes so far, -inf once a report came faster than we ask for it
         self._unasked_at_s = -math.inf
         self._gap_from_s: Optional[float] = None
@@ -94,8 +105,11 @@ class PowerFlow:
             self._add(self.power_w, span_s - new_s)
             sure_w = min(self.power_w, power_w, key=abs) if self.power_w * power_w > 0 else 0.0
             self._add(power_w, new_s, sure_w, span_s)
-        elif self._gap_from_s is not None:
-            gap_s = at_s - self._gap_from_s
+            self._last_span_s = span_s
+        else:
+            self._last_span_s = self._inrush_s = 0.0
+            if self._gap_from_s is not None:
+                gap_s = at_s - self._gap_from_s
         self._gap_from_s = None
         self.power_w = power_w
         self._since_s = self._until_s = max(at_s, self._until_s)
@@ -132,25 +146,38 @@ class PowerFlow:
         if not drifted:
             self._jump_w, self._jumped_at_s = change_w, self._until_s
             self._slow_jumps += 1
-        goes_on = change_w * jump_w > 0
-        settles = goes_on or (jump_w > 0 and -change_w < PULSE_RATIO * jump_w)
+        goes_on = change_w * jump_w > 0 and abs(change_w) <= MIXED_RATIO * abs(jump_w)
+        comes_back = 0 < -change_w < PULSE_RATIO * jump_w
+        settles = goes_on or comes_back
+        if not self._pushes:
+            started = comes_back and since_jump_s == 0 and abs(old_w - jump_w) < new_w / 2
+            return self._asked_back_s(change_w, drifted, started, span_s)
         if drifted and span_s > UNCHANGED_S:
             return REFRESH_S / 2
-        if drifted and self._pushes and settles and since_jump_s <= SETTLING_S:
+        if drifted and settles and since_jump_s <= SETTLING_S:
             return span_s * SETTLED
         if drifted or (full and span_s > PAUSE_S and self._slow_jumps < 0):
             return span_s / 2
-        if not self._pushes:
-            return min(REFRESH_S, span_s) / 2
         if settles and since_jump_s == 0 and span_s <= PAUSE_S:
             return span_s if goes_on else span_s * SETTLED
-        return min(EDGE_S, span_s)
+        return min(EDGE_S, span_s if since_jump_s == 0 else span_s + self._last_span_s)
+
+    def _asked_back_s(self, change_w: float, drifted: bool, started: bool, span_s: float) -> float:
+        """Return for how much of that time the new W counts at a device that pushes nothing."""
+        new_s = min(self._asked_s, span_s) / 2
+        if drifted:
+            self._add(self._inrush_w, -self._inrush_s)
+        settling = started and not drifted
+        self._inrush_w, self._inrush_s = (-change_w, span_s - new_s) if settling else (0.0, 0.0)
+        return new_s
 
     @property
     def _pushes(self) -> bool:
         return self._slow_jumps < SLOW_JUMPS
 
     def _learn(self, at_s: float, full: bool) -> None:
+        since_s = at_s - self._unasked_at_s
+        self._asked_s = since_s % REFRESH_S if full and since_s <= ASKED_S else REFRESH_S
         if not full:
             if at_s - self._unasked_at_s < REFRESH_S - 1.0:
                 self._slow_jumps = -math.inf
@@ -160,9 +187,9 @@ class PowerFlow:
         return 0.0 if self.power_w is None else self.power_w * (self._until_s - self._since_s) / 3600
 
     def _add(self, power_w: float, seconds: float, sure_w: float = 0.0, sure_s: float = 0.0) -> None:
-        energy_wh, sure_wh = power_w * seconds / 3600, sure_w * sure_s / 3600
-        self._used = _more(self._used, max(energy_wh, 0.0), max(sure_wh, 0.0))
-        self._returned = _more(self._returned, max(-energy_wh, 0.0), max(-sure_wh, 0.0))
+        hours, sure_wh = seconds / 3600, sure_w * sure_s / 3600
+        self._used = _more(self._used, max(power_w, 0.0) * hours, max(sure_wh, 0.0))
+        self._returned = _more(self._returned, max(-power_w, 0.0) * hours, max(-sure_wh, 0.0))
 
 
 def _more(flow: Flow, energy_wh: float, sure_wh: float) -> Flow:
