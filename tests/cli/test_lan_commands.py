@@ -153,3 +153,10 @@ def test_scan_lists_what_is_not_heard(home):
     assert code in (0, 1)
     assert rows[fleet.breakers[0].device_id]["name"] == "Oven"
     assert set(rows[fleet.breakers[0].device_id]) == {"id", "name", "address", "version", "product", "state"}
+
+
+def test_the_age_of_a_process():
+    code = "import time\ntime.sleep(0.3)\nfrom tuya.cli.lan_tools import process_age_s\nprint(process_age_s())"
+    started_s = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0.25 < float(done.stdout) < time.monotonic() - started_s + 0.05

@@ -49,7 +49,7 @@ class World:
         self.most_open = 0
         self.answers = True
         self.key = KEY
-        places = device.pop("places", None)
+        places, waited_s = device.pop("places", None), device.pop("waited_s", 0.0)
         self.link = Link(
             Device(device.pop("device_id", ID), device.pop("local_key", KEY), **device),
             polling or Polling(),
@@ -59,6 +59,7 @@ class World:
             wall_time=lambda: 1.7e9,
             random_bytes=lambda count: b"n" * count,
             places=places,
+            waited_s=waited_s,
         )
 
     # Transport
@@ -253,6 +254,17 @@ def test_a_verdict_comes_in_time_also_while_a_slow_try_is_under_way():
         world.link.received(b"\0", world.now_s)
     (failed,) = world.of(Failed)
     assert failed.at_s - 1000.0 < 4.5
+
+
+def test_a_slow_start_of_the_command_is_taken_off_the_first_verdict():
+    world = World(waited_s=1.5).start()
+    world.answers = False
+    world.link.opened(world.now_s)
+    world.run(2.9)
+    (failed,) = world.of(Failed)
+    assert isinstance(failed.error, Mute)
+    assert failed.at_s == 1002.5
+    assert world.open  # and the try goes on
 
 
 def test_without_an_address():

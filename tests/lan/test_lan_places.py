@@ -131,6 +131,7 @@ def test_two_breakers_that_swap_addresses_are_followed():
     net.run(6.0)
     for world in (oven, boiler):
         assert world.of(Connected)[-1].at_s - announced_s < 3.0
+        assert "another device there?" in str(world.of(Failed)[0].error).lower()  # nothing is said to be proven
     assert all(gap >= 1.0 for where in (THERE, ELSEWHERE) for gap in net.gaps(where))
 
 
@@ -179,8 +180,7 @@ def test_places_are_forgotten_with_the_device_and_pauses_are_not():
 @pytest.fixture
 def clock(monkeypatch, tmp_path):
     monkeypatch.setattr(closings.tempfile, "gettempdir", lambda: str(tmp_path))
-    now = [5000.0]
-    return now
+    return [5000.0]
 
 
 def folder_of(tmp_path: Path) -> Path:

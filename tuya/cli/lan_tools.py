@@ -6,8 +6,10 @@ Knows no protocol. Used by watch, set and whoever needs the present DPs of a dev
 from __future__ import annotations
 
 import argparse
+import os
 import queue
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Type
 
@@ -20,6 +22,20 @@ from tuya.metering.profile import Profile, match
 
 MAX_KNOWN_DPS = 1024
 OWNER = "the command line"
+MAX_WAITED_S = 1.5  # more than this of a slow start is not taken off the time in which a device may answer
+
+
+def process_age_s() -> float:
+    """Seconds since this process began (0 where that is not known): its user has waited for so long."""
+    try:
+        # field 22 of /proc/self/stat, counted behind the name in brackets: start in clock ticks since the boot
+        ticks = int(
+            Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
+        )
+        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+    return max(0.0, age_s)
 
 
 def device_of(entry: DeviceEntry, args: argparse.Namespace) -> Device:
@@ -79,7 +95,7 @@ class Following:
         self.known: Dict[str, Known] = {entry.device_id: Known(entry) for entry in entries}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         devices = [device_of(known.entry, args) for known in self.known.values()]
-        self.client = Client(devices, self._events.put, owner=OWNER)
+        self.client = Client(devices, self._events.put, owner=OWNER, waited_s=min(process_age_s(), MAX_WAITED_S))
 
     def __enter__(self) -> Following:
         self.client.start()

@@ -33,6 +33,7 @@ class Client:
     sink: gets each event on the network thread; must not block and must not raise.
     owner: who this is, for others who want the same devices ("hardware Breakers"); "" does not stay unnamed.
     discovery: listen for announcements and ask for them while a device is missing.
+    waited_s: how long somebody has waited for a first word already (a command that was slow to start).
     exclusive: take the lock of each device (see owner.py); only tests do without.
     Raises CodecMissing when the codec cannot be imported.
     """
@@ -47,12 +48,14 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         exclusive: bool = True,
         listener: Optional[Listener] = None,
+        waited_s: float = 0.0,
     ) -> None:
         codec_import.load()
         self._sink = sink
         self._owner = (owner or "another program") if exclusive else None
         self._discovery = discovery
         self._clock = clock
+        self._waited_s = waited_s
         self._given_listener = listener
         self._listener: Optional[Listener] = None
         self._lock = threading.Lock()
@@ -75,7 +78,7 @@ class Client:
             self._stopping = False
             self._jobs.clear()
             self._listener = (self._given_listener or Listener()) if self._discovery else None
-            self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner)
+            self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner, self._waited_s)
             devices = list(self._devices.values())
             self._jobs.append(Job(lambda reactor, now_s: self._add_all(reactor, devices, now_s)))
             # not a daemon: the interpreter must wait for it rather than end under it

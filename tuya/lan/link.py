@@ -50,6 +50,7 @@ class Link:
         wall_time: Callable[[], float],
         random_bytes: Callable[[int], bytes],
         places: Optional[Places] = None,
+        waited_s: float = 0.0,
     ) -> None:
         self.device = device
         self._polling = polling
@@ -59,13 +60,14 @@ class Link:
         self._random_bytes = random_bytes
         self._habits = Habits()
         self._tries = Tries(device, Places() if places is None else places, rng)
-        self._writes = Writes(self._done)
+        self._writes = Writes(lambda dps, error, now_s: emit(CommandDone(device.device_id, now_s, dps, error)))
         self._session: Optional[Session] = None
         self._phase = STOPPED
         self._address = ""
         self._version = ""
         self._diagnosis = Diagnosis(lambda error, now_s: emit(Failed(device.device_id, now_s, error)))
         self._probe = Probe()
+        self._waited_s = waited_s  # for a first word, before the first start
         self._connect_s = 0.0
         self._opened_s = 0.0
         self.last_error: Optional[TuyaError] = None
@@ -138,7 +140,8 @@ class Link:
 
     def _begin(self, now_s: float) -> None:
         self._phase = WAITING
-        self._diagnosis.begin(now_s)
+        self._diagnosis.begin(now_s - self._waited_s)
+        self._waited_s = 0.0
         problem = self.device.problem()
         self._tries.begin(now_s, possible=problem is None)
         if problem is not None:
@@ -224,8 +227,8 @@ class Link:
 
     def connect_failed(self, reason: str, refused: bool, now_s: float) -> None:
         """No TCP connection. reason: text of the operating system."""
-        label, where = self.device.label, f"{self._address}:{self.device.port}"
-        self._close(wording.no_connection(label, where, reason, refused), now_s, abort=True)
+        where = f"{self._address}:{self.device.port}"
+        self._close(wording.no_connection(self.device.label, where, reason, refused), now_s, abort=True)
         self._set_deadline()
 
     def received(self, data: bytes, now_s: float) -> None:
@@ -370,9 +373,6 @@ class Link:
     def _fail(self, error: TuyaError, now_s: float) -> None:
         self.last_error = error
         self._diagnosis.failed(error, now_s)
-
-    def _done(self, dps: Dps, error: Optional[TuyaError], now_s: float) -> None:
-        self._emit(CommandDone(self.device.device_id, now_s, dps, error))
 
     def _flush(self) -> None:
         if self._session is not None:

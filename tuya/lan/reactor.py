@@ -43,10 +43,12 @@ class Reactor:
         clock: Callable[[], float],
         listener: Optional[Listener],
         owner: Optional[str],
+        waited_s: float = 0.0,
     ) -> None:
         self._sink = sink
         self._clock = clock
         self._listener = listener
+        self._waited_s = waited_s
         self._rng = random.Random()  # noqa: S311 - spreads reconnects, protects nothing
         self._selector = selectors.DefaultSelector()
         self._channels: Dict[str, Channel] = {}
@@ -199,6 +201,7 @@ class Reactor:
             wall_time=time.time,
             random_bytes=os.urandom,
             places=self._places,
+            waited_s=self._waited_s,
         )
         self._channels[device.device_id] = channel
         if self._ownership is not None:

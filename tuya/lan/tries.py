@@ -37,6 +37,7 @@ class Tries:
         self._backoff = Backoff(rng)
         self._restarts = TokenBucket(RESTART_INTERVAL_S, RESTART_BURST)
         self._key_proofs = 0
+        self._key_worked = False
         self.addresses = targets.Addresses(device.address)
         self.versions = targets.Versions(device.version, device.version_fixed)
         self.short_lives = 0  # connections in a row that were taken away early
@@ -46,6 +47,7 @@ class Tries:
     def reconfigure(self, device: Device) -> None:
         """Other settings."""
         old, self._device = self._device, device
+        self._key_worked = self._key_worked and device.local_key == old.local_key
         if device.address != old.address:
             self.addresses.prefer(device.address)
 
@@ -106,13 +108,16 @@ class Tries:
     def judged(self, error: TuyaError, address: str) -> TuyaError:
         """What a failure means: where two devices are expected at one address, a key that fails proves nothing."""
         rival = self._places.rival(self._device.device_id, (address, self._device.port))
-        if rival is None or not isinstance(error, WrongKey):
+        if not isinstance(error, WrongKey):
             return error
-        return wording.shared_address(self._device.label, address, rival)
+        if rival is not None:
+            return wording.shared_address(self._device.label, address, rival)
+        return wording.key_no_longer(self._device.label, address) if self._key_worked else error
 
     def opened(self, address: str, version: str) -> None:
         """The device has answered there, in this version."""
         self._key_proofs = 0
+        self._key_worked = True
         self.addresses.worked(address)
         self.versions.worked(version)
         self._places.worked(self._device.device_id, self._place(address))

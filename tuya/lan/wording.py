@@ -13,6 +13,7 @@ from .errors import (
     Refused,
     TuyaError,
     Unreachable,
+    WrongKey,
 )
 from .timing import CONFIRM_LIMIT_S
 
@@ -44,6 +45,15 @@ def shared_address(label: str, address: str, rival: str) -> TuyaError:
     """What answers there cannot be read with this key, and another device of ours is expected there too."""
     cure = "Correct the addresses in devices.json; announcements are followed"
     return Refused(label, f"another device answers at its address {address}, which is given for {rival} too", cure)
+
+
+def key_no_longer(label: str, address: str) -> TuyaError:
+    """The key does not fit although it has worked."""
+    what = f"what answers at {address} has another local key than the one that worked before"
+    cure = (
+        "Paired anew? Then fetch the key with 'bash install.sh keys'. Another device there? Announcements are followed"
+    )
+    return WrongKey(label, what, cure)
 
 
 def closed(label: str, again: bool) -> TuyaError:
