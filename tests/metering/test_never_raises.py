@@ -51,25 +51,7 @@ MODEL = st.fixed_dictionaries(
     optional={
         "code": st.one_of(
             JSON,
-            st.sampled_from(
-                [
-                    "cur_power",
-                    "cur_voltage",
-                    "cur_current",
-                    "phase_a",
-                    "phase_b",
-                    "phase_c",
-                    "power_a",
-                    "switch_1",
-                    "add_ele",
-                    "fault",
-                    "freq",
-                    "total_forward_energy",
-                    "alarm_set_1",
-                    "direction_a",
-                    "PowerFactorB",
-                ]
-            ),
+            st.sampled_from(CODES),
         ),
         "type": st.one_of(JSON, st.sampled_from(["Integer", "Raw", "Boolean", "Bitmap", "Enum"])),
         "values": st.one_of(

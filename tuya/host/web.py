@@ -10,69 +10,51 @@ import http.server
 import json
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Callable, Dict, Iterable, List, Optional, Tuple, Type
+from typing import Callable, Container, Dict, Iterable, List, Optional, Tuple, Type
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from .records import DeviceRow
+from .stage import Stage
 
 RIGHTS_VIEWER, RIGHTS_USER, RIGHTS_ADMIN = 0, 1, 2
 _PYTHON_PLUGIN = 94
-_KWH, _VOLTAGE, _CURRENT, _CUSTOM, _ALERT, _TEXT = 29, 8, 23, 31, 22, 19
+_GENERAL, _LIGHT_SWITCH = 243, 244  # types
+_KWH, _VOLTAGE, _CURRENT, _ALERT = 29, 8, 23, 22  # subtypes of 243
+_TIME_FORM = "%Y-%m-%d %H:%M:%S"
 _SWITCH_TYPES = {0: "On/Off", 18: "Selector"}
 _MIME = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".json": "application/json"}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One unit as the device table of the stand-in holds it. last_update_s: seconds since 1970."""
-
-    idx: int
-    hardware_id: int
-    hardware_name: str
-    device_id: str
-    unit: int
-    name: str
-    type: int
-    subtype: int
-    switchtype: int
-    nvalue: int
-    svalue: str
-    timed_out: bool = False
-    used: bool = True
-    protected: bool = False
-    last_update_s: float = 0.0
-    today_kwh: float = 0.0
-
-
-def to_json(row: Row) -> Dict[str, object]:
+def to_json(row: DeviceRow, hardware_name: str, today_kwh: float, protected: bool) -> Dict[str, object]:
     """A row of getdevices."""
     result: Dict[str, object] = {
         "idx": str(row.idx),
         "ID": row.device_id,
         "Unit": row.unit,
         "Name": row.name,
-        "HardwareID": row.hardware_id,
-        "HardwareName": row.hardware_name,
+        "HardwareID": row.hardware,
+        "HardwareName": hardware_name,
         "HardwareTypeVal": _PYTHON_PLUGIN,
         "HaveTimeout": row.timed_out,
-        "Protected": row.protected,
+        "Protected": protected,
         "Used": int(row.used),
-        "LastUpdate": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row.last_update_s)),
+        "LastUpdate": row.last_update,
         "Data": row.svalue,
     }
-    if row.type == 244:
+    if row.type == _LIGHT_SWITCH:
         on = "On" if row.nvalue else "Off"
         result.update(Type="Light/Switch", SwitchType=_SWITCH_TYPES.get(row.switchtype, "?"), Status=on, Data=on)
-    elif (row.type, row.subtype) == (243, _KWH):
+    elif (row.type, row.subtype) == (_GENERAL, _KWH):
         power, _, energy = row.svalue.partition(";")
         total = f"{float(energy or 0) / 1000:.3f} kWh"
-        result.update(Usage=f"{float(power or 0):g} Watt", Data=total, CounterToday=f"{row.today_kwh:g} kWh")
-    elif (row.type, row.subtype) == (243, _VOLTAGE):
+        result.update(Usage=f"{float(power or 0):g} Watt", Data=total, CounterToday=f"{today_kwh:g} kWh")
+    elif (row.type, row.subtype) == (_GENERAL, _VOLTAGE):
         result.update(Data=f"{float(row.svalue or 0):g} V")
-    elif (row.type, row.subtype) == (243, _CURRENT):
+    elif (row.type, row.subtype) == (_GENERAL, _CURRENT):
         result.update(Data=f"{float(row.svalue or 0):g} A")
-    elif (row.type, row.subtype) == (243, _ALERT):
+    elif (row.type, row.subtype) == (_GENERAL, _ALERT):
         result.update(Level=row.nvalue)
     return result
 
@@ -80,20 +62,27 @@ def to_json(row: Row) -> Dict[str, object]:
 class WebServer:
     """Serves `<www>/templates` and json.htm on 127.0.0.1 until it is closed.
 
-    rows: asked at each request. command(idx, "On" | "Off"): what a click asks for. history(idx): (epoch seconds, W)
-    of the short log. rights: what getauth tells.
+    rows: asked at each request. command(row, "On" | "Off"): what a click asks for. hardware_name(idx of a hardware).
+    today_kwh(row of a kWh device). history(idx): (epoch seconds, W) of the short log. protected: idx of devices with a
+    passcode. rights: what getauth tells.
     """
 
     def __init__(
         self,
         www: Path,
-        rows: Callable[[], Iterable[Row]],
-        command: Callable[[int, str], None],
+        rows: Callable[[], Iterable[DeviceRow]],
+        command: Callable[[DeviceRow, str], None],
+        *,
+        hardware_name: Callable[[int], str] = lambda _idx: "Breakers",
+        today_kwh: Callable[[DeviceRow], float] = lambda _row: 0.0,
         history: Callable[[int], List[Tuple[float, float]]] = lambda _idx: [],
+        protected: Container[int] = (),
         rights: int = RIGHTS_ADMIN,
         port: int = 0,
     ) -> None:
-        self.www, self.rows, self.command, self.history, self.rights = www, rows, command, history, rights
+        self.www, self.rows, self.command, self.rights = www, rows, command, rights
+        self._hardware_name, self._today_kwh, self._history = hardware_name, today_kwh, history
+        self._protected = protected
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -148,15 +137,15 @@ class WebServer:
             return {"status": "OK", "title": "GetAuth", "rights": self.rights, "user": "stand-in"}
         if what == "getdevices":
             since = float(query.get("lastupdate") or 0)
-            rows = [row for row in self.rows() if row.used and row.last_update_s >= since]
+            rows = [row for row in self.rows() if row.used and _epoch_s(row.last_update) >= since]
             return {
                 "status": "OK",
                 "title": "Devices",
                 "ActTime": int(time.time()),
-                "result": [to_json(r) for r in rows],
+                "result": [self._row_json(row) for row in rows],
             }
         if what == "graph":
-            points = self.history(int(query.get("idx", "0")))
+            points = self._history(int(query.get("idx", "0")))
             stamp = "%Y-%m-%d %H:%M"
             result = [{"d": time.strftime(stamp, time.localtime(at)), "v": str(round(watt, 1))} for at, watt in points]
             return {"status": "OK", "title": "Graph counter day", "result": result}
@@ -164,8 +153,26 @@ class WebServer:
             if self.rights == RIGHTS_VIEWER:
                 return {"status": "ERROR", "message": "no rights"}
             row = next((row for row in self.rows() if str(row.idx) == query.get("idx")), None)
-            if row is None or (row.protected and "passcode" not in query):
+            if row is None or (row.idx in self._protected and "passcode" not in query):
                 return {"status": "ERROR", "title": "SwitchLight", "message": "WRONG CODE" if row else "no such device"}
-            self.command(row.idx, query.get("switchcmd", ""))
+            self.command(row, query.get("switchcmd", ""))
             return {"status": "OK", "title": "SwitchLight"}
         return {"status": "ERR", "message": f"the stand-in does not offer {what!r}"}
+
+    def _row_json(self, row: DeviceRow) -> Dict[str, object]:
+        is_kwh = (row.type, row.subtype) == (_GENERAL, _KWH)
+        today_kwh = self._today_kwh(row) if is_kwh else 0.0
+        return to_json(row, self._hardware_name(row.hardware), today_kwh, row.idx in self._protected)
+
+
+def _epoch_s(local_time: str) -> float:
+    return time.mktime(time.strptime(local_time, _TIME_FORM))
+
+
+def serve(stage: Stage, port: int = 0) -> WebServer:
+    """The web server of a running stand-in: its devices, its clicks, the pages that its plugins put into <www>."""
+
+    def command(row: DeviceRow, word: str) -> None:
+        stage.command(row.hardware, row.device_id, row.unit, word)
+
+    return WebServer(stage.user_data / "www", stage.devices, command, today_kwh=stage.today_kwh, port=port)

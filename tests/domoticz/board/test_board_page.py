@@ -12,8 +12,11 @@ from typing import Any, Callable
 
 import pytest
 
+from tests.e2e.conftest import stand_in
 from tuya.domoticz.board import Board, BreakerState
-from tuya.host.web import RIGHTS_ADMIN, RIGHTS_VIEWER, Row, WebServer
+from tuya.host.records import DeviceRow
+from tuya.host.web import RIGHTS_ADMIN, RIGHTS_VIEWER, WebServer, serve
+from tuya.simulator import Fleet
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no browser test")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -39,7 +42,7 @@ class House:
     """What the server shows: some breakers whose rows the test changes."""
 
     def __init__(self, www: Path, count: int) -> None:
-        self.rows: list[Row] = []
+        self.rows: list[DeviceRow] = []
         self.commands: list[tuple[int, str]] = []
         self.states = {}
         for number in range(count):
@@ -54,29 +57,21 @@ class House:
         self.publish()
 
     def add(self, device_id: str, unit: int, name: str, kind: tuple[int, int, int], nvalue: int, svalue: str) -> None:
-        self.rows.append(
-            Row(
-                len(self.rows) + 1,
-                2,
-                "Breakers",
-                device_id,
-                unit,
-                name,
-                *kind,
-                nvalue,
-                svalue,
-                last_update_s=time.time(),
-            )
-        )
+        number = len(self.rows) + 1
+        self.rows.append(DeviceRow(number, 2, device_id, unit, name, *kind, nvalue, svalue, False, True, 0, self.now()))
+
+    @staticmethod
+    def now() -> str:
+        return time.strftime("%Y-%m-%d %H:%M:%S")
 
     def change(self, index: int, **values: object) -> None:
-        self.rows[index] = dataclasses.replace(self.rows[index], last_update_s=time.time(), **values)  # type: ignore[arg-type]
+        self.rows[index] = dataclasses.replace(self.rows[index], last_update=self.now(), **values)  # type: ignore[arg-type]
 
     def publish(self) -> None:
         self.board.publish(self.states, time.time(), 2.0)
 
-    def command(self, idx: int, word: str) -> None:
-        self.commands.append((idx, word))
+    def command(self, row: DeviceRow, word: str) -> None:
+        self.commands.append((row.idx, word))
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +116,7 @@ def click(browser: Any, selector: str) -> None:
 
 def test_values_sum_ages_and_a_hostile_name(browser: Any, www: Path) -> None:
     house = House(www, 3)
-    with WebServer(www, lambda: house.rows, house.command, lambda _idx: [(time.time() - 900, 50.0)]) as server:
+    with WebServer(www, lambda: house.rows, house.command, history=lambda _idx: [(time.time() - 900, 50.0)]) as server:
         open_page(browser, server, 3)
         assert EVIL in texts(browser, ".tb-name")
         assert browser.execute_script("return window.pwned") is None
@@ -225,7 +220,7 @@ def test_forty_breakers_fit_a_phone_without_scrolling_sideways(browser: Any, www
 
 
 def test_a_stopped_plugin_is_told(browser: Any, www: Path) -> None:
-    with WebServer(www, list, lambda _idx, _word: None) as server:
+    with WebServer(www, list, lambda _row, _word: None) as server:
         House(www, 1).board.publish({}, time.time(), 2.0)
         (www / "templates" / "Distribution_board" / "index.json").unlink()
         browser.get(f"{server.address}/templates/Distribution_board.html")
@@ -243,3 +238,28 @@ def test_another_domoticz_with_the_same_web_folder_and_numbers_is_kept_apart(bro
         open_page(browser, server, 1)
         assert texts(browser, ".tb-age")[0].startswith("answered ")
         assert texts(browser, "button.tb-switch") == ["On"]
+
+
+def test_the_plugin_on_the_stand_in_feeds_the_page_and_a_click_reaches_the_relay(browser: Any, tmp_path: Path) -> None:
+    with Fleet(version="3.4", count=2, noise=0.0) as fleet:
+        fleet.breakers[0].set_load(1500.0)
+        fleet.breakers[1].set_load(300.0)
+        file = tmp_path / "devices.json"
+        file.write_text(json.dumps(fleet.devices()))
+        stage = stand_in(tmp_path)
+        try:
+            idx = stage.add_hardware(parameters={"Mode1": str(file), "Mode5": "2"})
+            assert stage.wait_started(idx)
+            wait_for(lambda: len(stage.devices(idx)) == 8, "the units")
+            with serve(stage) as server:
+                open_page(browser, server, 2)
+                wait_for(lambda: texts(browser, ".tb-total") == ["1800 W"], "the sum")
+                assert all(text.startswith("answered ") for text in texts(browser, ".tb-age"))
+                click(browser, "button.tb-switch")
+                wait_for(lambda: sum(breaker.relay for breaker in fleet.breakers) == 1, "one relay open")
+                wait_for(lambda: "Off" in texts(browser, "button.tb-switch"), "the state from the breaker")
+                writes = [write for breaker in fleet.breakers for write in breaker.writes]
+                assert len(writes) == 1
+        finally:
+            stage.close()
+        assert not (stage.user_data / "www" / "templates" / "Distribution_board.html").exists()
