@@ -306,6 +306,23 @@ def test_energy_goes_on_after_a_restart(instance: Instance):
     assert shown_wh <= after_wh <= 302.0
 
 
+@pytest.mark.parametrize(("silence_s", "counted_wh"), [(6.0, 6.0), (20.0, 0.0)])
+def test_what_flowed_since_the_last_answer_survives_a_restart(instance: Instance, silence_s: float, counted_wh: float):
+    instance.client.connect()
+    instance.client.report({18: 14925, 19: 36000}, full=True)
+    instance.beat()
+    instance.client.report({18: 14925, 19: 36000}, full=True)
+    instance.publish()
+    before_wh = float(instance.domoticz.shown()[2].split(";")[1])
+    instance.clock.now_s += silence_s  # 3.6 kW: 1 Wh a second
+    again = restarted(instance)
+    again.client.connect()
+    again.client.report({18: 14925, 19: 36000}, full=True)
+    again.beat(20)
+    after_wh = float(again.domoticz.shown()[2].split(";")[1])
+    assert after_wh - before_wh == pytest.approx(counted_wh, abs=2.1)
+
+
 def test_an_unchanged_restart_updates_no_switch(instance: Instance):
     instance.client.connect()
     instance.beat(60)

@@ -14,6 +14,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 from ..devices_file import DeviceEntry
 from ..lan.device import Polling
 from ..lan.events import Alive, Announced, CommandDone, Connected, DpValue, Event, Failed, Lost, Status
+from ..lan.timing import HEARTBEAT_INTERVAL_S
 from .breaker import NO_PROFILE, Birth, Breaker, Rules, Write
 from .created import Memory
 from .journal import Journal, Line
@@ -254,6 +255,18 @@ class Fleet:
                 self.journal.say(text, is_error=True)
 
     # -- what survives
+
+    def settle(self, now_s: float) -> None:
+        """Serving ends: hold W up to now at each breaker that owes no answer, its next heartbeat not being due.
+
+        Without it each restart would lose what flowed since the last report, and a row of quick ones nearly
+        everything. Longer silence counts for nothing, as ever.
+        """
+        with self.lock:
+            for breaker in self._breakers.values():
+                heard_s = breaker.heard_at_s
+                if breaker.is_connected and heard_s is not None and now_s - heard_s <= HEARTBEAT_INTERVAL_S:
+                    breaker.answered(now_s)
 
     def save_energy(self, now_s: float, is_last: bool = False) -> bool:
         """Put the state of the totals into the memory when it is time; return whether it has to be stored."""

@@ -215,6 +215,7 @@ class Service:
     def stop(self) -> None:
         """End both threads; well under half a second, whatever the breakers and the database do."""
         began_s = self._clock()
+        self._fleet.settle(began_s)
         self._publisher.begin_stop()
         try:
             if not self._client.stop(CLIENT_STOP_S):
