@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,6 +44,8 @@ def run(folder: Path, seconds: Optional[float], stand_in_only: bool) -> int:
     work = folder / ".demo"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
+    # whatever keeps a file for later (tuya/lan/closings.py does) keeps it in here, and it goes with the demo
+    os.environ["TMPDIR"] = tempfile.tempdir = str(work)
     with ExitStack() as cleaning:
         cleaning.callback(shutil.rmtree, work, ignore_errors=True)
         simulator = _start_simulator(folder, work, cleaning)
