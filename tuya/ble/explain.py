@@ -36,6 +36,12 @@ class ExplainedFrame:
     problems: Tuple[str, ...]
     message: Optional[Message] = None
 
+    def content(self) -> Dict[str, object]:
+        """What the decrypted data say, without secrets; empty where the frame stays closed."""
+        if self.message is None:
+            return {}
+        return describe(self.message.command, self.message.data, self.raw.direction == TO_APP)
+
     def to_json(self) -> Dict[str, object]:
         """The frame as JSON values (contract of `ble --json`: one such object a frame)."""
         info = FLAGS.get(self.envelope.flag)
@@ -69,7 +75,7 @@ class ExplainedFrame:
                 "command": self.message.command,
                 "name": command_name(self.message.command),
                 "crc_ok": True,
-                **describe(self.message.command, self.message.data, self.raw.direction == TO_APP),
+                **self.content(),
             }
         return result
 

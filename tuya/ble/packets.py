@@ -8,7 +8,7 @@ follows, at most 4 bytes (tuya/TuyaOpen, src/tuya_cloud_service/ble/ble_trsmitr.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from .capture import AttValue
 
@@ -104,34 +104,35 @@ class Reassembler:
         self.problems: List[Problem] = []
         self._streams: Dict[str, _Stream] = {}
 
-    def feed(self, value: AttValue) -> Optional[RawFrame]:
-        """Take one value; returns the frame that it completed, if it did. Never raises: faults land in `problems`."""
+    def feed(self, value: AttValue) -> None:
+        """Take one value. Never raises: faults land in `problems`, complete frames in `frames`."""
         try:
             number, position = read_varint(value.data, 0)
             if number == 0:
-                return self._first(value, position)
+                self._first(value, position)
+                return
         except PacketError as error:
             self.problems.append(Problem(value.line, f"no packet: {error}"))
-            return None
+            return
         stream = self._streams.get(value.direction)
         if stream is None:
             self.problems.append(Problem(value.line, f"packet {number} belongs to no frame: its packet 0 is missing"))
-            return None
+            return
         if number != stream.next_number:
             what = "repeated" if number < stream.next_number else "missing"
             expected = number if what == "repeated" else stream.next_number
             stream.problems.append(f"line {value.line}: packet {expected} is {what}")
             if what == "repeated":
-                return None
+                return
         stream.next_number = number + 1
-        return self._append(stream, value, value.data[position:])
+        self._append(stream, value, value.data[position:])
 
     def finish(self) -> None:
         """The capture ended: frames that are still open become incomplete ones."""
         for direction in list(self._streams):
             self._give_up(direction)
 
-    def _first(self, value: AttValue, position: int) -> Optional[RawFrame]:
+    def _first(self, value: AttValue, position: int) -> None:
         length, position = read_varint(value.data, position)
         if position >= len(value.data):
             raise PacketError("packet 0 ends before its version byte")
@@ -142,20 +143,17 @@ class Reassembler:
             version=value.data[position] >> 4, counter=value.data[position] & 0x0F, length=length, next_number=1
         )
         self._streams[value.direction] = stream
-        return self._append(stream, value, value.data[position + 1 :])
+        self._append(stream, value, value.data[position + 1 :])
 
-    def _append(self, stream: _Stream, value: AttValue, data: bytes) -> Optional[RawFrame]:
+    def _append(self, stream: _Stream, value: AttValue, data: bytes) -> None:
         room = stream.length - len(stream.body)
         if len(data) > room:
             stream.problems.append(f"line {value.line}: {len(data) - room} bytes more than the frame's length")
         stream.body += data[:room]
         stream.frame_lines.append(value.line)
-        if len(stream.body) < stream.length:
-            return None
-        frame = stream.close(value.direction)
-        del self._streams[value.direction]
-        self.frames.append(frame)
-        return frame
+        if len(stream.body) == stream.length:
+            del self._streams[value.direction]
+            self.frames.append(stream.close(value.direction))
 
     def _give_up(self, direction: str) -> None:
         stream = self._streams.pop(direction, None)

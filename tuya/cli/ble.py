@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Dict, Optional
 
 from tuya.ble.capture import CaptureError, read_capture
-from tuya.ble.commands import describe
 from tuya.ble.explain import ExplainedFrame, Explanation, explain, why_not_without_the_app
 from tuya.ble.keys import FLAGS, KeyMaterialError, Secrets
 
@@ -95,8 +94,7 @@ def _print_frame(frame: ExplainedFrame) -> None:
     _print_wrapped(f"{kind}{frame.step} ({frame.why})")
     if frame.message is not None:
         message = frame.message
-        content = describe(message.command, message.data, raw.direction == "<")
-        _print_wrapped(f"sn {message.sn}, answers {message.ack_sn}: {json.dumps(content)}")
+        _print_wrapped(f"sn {message.sn}, answers {message.ack_sn}: {json.dumps(frame.content())}")
     for problem in frame.problems:
         _print_wrapped("! " + problem)
 

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from .records import DeviceRow
 from .stage import Stage
 
-RIGHTS_VIEWER, RIGHTS_USER, RIGHTS_ADMIN = 0, 1, 2
+RIGHTS_VIEWER, RIGHTS_ADMIN = 0, 2  # 1 is a user who may switch
 _PYTHON_PLUGIN = 94
 _GENERAL, _LIGHT_SWITCH = 243, 244  # types
 _KWH, _VOLTAGE, _CURRENT, _ALERT = 29, 8, 23, 22  # subtypes of 243
