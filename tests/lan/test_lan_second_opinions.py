@@ -68,10 +68,13 @@ def test_values_and_a_switch(version, sequence):
 
 @pytest.mark.parametrize("version", ["3.2", "3.3", "3.4"])
 def test_device22(version):
-    with mock(version, "--dev22") as device, Running([device]) as run:
+    with mock(version, "--dev22") as device:
+        run = Running([device])
+        # before the start: afterwards the first query may be under way already
         run.client.set_polling(device.device_id, Polling(query_dps=(1, 19)))
-        assert run.seen.wait_status(device.device_id, full=True).dps == {1: True, 19: 412}
-        assert run.client.snapshot()[device.device_id].device22
+        with run:
+            assert run.seen.wait_status(device.device_id, full=True).dps == {1: True, 19: 412}
+            assert run.client.snapshot()[device.device_id].device22
 
 
 @pytest.mark.parametrize("version", ["3.1", "3.3", "3.4", "3.5"])
