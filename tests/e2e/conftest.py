@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.peer import Domoticz
 from tests.e2e.plugin_folder import make_plugin_folder
+from tests.lateness import lateness
 from tuya.host import Stage, manifest
 from tuya.simulator import Fleet
 
@@ -20,14 +21,17 @@ NO_DOMOTICZ = "DOMOTICZ_BIN and DOMOTICZ_ROOT name no Domoticz: only the stand-i
 Theatre = Union[Stage, Domoticz]
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 10.0, what: str = "it") -> Any:
+def eventually(condition: Callable[[], Any], timeout_s: float = 30.0, what: str = "it") -> Any:
     """Wait until `condition` is true and return its value."""
     deadline = time.monotonic() + timeout_s
+    late_s = lateness()
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"{what} did not happen within {timeout_s} s"
+        assert time.monotonic() < deadline or time.monotonic() < deadline + late_s(), (
+            f"{what} did not happen within {timeout_s} s"
+        )
         time.sleep(0.02)
 
 

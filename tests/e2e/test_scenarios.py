@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import eventually
+from tests.lateness import lateness
 
 SWITCH, ENERGY, VOLTAGE, CURRENT = 1, 2, 3, 4
 ALL_UNITS = 12  # four of each of the three breakers
@@ -52,9 +53,10 @@ def test_a_click_is_confirmed_within_half_a_second(theatre, fleet, devices_file)
     device_id = breaker.entry()["id"]
     for command, state in (("Off", False), ("On", True), ("Off", False)):
         clicked = time.monotonic()
+        late_s = lateness()
         theatre.command(idx, device_id, SWITCH, command)
         eventually(lambda state=state: theatre.device(idx, device_id, SWITCH).nvalue == int(state), 3, "confirmation")
-        assert time.monotonic() - clicked < 0.5
+        assert time.monotonic() - clicked < 0.5 + late_s()
         assert breaker.relay is state
         assert theatre.device(idx, device_id, SWITCH).svalue == command
     eventually(lambda: power_w(theatre, idx, device_id) == 0.0, 1.5, "0 W")
@@ -67,18 +69,20 @@ def test_a_change_of_load_is_shown(theatre, fleet, devices_file):
     device_id = breaker.entry()["id"]
     for load_w in (1500.0, 20.0):
         changed = time.monotonic()
+        late_s = lateness()
         breaker.set_load(load_w)
         eventually(lambda load_w=load_w: abs(power_w(theatre, idx, device_id) - load_w) < 0.03 * load_w, 5, "the new W")
-        assert time.monotonic() - changed < 3.0  # Mode5 + 1 s
+        assert time.monotonic() - changed < 3.0 + late_s()  # Mode5 + 1 s
 
 
 def test_a_switch_pressed_at_the_breaker_is_shown_within_a_second(theatre, fleet, devices_file):
     idx = ready(theatre, devices_file)
     breaker = fleet.breakers[2]
     pressed = time.monotonic()
+    late_s = lateness()
     breaker.set_relay(False)
     eventually(lambda: theatre.device(idx, breaker.entry()["id"], SWITCH).nvalue == 0, 3)
-    assert time.monotonic() - pressed < 1.0
+    assert time.monotonic() - pressed < 1.0 + late_s()
 
 
 def test_a_dead_breaker_gets_the_red_header_and_comes_back(theatre, fleet, devices_file):

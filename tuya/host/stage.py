@@ -128,7 +128,7 @@ class Stage:
         """Start an instance that was stopped."""
         self._start(idx)
 
-    def wait_started(self, idx: int, timeout_s: float = 10.0) -> bool:
+    def wait_started(self, idx: int, timeout_s: float = 30.0) -> bool:
         """Wait until onStart has returned."""
         return self._instances[idx].desk.started.wait(timeout_s)
 
