@@ -151,7 +151,7 @@ class Fleet:
             for doubt in breaker.new_doubts():
                 self.journal.say(f"{name}: {doubt}")
         for notice in breaker.notices():
-            self.journal.say(f"{name}: {notice}")
+            self.journal.notice(event.device_id, notice)
 
     # -- commands and deletions (the plugin's thread)
 

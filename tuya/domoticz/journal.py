@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, List, Optional, Tuple
+import re
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Set, Tuple
 
 from ..lan.errors import BadValue, CodecMissing, OwnedElsewhere, TuyaError, WrongKey, WrongVersion
+from .outages import Outages
 
 OFFLINE_GRACE_S = 30.0  # a breaker that restarts is no drama
 # What does not get better by itself is said at once; all else may be a restart of the breaker.
 _SAID_AT_ONCE = (WrongKey, WrongVersion, BadValue, OwnedElsewhere, CodecMissing)
 _GATHER_S = 5.0  # after a start the breakers come within seconds: one line for all of them
 _NAMES_IN_A_LINE = 8
+_NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,26 @@ class Line:
 class _Story:
     name: str
     offline_since_s: Optional[float]
-    error: Optional[TuyaError] = None
-    said_error: str = ""  # class of the last error that was said since it was connected
+    error: Optional[TuyaError] = None  # the last one, also when that is over
+    said_errors: Set[str] = field(default_factory=set)  # classes of those that were said since it was connected
     said_offline: bool = False
     was_connected: bool = False
+    outages: Outages = field(default_factory=Outages)
+    wordings: Set[str] = field(default_factory=set)  # of notices and errors said, numbers aside
+
+    @property
+    def reason(self) -> str:
+        """What the last error says, as the end of a line."""
+        if self.error is None:
+            return ""
+        return ": " + ". ".join(part for part in (self.error.what, self.error.cure) if part)
+
+    def is_news(self, text: str) -> bool:
+        """Whether a line is worth saying: of a breaker that flaps, only what has not been said in such words."""
+        wording = _NUMBER.sub("#", text)
+        is_known = wording in self.wordings
+        self.wordings.add(wording)
+        return not (is_known and self.outages.is_counting)
 
 
 class Journal:
@@ -57,19 +76,25 @@ class Journal:
         """Add any other line."""
         self._lines.append(Line(text, is_error))
 
+    def notice(self, device_id: str, text: str) -> None:
+        """Add a line about a breaker that may come with each of its outages."""
+        story = self._stories[device_id]
+        if story.is_news(text):
+            self._lines.append(Line(f"{story.name}: {text}"))
+
     def connected(self, device_id: str, detail: str, now_s: float) -> None:
         """The breaker answers under its key. detail: address and version."""
         story = self._stories[device_id]
-        if story.said_offline or story.said_error:
-            self._lines.append(Line(f"{story.name}: is back ({detail})"))
+        if story.said_offline or story.said_errors:
+            if story.outages.end(now_s):
+                self._lines.append(Line(f"{story.name}: is back ({detail})"))
         elif not story.was_connected:
             if not self._connected:
                 self._gather_until_s = now_s + _GATHER_S
             self._connected.append(story.name)
         story.was_connected = True
         story.offline_since_s = None
-        story.error = None
-        story.said_error = ""
+        story.said_errors.clear()
         story.said_offline = False
 
     def failed(self, device_id: str, error: TuyaError, at_s: float) -> None:
@@ -78,9 +103,13 @@ class Journal:
         if story.offline_since_s is None:
             story.offline_since_s = at_s
         story.error = error
-        if isinstance(error, _SAID_AT_ONCE) and story.said_error != type(error).__name__:
-            story.said_error = type(error).__name__
-            self._lines.append(Line(str(error), is_error=True))
+        if isinstance(error, _SAID_AT_ONCE) and type(error).__name__ not in story.said_errors:
+            story.said_errors.add(type(error).__name__)
+            addition = story.outages.begin(story.offline_since_s, at_s)
+            is_news = story.is_news(str(error))
+            if addition is not None or is_news:
+                story.outages.told()
+                self._lines.append(Line(f"{error}{addition or ''}", is_error=True))
 
     def is_offline(self, device_id: str, now_s: float) -> bool:
         """Whether the breaker has been away for longer than the grace."""
@@ -92,12 +121,17 @@ class Journal:
         for device_id, story in self._stories.items():
             if self.is_offline(device_id, now_s) and not story.said_offline:
                 story.said_offline = True
-                if story.said_error:
-                    continue  # the reason has been said
-                reason = ""
-                if story.error is not None:
-                    reason = ": " + ". ".join(part for part in (story.error.what, story.error.cure) if part)
-                self._lines.append(Line(f"{story.name}: is offline{reason}", is_error=True))
+                addition = story.outages.begin(story.offline_since_s or now_s, now_s)
+                # the reason may have been said; an outage of one that flaps is counted
+                if not story.said_errors and addition is not None:
+                    self._lines.append(Line(f"{story.name}: is offline{story.reason}{addition}", is_error=True))
+            summary = story.outages.due(now_s)
+            if summary is not None:
+                if story.outages.is_counting:
+                    self._lines.append(Line(f"{story.name}: {summary}{story.reason}", is_error=True))
+                else:
+                    self._lines.append(Line(f"{story.name}: {summary}"))
+                    story.wordings.clear()
         if self._connected and (now_s >= self._gather_until_s or len(self._connected) == len(self._stories)):
             served = len(self._stories)
             names = ", ".join(self._connected[:_NAMES_IN_A_LINE])
