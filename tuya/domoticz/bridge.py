@@ -14,7 +14,7 @@ from typing import Callable, Optional, Set
 from ..lan import codec_import
 from ..lan.client import Client
 from ..lan.errors import TuyaError
-from . import installation
+from . import installation, lasting_types
 from .framework import Framework
 from .service import HEARTBEAT_S, MakeClient, Service
 from .settings import SettingsError, read_settings
@@ -47,6 +47,7 @@ class Bridge:
 
         With wrong settings or a broken installation there is one error in the log, and heartbeats do nothing.
         """
+        lasting_types.keep()
         self._framework.heartbeat(HEARTBEAT_S)
         if sys.version_info[:2] <= LAST_SHARED_THREAD_STATE and sys.getswitchinterval() < SWITCH_INTERVAL_S:
             sys.setswitchinterval(SWITCH_INTERVAL_S)
