@@ -9,12 +9,17 @@ from typing import List
 
 import pytest
 
+from tests.lan.lan_helpers import Running, device_of
 from tests.lan.test_lan_link import World
 from tuya.lan import closings
+from tuya.lan.address_locks import AddressLocks
+from tuya.lan.client import Device
 from tuya.lan.closings import Closings
 from tuya.lan.errors import Refused, WrongKey
 from tuya.lan.events import Connected, Failed
+from tuya.lan.owner import HAS_ABSTRACT_SOCKETS
 from tuya.lan.places import Places
+from tuya.simulator import Fleet
 
 THERE = "10.0.0.5"
 ELSEWHERE = "10.0.0.6"
@@ -265,3 +270,63 @@ def test_a_link_in_place_of_a_file_is_not_followed(clock, tmp_path):
     assert victim.read_text() == "4999.9"
     assert one.recall("device") is None
     one.close()
+
+
+def test_a_stranger_at_the_address_is_not_disturbed_and_gets_a_pause():
+    taken = {(THERE, 6668)}
+    claimed = []
+
+    def claim(place):
+        if place not in taken:
+            claimed.append(place)
+        return place not in taken
+
+    net = Net()
+    net.places = Places(claim, claimed.remove)
+    boiler = net.add("Boiler", B, THERE)
+    net.at = {THERE: B}
+    net.start(boiler)
+    net.run(10.0)
+    assert boiler.attempts == []
+    assert [type(event.error) for event in boiler.of(Failed)] == [Refused]
+    assert "another program or hardware" in str(boiler.of(Failed)[0].error)
+    taken.clear()
+    freed_s = boiler.now_s
+    net.run(10.0)
+    assert boiler.link.connected
+    assert 1.0 <= boiler.attempts[0][0] - freed_s < 2.5
+    assert claimed == [(THERE, 6668)]
+    boiler.link.stop(boiler.now_s)
+    assert claimed == []  # released with the connection
+
+
+def test_an_address_is_locked_between_clients_from_connect_to_close():
+    first, second = AddressLocks(), AddressLocks()
+    place = ("127.99.0.1", 6668)
+    assert first.claim(place)
+    assert first.claim(place)
+    assert second.claim(place) is (not HAS_ABSTRACT_SOCKETS)
+    assert second.claim(("127.99.0.1", 6669))
+    first.release(place)
+    first.release(place)
+    assert second.claim(place)
+    second.close()
+    assert first.claim(place)
+    first.close()
+
+
+@pytest.mark.skipif(not HAS_ABSTRACT_SOCKETS, reason="no abstract sockets here: only ids are locked")
+def test_two_clients_with_one_address_make_one_connection():
+    with Fleet(version="3.4") as fleet:
+        breaker = fleet.breakers[0]
+        stale = Device("bfstale0000000000001", b"fedcba9876543210", "Stale", breaker.host, breaker.port, "3.4")
+        with Running([device_of(breaker)]) as run:
+            run.seen.wait_status(breaker.device_id, full=True)
+            with Running([stale]) as other:
+                failed = other.seen.wait_failed(stale.device_id, 10.0)
+                assert "another program or hardware" in str(failed.error)
+                assert breaker.connections == 1
+                assert breaker.refused == 0
+        # with the other one gone it may try, and learns that the key is another's
+        with Running([stale]) as other:
+            assert isinstance(other.seen.wait_failed(stale.device_id, 10.0).error, WrongKey)

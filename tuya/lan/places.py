@@ -6,12 +6,13 @@ entries that name one address (a stale one after the router has dealt anew, a fa
 
 from __future__ import annotations
 
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Dict, NamedTuple, Optional, Set, Tuple, Union
 
 from .timing import PAUSE_MAX_S
 
 NEVER = float("inf")
 Place = Tuple[str, int]  # address and TCP port
+STRANGER = "a device that another program or hardware serves"
 
 
 class Holder(NamedTuple):
@@ -22,11 +23,21 @@ class Holder(NamedTuple):
 
 
 class Places:
-    """All times are seconds on the client's clock."""
+    """All times are seconds on the client's clock.
 
-    def __init__(self) -> None:
+    claim: asked before a connection whether a place is free beyond this client; release: told when it is closed.
+    """
+
+    def __init__(
+        self,
+        claim: Callable[[Place], bool] = lambda _place: True,
+        release: Callable[[Place], None] = lambda _place: None,
+    ) -> None:
+        self._claim = claim
+        self._release = release
         self._wanted: Dict[str, Tuple[str, Place]] = {}  # device id -> its label, the place it tries or holds
         self._held: Dict[Place, str] = {}
+        self._strange: Set[Place] = set()  # where a stranger was connected at the last look
         self._proven: Dict[Place, str] = {}
         self._closed_s: Dict[Union[str, Place], float] = {}
 
@@ -55,8 +66,25 @@ class Places:
                 return label
         return None
 
+    def claim(self, place: Place, now_s: float) -> Optional[Holder]:
+        """Keep strangers on this machine away from a place; the one who has it, where it is too late.
+
+        Whose connection was there at the last look may have closed it just now: the pause begins.
+        """
+        if not self._claim(place):
+            self._strange.add(place)
+            return Holder(STRANGER, False)
+        if place in self._strange:
+            self._strange.remove(place)
+            self._closed_s[place] = now_s
+        return None
+
+    def unclaim(self, place: Place) -> None:
+        """Not yet: others may have it meanwhile."""
+        self._release(place)
+
     def take(self, device_id: str, place: Place) -> None:
-        """A connection to this place begins."""
+        """A connection to this place, which was claimed, begins."""
         self._held[place] = device_id
 
     def worked(self, device_id: str, place: Place) -> None:
@@ -76,6 +104,7 @@ class Places:
         if place is None or self._held.get(place) != device_id:
             return
         del self._held[place]
+        self._release(place)
         self._closed_s = {what: at_s for what, at_s in self._closed_s.items() if now_s - at_s < PAUSE_MAX_S}
         self._closed_s[device_id] = self._closed_s[place] = now_s
 

@@ -16,6 +16,7 @@ import socket
 import time
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+from .address_locks import AddressLocks
 from .channel import Channel
 from .closings import Closings
 from .device import Device, DeviceState, Polling
@@ -27,7 +28,7 @@ from .listener import Listener
 from .owner import OwnerState
 from .ownership import Ownership
 from .places import Places
-from .timing import LATE_LOOP_S, PAUSE_MAX_S
+from .timing import GATHER_S, LATE_LOOP_S, PAUSE_MAX_S
 
 NEVER = float("inf")
 LONGEST_SLEEP_S = 60.0
@@ -56,12 +57,14 @@ class Reactor:
         self._serial = 0
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
+        self._address_locks = AddressLocks()
         self._places = Places()
         self._ownership: Optional[Ownership] = None
         self._closings: Optional[Closings] = None
         if owner is not None:
             self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
             self._closings = Closings()
+            self._places = Places(self._address_locks.claim, self._address_locks.release)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -85,6 +88,7 @@ class Reactor:
     def run(self, work: Callable[[float], bool]) -> None:
         """Serve until work(now_s), called after each wake(), returns False; then close everything."""
         select, clock = self._selector.select, self._clock
+        crowded = False
         try:
             if self._listener is not None:
                 self._listener.open(self._selector, self._heard)
@@ -95,8 +99,13 @@ class Reactor:
                 if due_s <= now_s:
                     self._tick(now_s)
                     due_s = self._due_s()
-                ready = select(min(max(0.0, due_s - clock()), LONGEST_SLEEP_S))
+                if crowded:
+                    time.sleep(GATHER_S)
+                asleep_s = clock()
+                ready = select(min(max(0.0, due_s - asleep_s), LONGEST_SLEEP_S))
                 now_s = clock()
+                # something came at once: more will, and one round for several costs less than a round for each
+                crowded = bool(ready) and now_s - asleep_s < GATHER_S
                 self._serve(ready, now_s)
                 if now_s > due_s + LATE_LOOP_S:
                     # late ourselves: what arrived meanwhile counts before anybody is judged
@@ -181,6 +190,7 @@ class Reactor:
             self._ownership.release_all()
         if self._closings is not None:
             self._closings.close()
+        self._address_locks.close()
         if self._listener is not None:
             self._listener.close()
         self._selector.close()

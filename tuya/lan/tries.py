@@ -80,13 +80,14 @@ class Tries:
         place = (address, device.port)
         places.want(device.device_id, device.label, place)
         announced = address == self.addresses.announced
-        self.holder = places.holder(device.device_id, place, announced=announced)
+        self.holder = places.holder(device.device_id, place, announced=announced) or places.claim(place, now_s)
         if self.holder is not None:
             self.addresses.failed(address, now_s)  # another candidate has its turn, where there is one
             self.due_s = now_s + BLOCKED_RECHECK_S
             return None
         free_s = places.closed_s(device.device_id, place) + PAUSE_MIN_S
         if now_s < free_s:
+            places.unclaim(place)
             self.due_s = free_s
             return None
         places.take(device.device_id, place)
