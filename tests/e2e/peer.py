@@ -55,6 +55,7 @@ class Domoticz:
         (self.user_data / "plugins").mkdir(parents=True)
         plugin.rename(self.user_data / "plugins" / plugin.name)
         self.port = 0
+        self.environment: Dict[str, str] = {}  # of the next launches, besides that of the tests
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._hardware: Dict[int, Dict[str, Any]] = {}
         self._keep_other_ports_closed()
@@ -106,6 +107,7 @@ class Domoticz:
         ]
         # As a service has it: without this, Domoticz's Python would compile the plugin anew at each start.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment.update(self.environment)
         with (self.user_data / "output.txt").open("ab") as output:
             self._process = subprocess.Popen(
                 arguments,
@@ -140,6 +142,23 @@ class Domoticz:
             self._process.kill()
             self._process.wait()
             raise AssertionError(f"Domoticz was still there {timeout_s:.0f} s after SIGTERM") from None
+
+    def switch_events_off(self) -> None:
+        """Start anew without the event system (scripts); it is on otherwise."""
+        self.quit()
+        with contextlib.closing(sqlite3.connect(str(self.database))) as database, database:
+            database.execute("UPDATE Preferences SET nValue=0 WHERE Key='EnableEventScriptSystem'")
+        self.launch()
+
+    @property
+    def exits_cleanly(self) -> bool:
+        """Whether this Domoticz ends with 0 at all: with its event system on, on Python 3.12 and later, it does not.
+
+        PythonEventsStop leaves the main thread attached to an interpreter, and attaching it to another one aborts.
+        """
+        (events,) = self.query("SELECT nValue FROM Preferences WHERE Key='EnableEventScriptSystem'")
+        python = tuple(int(part) for part in str(self.api("getversion")["python_version"]).split()[0].split(".")[:2])
+        return not events["nValue"] or python < (3, 12)
 
     def is_alive(self) -> bool:
         """Tell whether the process runs."""

@@ -5,6 +5,7 @@ import os
 import random
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 
 import pytest
@@ -19,8 +20,7 @@ BREAKERS = int(os.environ.get("E2E_BREAKERS", "50"))
 STAND_IN_ROUNDS, STAND_IN_BREAKERS = 6, 5
 MEMORY_GROWTH_KB = 40_000  # over the second half of the rounds, with hardware made and deleted
 SHUTDOWN_LIMIT_S = 15.0
-# Python 3.13 under this Domoticz ends every stop with an abort of its own, after all plugins have stopped.
-EXIT_CODES = (0, -6)
+BROWSERS, BROWSING_S = 3, 20.0
 
 
 def written(fleet, path):
@@ -68,6 +68,8 @@ def test_everything_in_any_order(theatre, tmp_path):
     is_real = isinstance(theatre, Domoticz)
     rounds, count = (ROUNDS, BREAKERS) if is_real else (STAND_IN_ROUNDS, STAND_IN_BREAKERS)
     choice = random.Random(20)
+    if is_real and not theatre.exits_cleanly:
+        theatre.switch_events_off()
     with Fleet(version=("3.3", "3.4", "3.5"), count=count) as one, Fleet(version="3.4", count=count) as two:
         files = {"One": written(one, tmp_path / "one.json"), "Two": written(two, tmp_path / "two.json")}
         present = {name: add(theatre, name, file) for name, file in files.items()}
@@ -111,8 +113,33 @@ def test_everything_in_any_order(theatre, tmp_path):
                 breaker.stop(silent=True)
             time.sleep(5)
             began = time.monotonic()
-            assert theatre.quit() in EXIT_CODES
+            assert theatre.quit() == 0
             assert time.monotonic() - began < SHUTDOWN_LIMIT_S
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(300)
+def test_many_browsers_do_not_end_domoticz(domoticz, tmp_path):
+    """Each device asked for is a miscount of `str` waiting to happen up to Python 3.11: see lasting_types."""
+    if not domoticz.exits_cleanly:
+        domoticz.switch_events_off()
+    with Fleet(version="3.4", count=BREAKERS) as fleet:
+        idx = add(domoticz, "Breakers", written(fleet, tmp_path / "devices.json"))
+        eventually(lambda: len(domoticz.devices(idx)) == 4 * BREAKERS, 90, "all units")
+        for breaker in fleet.breakers:
+            breaker.push_every(1.0)
+        with ThreadPoolExecutor(BROWSERS) as browsers:
+            end_s = time.monotonic() + BROWSING_S
+
+            def browse():
+                answers = 0
+                while time.monotonic() < end_s:
+                    answers += len(domoticz.rows(idx)) == 4 * BREAKERS
+                return answers
+
+            asked = [future.result() for future in [browsers.submit(browse) for _ in range(BROWSERS)]]
+        assert min(asked) > 0
+        assert domoticz.quit() == 0
 
 
 @pytest.mark.timeout(300)
