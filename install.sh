@@ -6,6 +6,9 @@
 #   bash install.sh test       everything that is checked before a change is accepted
 #   bash install.sh uninstall [--purge]
 # No sudo, no system packages; asks nothing unless a person sits at the terminal. PYTHON=... chooses another Python.
+if [ -z "${BASH_VERSION:-}" ]; then
+    exec bash "$0" "$@" # started as `sh install.sh`
+fi
 set -u
 
 folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
@@ -45,7 +48,10 @@ case "${1:-install}" in
 esac
 
 # by hand instead of "python -m": the caller's folder stays the current one, so that relative paths mean what they say
-start='import importlib, sys
+start='import signal
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
+import importlib, sys
 sys.path[0] = sys.argv.pop(1)
 sys.exit(importlib.import_module(sys.argv.pop(1) + ".__main__").main(sys.argv[1:]))'
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
+
 import argparse
 import importlib
 import os
 import sys
 import traceback
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
+
+from tuya import process
 
 # module of tuya/cli -> sub-command; each has add_arguments(parser) and run(args) -> exit code
 COMMANDS = {
@@ -25,7 +32,6 @@ COMMANDS = {
     "ble": ("ble", "explain a capture of a Bluetooth pairing"),
 }
 
-EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 DEBUG_VARIABLE = "TUYA_DEBUG"  # set: unexpected errors show their traceback
 
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
@@ -43,16 +49,16 @@ def main(argv: Optional[List[str]] = None) -> int:
 
     Nothing that goes wrong reaches the user as a traceback: typed errors become one line on stderr.
     """
+    process.prepare()
     _use_bundled_packages()
     words = sys.argv[1:] if argv is None else argv
     try:
         code = _run(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return process.EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain again while it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        process.forget_reader()
         return 0
     except ModuleNotFoundError as error:
         return _failed(f"the package {error.name} is missing: run 'bash install.sh' in {PLUGIN_FOLDER}")
@@ -66,14 +72,19 @@ def main(argv: Optional[List[str]] = None) -> int:
 def _run(words: List[str]) -> int:
     parser = argparse.ArgumentParser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands: Dict[str, argparse.ArgumentParser] = {}
     chosen = next((word for word in words if not word.startswith("-")), "")
     for name, (module_name, summary) in COMMANDS.items():
-        sub = subparsers.add_parser(name, help=summary, description=summary)
+        sub = commands[name] = subparsers.add_parser(name, help=summary, description=summary)
         if name == chosen:
             module = importlib.import_module(f"tuya.cli.{module_name}")
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
-    args = parser.parse_args(words)
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        commands.get(chosen, parser).error(
+            f"unrecognized arguments: {' '.join(unknown)}"
+        )  # with the usage of that command
     result: int = args.run(args)
     return result
 

@@ -107,7 +107,39 @@ def test_wrong_use_is_exit_2(fresh, words):
 
 def test_a_missing_folder_of_wheels_is_said(fresh):
     done = install_sh(fresh, "--wheels", "/no/such/folder")
-    assert (done.returncode, done.stderr) == (1, "install.sh: /no/such/folder: there is no such folder with wheels\n")
+    assert (done.returncode, done.stderr) == (2, "install.sh: /no/such/folder: there is no such folder with wheels\n")
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "/bin/ls"])
+def test_a_program_that_is_no_python_is_refused_and_a_good_lib_stays(fresh, install, python):
+    assert install().returncode == 0
+    before = (fresh / "lib/STAMP").stat().st_ino
+    done = install_sh(fresh, "--python", python)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"install.sh: --python {python}: this is no Python 3.9 or newer\n"
+    assert (fresh / "lib/STAMP").stat().st_ino == before
+
+
+def test_sh_instead_of_bash_is_no_fault(fresh):
+    done = subprocess.run(
+        ["sh", str(fresh / "install.sh"), "--help"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bash install.sh keys" in done.stdout
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "| head -n 1", "| true"])
+def test_closed_streams_and_readers_that_have_seen_enough_are_no_fault(fresh, install, redirection):
+    assert install().returncode == 0
+    done = subprocess.run(
+        ["bash", "-c", f'set -o pipefail; bash "{fresh}/install.sh" --python "{sys.executable}" {redirection}'],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_network_ends_with_words_and_no_lib(fresh):
@@ -139,7 +171,9 @@ def test_a_read_only_folder_is_said_with_the_owner(wheelhouse):
             pytest.skip("needs a Python that every user may start")
         done = install_sh(folder, "--python", python, user=user, PYTHON=python)
         assert done.returncode == 1
-        assert f"{folder} cannot be written by you; it belongs to {folder.owner()}" in done.stderr
+        whose = "although it is yours" if user is None else f"it belongs to {folder.owner()}"
+        assert f"{folder} cannot be written" in done.stderr
+        assert whose in done.stderr
         assert "Traceback" not in done.stderr
     finally:
         parent.joinpath("plugin").chmod(0o755)
@@ -157,6 +191,17 @@ def test_uninstall_leaves_the_keys_and_nothing_else(fresh, install):
     done = install_sh(fresh, "uninstall", "--purge")
     assert done.returncode == 0
     assert {path.relative_to(fresh) for path in fresh.rglob("*")} == before
+
+
+def test_uninstall_takes_a_link_away_and_not_what_it_points_to(fresh, tmp_path):
+    elsewhere = tmp_path / "big disk"
+    elsewhere.mkdir()
+    (elsewhere / "kept").write_text("x")
+    (fresh / ".venv").symlink_to(elsewhere)
+    done = install_sh(fresh, "uninstall")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (fresh / ".venv").is_symlink()
+    assert (elsewhere / "kept").exists()
 
 
 def test_uninstall_twice_is_harmless(fresh):

@@ -24,6 +24,7 @@ def _only_what_the_test_gives(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(packages.wheels, "settings_of_pip", lambda environ: {})
     monkeypatch.setattr(packages, "_bundled_pip_wheels", list)
+    monkeypatch.setattr(packages, "_other_pythons", list)
     monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: None)
 
 
@@ -109,6 +110,37 @@ def test_without_pip_the_distributions_own_is_borrowed(fresh, wheelhouse, lines,
     monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: borrowed.parent)
     packages.make_lib(fresh, sys.executable, None, lines.append)
     assert (fresh / "lib/tinytuya/__init__.py").exists()
+
+
+def test_a_pip_that_crashes_counts_as_none(fresh, lines, tmp_path, monkeypatch):
+    """As Debian 12's pip does under Python 3.12."""
+    crash = "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\nAttributeError: x\\n' >&2; exit 1"
+    python = python_with_pip(tmp_path, monkeypatch, crash)
+    asked = []
+    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: asked.append(temporary))
+    with pytest.raises(SetupError, match="this pip does not work with this Python"):
+        packages.make_lib(fresh, python, None, lines.append)
+    assert len(asked) == 1
+    assert lines.count("this pip does not work with this Python; trying another way") == 1
+
+
+def test_another_python_s_pip_serves_as_well(tmp_path, monkeypatch):
+    """lib/ is the same for every CPython; so a Python without pip borrows that of another one."""
+    without = tmp_path / "without"
+    without.write_text("#!/bin/sh\nexit 1\n")
+    without.chmod(0o755)
+    other = python_with_pip(tmp_path, monkeypatch, "exit 0")
+    monkeypatch.setattr(packages.sys, "executable", str(without))
+    monkeypatch.setattr(packages, "_other_pythons", lambda: [other])
+    assert list(packages.pips(str(without))) == [[other, "-m", "pip"]]
+
+
+def test_a_folder_of_one_s_own_that_cannot_be_written_is_not_blamed_on_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages.os, "access", lambda path, mode: False)
+    with pytest.raises(SetupError) as caught:
+        packages.check_writable(tmp_path)
+    assert "although it is yours" in str(caught.value)
+    assert "sudo" not in str(caught.value)
 
 
 def test_without_pip_or_index_the_message_says_what_is_missing(fresh, lines, monkeypatch):

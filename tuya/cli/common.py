@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
+from tuya import process
 from tuya.devices_file import DeviceEntry, DevicesFileError, key_bytes, key_problem, parse_devices, read_devices
 
 EXIT_OK = 0
@@ -44,7 +45,7 @@ def add_device_arguments(parser: argparse.ArgumentParser, name: bool = True) -> 
         parser.add_argument("name", metavar="NAME", nargs="?", help="name or id of a device in devices.json")
     parser.add_argument("--id", metavar="ID", help="device id, for a device that is in no file")
     parser.add_argument("--ip", metavar="ADDRESS", help="IP address; without it announcements are listened to")
-    parser.add_argument("--port", type=_port, metavar="N", help="TCP port (6668)")
+    parser.add_argument("--port", type=process.port, metavar="N", help="TCP port (6668)")
     parser.add_argument("--version", metavar="V", choices=("3.1", "3.2", "3.3", "3.4", "3.5"), help="3.1 ... 3.5")
     parser.add_argument(
         "--key",
@@ -52,13 +53,6 @@ def add_device_arguments(parser: argparse.ArgumentParser, name: bool = True) -> 
         help=f"local key, as --key='...'; or in the environment variable {KEY_VARIABLE}, which no history keeps",
     )
     add_devices_file_argument(parser)
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 < port < 65536:
-        raise ValueError
-    return port
 
 
 def devices_path(given: Optional[Path]) -> Optional[Path]:

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import Dict, Iterable, List, Tuple
 
+from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices
 from tuya.cli.doctor_device import examine
 from tuya.cli.doctor_findings import SKIPPED, Finding, Tell, tell_json, tell_person
@@ -19,7 +20,13 @@ Heard = Dict[str, Tuple[str, str]]  # device id -> address and version
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `doctor`."""
     add_device_arguments(parser)
-    parser.add_argument("--seconds", type=float, default=DEFAULT_LISTEN_S, metavar="N", help="listen so long (8)")
+    parser.add_argument(
+        "--seconds",
+        type=process.seconds_or_none_at_all,
+        default=DEFAULT_LISTEN_S,
+        metavar="N",
+        help="listen so long (8)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a check, for a report")
 
 

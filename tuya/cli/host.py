@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
+from tuya import process
 from tuya.host import LogLine, Stage
 from tuya.host.manifest import ManifestError
 from tuya.host.releases import DEFAULT_RELEASE, RELEASES
@@ -60,17 +61,6 @@ def parameter(text: str) -> List[str]:
     return [name, value]
 
 
-def positive(text: str) -> float:
-    """Parse a number of seconds above 0."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `host`."""
     parser.add_argument(
@@ -79,9 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--param", metavar="FIELD=VALUE", type=parameter, action="append", default=[], dest="parameters"
     )
-    parser.add_argument("--seconds", metavar="N", type=positive, help="end after this time (default: at Ctrl-C)")
+    parser.add_argument("--seconds", metavar="N", type=process.seconds, help="end after this time (default: at Ctrl-C)")
     parser.add_argument(
-        "--restart-every", metavar="N", type=positive, help="press Update on the Hardware page every N s"
+        "--restart-every", metavar="N", type=process.seconds, help="press Update on the Hardware page every N s"
     )
     parser.add_argument("--command", metavar="DEVICEID:1=On@T", type=planned_command, action="append", default=[])
     parser.add_argument("--release", choices=sorted(RELEASES), default=DEFAULT_RELEASE, help="the Domoticz to play")

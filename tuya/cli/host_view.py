@@ -81,7 +81,7 @@ class View:
                 self._toggle()
             elif key in "\x7f\b":
                 self._typed = self._typed[:-1]
-            elif key.isdigit():
+            elif key.isdecimal():
                 self._typed += key
         return typed
 
@@ -92,7 +92,7 @@ class View:
     def _toggle(self) -> None:
         number, self._typed = self._typed, ""
         switches = self._switches()
-        if not number.isdigit() or not 0 < int(number) <= len(switches):
+        if not number.isdecimal() or not 0 < int(number) <= len(switches):
             self._note = f"there is no switch {number}" if number else ""
             return
         row = switches[int(number) - 1]

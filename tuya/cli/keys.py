@@ -181,7 +181,7 @@ def _ask(args: argparse.Namespace) -> None:
         raise UsageError("nothing was chosen")
     if answer.lower() == "c":
         args.cloud = True
-    elif answer.isdigit() and 0 < int(answer) <= len(candidates):
+    elif answer.isdecimal() and 0 < int(answer) <= len(candidates):
         args.files = [candidates[int(answer) - 1]]
     else:
         args.files = [Path(answer).expanduser()]

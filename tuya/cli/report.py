@@ -8,6 +8,7 @@ import json
 import re
 from typing import Any, Dict, Optional
 
+from tuya import process
 from tuya.cli.asking import Asking
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices, print_message
 from tuya.devices_file import DeviceEntry
@@ -28,7 +29,9 @@ _MODEL_FIELDS = ("code", "type", "values")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of this sub-command."""
     add_device_arguments(parser)
-    parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS, metavar="N", help="how long to listen (20)")
+    parser.add_argument(
+        "--seconds", type=process.seconds, default=DEFAULT_SECONDS, metavar="N", help="how long to listen (20)"
+    )
     parser.add_argument("--offline", action="store_true", help="only what devices.json says, without connecting")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, and nothing else")
 

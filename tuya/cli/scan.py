@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Tuple
 
+from tuya import process
 from tuya.devices_file import DeviceEntry
 from tuya.lan.discovery import Announcement
 from tuya.lan.listener import Listener
@@ -38,7 +39,9 @@ class Row:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `scan`."""
-    parser.add_argument("--seconds", type=float, default=DEFAULT_SECONDS, metavar="N", help="how long to listen (12)")
+    parser.add_argument(
+        "--seconds", type=process.seconds, default=DEFAULT_SECONDS, metavar="N", help="how long to listen (12)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a device and line, again when it changes")
     add_devices_file_argument(parser)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from typing import Any, Dict, Optional
 
@@ -23,6 +24,7 @@ from tuya.metering.profile import Profile, match
 from tuya.metering.reading import Threshold
 from tuya.metering.thresholds import Change, ThresholdRefused, is_done, plan, set_dps
 
+_NUMBER = re.compile("[0-9]{1,9}")
 READ_S = 20.0
 CONFIRM_S = 6.0
 READ_BACK_S = 15.0
@@ -42,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Change one threshold. Returns 0 when it was read back, 1 when it was refused or not, 2 on wrong use."""
     count = 2 if args.id else 3
-    if len(args.words) != count or not args.words[-1].isdigit():
+    if len(args.words) != count or not _NUMBER.fullmatch(args.words[-1]):
         print_message("set-threshold: wanted NAME THRESHOLD VALUE, for example: Kitchen over_voltage 265")
         return EXIT_USAGE
     threshold, value = args.words[-2], int(args.words[-1])

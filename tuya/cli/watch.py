@@ -7,6 +7,7 @@ import signal
 import time
 from typing import Any, Dict, Set
 
+from tuya import process
 from tuya.lan.errors import OwnedElsewhere
 from tuya.lan.events import Failed
 
@@ -17,7 +18,7 @@ from .lan_tools import Following, event_to_json
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `watch`."""
     add_device_arguments(parser)
-    parser.add_argument("--seconds", type=float, metavar="N", help="end after so long; without it: Ctrl-C")
+    parser.add_argument("--seconds", type=process.seconds, metavar="N", help="end after so long; without it: Ctrl-C")
     parser.add_argument("--json", action="store_true", help="one JSON object a line and nothing else on stdout")
 
 

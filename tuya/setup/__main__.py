@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 from typing import List
 
-from .errors import SetupError
+from tuya import process
+
+from .errors import SetupError, WrongUse
 
 FOLDER = Path(__file__).resolve().parent.parent.parent
 
@@ -22,7 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     test = commands.add_parser("test", help="everything that is checked before a change is accepted")
     test.add_argument("--only", metavar="STEP", action="append", help="one step of it, as: --only types --only tests")
     demo = commands.add_parser("demo", help="three simulated breakers in Domoticz, or without it")
-    demo.add_argument("--seconds", type=float, metavar="N", help="end by itself after N seconds")
+    demo.add_argument("--seconds", type=process.seconds, metavar="N", help="end by itself after N seconds")
     demo.add_argument("--stand-in", action="store_true", help="without Domoticz, even where it is installed")
     uninstall = commands.add_parser("uninstall", help="remove what was made here; keeps your devices.json")
     uninstall.add_argument("--purge", action="store_true", help="remove the files with local keys as well")
@@ -30,29 +32,44 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(words: List[str]) -> int:
-    """Run one command of install.sh. Returns its exit code: 0, 1 (failed) or 2 (wrong use)."""
+    """Run one command of install.sh. Returns its exit code: 0, 1 (failed), 2 (wrong use) or 130 (Ctrl-C)."""
+    process.prepare()
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except WrongUse as error:
+        return _failed(str(error), 2)
+    except SetupError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        return process.EXIT_INTERRUPTED
+    except BrokenPipeError:
+        process.forget_reader()
+        return 0
+    except OSError as error:
+        return _failed(f"{error.filename or 'the system'}: {error.strerror or error}")
+    return code
+
+
+def _failed(text: str, code: int = 1) -> int:
+    sys.stderr.write(f"install.sh: {text}\n")
+    return code
+
+
+def _run(words: List[str]) -> int:
     parser = _parser()
     args = parser.parse_args(words if words and not words[0].startswith("--") else ["install", *words])
     module = importlib.import_module({"test": ".checks", "demo": ".demo"}.get(args.command, ".install"), __package__)
-    try:
-        if args.command == "install":
-            if args.wheels is not None and not args.wheels.is_dir():
-                raise SetupError(f"{args.wheels}: there is no such folder with wheels")
-            module.install(FOLDER, args.python, args.wheels)
-        elif args.command == "uninstall":
-            module.uninstall(FOLDER, args.purge)
-        elif args.command == "test":
-            return int(module.run(FOLDER, args.only))
-        else:
-            return int(module.run(FOLDER, args.seconds, args.stand_in))
-    except SetupError as error:
-        sys.stderr.write(f"install.sh: {error}\n")
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except OSError as error:
-        sys.stderr.write(f"install.sh: {error.filename or 'the system'}: {error.strerror or error}\n")
-        return 1
+    if args.command == "install":
+        if args.wheels is not None and not args.wheels.is_dir():
+            raise WrongUse(f"{args.wheels}: there is no such folder with wheels")
+        module.install(FOLDER, args.python, args.wheels)
+    elif args.command == "uninstall":
+        module.uninstall(FOLDER, args.purge)
+    elif args.command == "test":
+        return int(module.run(FOLDER, args.only))
+    else:
+        return int(module.run(FOLDER, args.seconds, args.stand_in))
     return 0
 
 

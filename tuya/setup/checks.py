@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from . import packages
-from .errors import SetupError
+from .errors import SetupError, WrongUse
 from .install import install, say
 
 DEV_PINS = "requirements-dev.txt"
@@ -56,7 +56,7 @@ def run(folder: Path, only: Optional[List[str]]) -> int:
     known = [step.name for step in STEPS] + ["shell"]
     unknown = [name for name in only or [] if name not in known]
     if unknown:
-        raise SetupError(f"there is no step {unknown[0]!r}; there are {', '.join(known)}")
+        raise WrongUse(f"there is no step {unknown[0]!r}; there are {', '.join(known)}")
     install(folder, None, None, quiet=True)
     python = _make_venv(folder, VENV, (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS))
     environment = _environment()

@@ -198,7 +198,7 @@ def _obey(stage: DemoStage, rows: List[Row], devices: List[Dict[str, Any]]) -> s
         return ""
     line = sys.stdin.readline()
     word = line.strip().lower() if line else "q"  # the end of input, as Ctrl-D
-    if word.isdigit() and 0 < int(word) <= len(devices):
+    if word.isdecimal() and 0 < int(word) <= len(devices):
         wanted = devices[int(word) - 1]["id"]
         for row in rows:
             if row.device_id == wanted and row.unit == 1:

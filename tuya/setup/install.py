@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Optional
 
 from . import find_domoticz, packages
-from .errors import SetupError
+from .errors import SetupError, WrongUse
 from .probe import ProbeFailed, probe
 
 OURS = ("lib", ".venv", ".demo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")  # made by install.sh
@@ -36,6 +37,8 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
     quiet: say nothing where nothing is to be done (demo, test).
     """
     packages.remove_leftovers(folder)
+    if python is not None and not is_python(python):
+        raise WrongUse(f"--python {python}: this is no Python 3.{find_domoticz.OLDEST_MINOR} or newer")
     chosen = python or _python_of_domoticz(folder, quiet)
     if packages.is_current(folder):
         try:
@@ -61,6 +64,18 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
     )
     if not quiet:
         _say_next(folder)
+
+
+def is_python(program: str) -> bool:
+    """Whether a program is a Python that is new enough."""
+    code = f"import sys; print(sys.version_info >= (3, {find_domoticz.OLDEST_MINOR}))"
+    try:
+        done = subprocess.run(  # noqa: S603 - what the user has named
+            [program, "-I", "-c", code], capture_output=True, timeout=60, stdin=subprocess.DEVNULL, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.stdout.strip() == b"True"
 
 
 def _python_of_domoticz(folder: Path, quiet: bool) -> str:
@@ -132,7 +147,10 @@ def uninstall(folder: Path, purge: bool) -> None:
     packages.check_writable(folder)
     removed = []
     for name in OURS:
-        if (folder / name).is_dir():
+        if (folder / name).is_symlink():
+            (folder / name).unlink()
+            removed.append(name)
+        elif (folder / name).is_dir():
             shutil.rmtree(folder / name)
             removed.append(f"{name}/")
     packages.remove_leftovers(folder)

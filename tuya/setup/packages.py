@@ -28,6 +28,7 @@ CLI_PINS = "requirements-cli.txt"
 PIP_TIMEOUT_S = 900.0  # compiling pycryptodome on a small board takes minutes
 MACHINES_WITH_WHEELS = ("x86_64", "aarch64", "i686")
 
+_BROKEN = "this pip does not work with this Python"
 _NOT_REACHED = "pip cannot reach the package index"
 
 Say = Callable[[str], None]
@@ -72,9 +73,14 @@ def check_writable(folder: Path) -> None:
     """Raise SetupError where nothing can be written into the plugin folder."""
     if not os.access(folder, os.W_OK | os.X_OK):
         owner = _owner_name(folder)
+        if os.geteuid() in (0, folder.stat().st_uid):
+            raise SetupError(
+                f"{folder} cannot be written, although it is yours: its file system is mounted read-only, or its mode "
+                "forbids it (chmod u+rwx). In a container with a read-only folder: run this outside of it"
+            )
         raise SetupError(
             f"{folder} cannot be written by you; it belongs to {owner}. Run this as {owner} "
-            f"('sudo -u {owner} bash install.sh'), or, if the folder is read-only in a container, outside of it"
+            f"('sudo -u {owner} bash install.sh')"
         )
 
 
@@ -119,9 +125,9 @@ def _fill(
             way()
         except SetupError as error:
             _empty(staged)
-            failures.append(str(error))
-            if offline is None:
+            if offline is None and str(error) not in failures:
                 say(f"{error}; trying another way")
+            failures.append(str(error))
         else:
             return
     raise SetupError("the packages could not be fetched.\n" + _reasons(failures) + _ways_out(offline))
@@ -142,8 +148,8 @@ def _ways(
         yield lambda: _fill_from(source, staged, pins)
     has_pip = False
     for pip in pips(python):
-        has_pip = True
         yield functools.partial(_run_pip, pip, staged, folder, offline, say)
+        has_pip = has_pip or failures[-1] != _BROKEN
         if _NOT_REACHED in failures[-1]:
             break  # another pip would wait for the same index
     if offline is None:
@@ -161,7 +167,8 @@ def _ways_out(offline: Optional[Path]) -> str:
     if offline is not None:
         return f"The folder must hold what this fetches on a machine of the same kind: {download}"
     return (
-        "What helps: a network connection; or a package index of your own: PIP_INDEX_URL=ADDRESS bash install.sh; or "
+        "What helps: a network connection; pip, where there is none (Debian, Ubuntu: sudo apt install python3-pip; "
+        "Alpine: apk add py3-pip); a package index of your own: PIP_INDEX_URL=ADDRESS bash install.sh; or "
         f"no network at all:\n  on another machine of the same kind: {download}\n"
         "  here: bash install.sh --wheels FOLDER"
     )
@@ -179,13 +186,18 @@ def _fill_from(source: Optional[wheels.Source], staged: Path, pins: Dict[str, Li
 
 def pips(python: str) -> Iterator[List[str]]:
     """Commands that start pip, best first; only those that answer."""
-    commands = [[python, "-m", "pip"]]
-    if Path(python).resolve() != Path(sys.executable).resolve():
-        commands.append([sys.executable, "-m", "pip"])
-    commands.extend([python, f"{wheel}/pip"] for wheel in _bundled_pip_wheels())
+    # lib/ serves every CPython from 3.9 on, so that another one's pip does as well
+    others = [path for path in [sys.executable, *_other_pythons()] if Path(path).resolve() != Path(python).resolve()]
+    commands = [[program, "-m", "pip"] for program in (python, *dict.fromkeys(others))]
+    commands.extend([program, f"{wheel}/pip"] for wheel in _bundled_pip_wheels() for program in (python, *others[:2]))
     for command in commands:
         if answers([*command, "--version"]):
             yield command
+
+
+def _other_pythons() -> List[str]:
+    """The Pythons of this machine that a system has at its usual places."""
+    return [path for path in ("/usr/bin/python3", "/usr/local/bin/python3") if os.access(path, os.X_OK)]
 
 
 def _bundled_pip_wheels() -> List[Path]:
@@ -220,6 +232,7 @@ def pip_environment() -> Dict[str, str]:
 def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> None:
     """Fill `staged` by pip. Raises SetupError with the reason in one line."""
     options = ["install", "--quiet", "--no-deps", "--require-hashes", "--retries", "2", "--timeout", "20"]
+    options += ["--prefix=", "--root=/"]  # settings of the user's that contradict --target
     if machine() in MACHINES_WITH_WHEELS or sys.platform == "darwin":
         options.append("--only-binary=:all:")
     else:
@@ -269,6 +282,8 @@ def why_pip_failed(output: str) -> str:
         ("ProxyError", f"{_NOT_REACHED} through the proxy that is set"),
         ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the certificate of the package index (wrong clock, proxy?)"),
         ("error: command", "pycryptodome could not be compiled: install gcc and python3-dev"),
+        ("ReadTimeoutError", f"{_NOT_REACHED} (it stopped answering)"),
+        ("Traceback (most recent call last)", _BROKEN),
     )
     for sign, meaning in known:
         if sign in output:

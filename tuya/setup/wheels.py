@@ -93,7 +93,7 @@ def settings_of_pip(environ: Dict[str, str]) -> Dict[str, str]:
     try:
         parser.read([str(file) for file in files], encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise SetupError(f"pip's settings cannot be read: {error}") from None
+        raise SetupError(f"pip's settings cannot be read: {' '.join(str(error).split())}") from None
     found: Dict[str, str] = {}
     for name in ("index-url", "extra-index-url", "find-links", "cert"):
         for section in ("global", "install"):
