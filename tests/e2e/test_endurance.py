@@ -68,8 +68,6 @@ def test_everything_in_any_order(theatre, tmp_path):
     is_real = isinstance(theatre, Domoticz)
     rounds, count = (ROUNDS, BREAKERS) if is_real else (STAND_IN_ROUNDS, STAND_IN_BREAKERS)
     choice = random.Random(20)
-    if is_real and not theatre.exits_cleanly:
-        theatre.switch_events_off()
     with Fleet(version=("3.3", "3.4", "3.5"), count=count) as one, Fleet(version="3.4", count=count) as two:
         files = {"One": written(one, tmp_path / "one.json"), "Two": written(two, tmp_path / "two.json")}
         present = {name: add(theatre, name, file) for name, file in files.items()}
@@ -113,7 +111,7 @@ def test_everything_in_any_order(theatre, tmp_path):
                 breaker.stop(silent=True)
             time.sleep(5)
             began = time.monotonic()
-            assert theatre.quit() == 0
+            theatre.end()
             assert time.monotonic() - began < SHUTDOWN_LIMIT_S
 
 
@@ -121,8 +119,6 @@ def test_everything_in_any_order(theatre, tmp_path):
 @pytest.mark.timeout(300)
 def test_many_browsers_do_not_end_domoticz(domoticz, tmp_path):
     """Each device asked for is a miscount of `str` waiting to happen up to Python 3.11: see lasting_types."""
-    if not domoticz.exits_cleanly:
-        domoticz.switch_events_off()
     with Fleet(version="3.4", count=BREAKERS) as fleet:
         idx = add(domoticz, "Breakers", written(fleet, tmp_path / "devices.json"))
         eventually(lambda: len(domoticz.devices(idx)) == 4 * BREAKERS, 90, "all units")
@@ -139,7 +135,7 @@ def test_many_browsers_do_not_end_domoticz(domoticz, tmp_path):
 
             asked = [future.result() for future in [browsers.submit(browse) for _ in range(BROWSERS)]]
         assert min(asked) > 0
-        assert domoticz.quit() == 0
+        domoticz.end()
 
 
 @pytest.mark.timeout(300)
