@@ -1,11 +1,16 @@
 """A bounded slice of fuzzing for every run: nothing that anybody sends may raise, and nothing piles up.
 
-The long runs are tests/bench/lan_fuzz.py. LAN_FUZZ_EXAMPLES raises the number of examples per target.
+The long runs are tests/bench/lan_fuzz.py; what they found interesting is where the mutations here begin.
+LAN_FUZZ_SECONDS and LAN_FUZZ_EXAMPLES say how long; CI gives a minute to all targets together.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import random
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,9 +24,10 @@ from tuya.lan.wire import VERSIONS, Wire
 
 EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "120"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
-PREFIXES = st.sampled_from(
-    [b"\0\0\x55\xaa", b"\0\0\x66\x99", b"\0\0\xaa\x55", b"\0\0\x99\x66", b"{", b'{"dps":', b"3.3"]
-)
+SLICE_S = float(os.environ.get("LAN_FUZZ_SECONDS", "60" if os.environ.get("CI") else "5"))  # of all targets
+SEEDS = json.loads((Path(__file__).parents[1] / "data" / "fuzz_seeds.json").read_text(encoding="ascii"))
+PIECES = (b"\0\0\x55\xaa", b"\0\0\x66\x99", b"\0\0\xaa\x55", b"\0\0\x99\x66", b"{", b'{"dps":', b"3.3")
+PREFIXES = st.sampled_from(PIECES)
 NOISE = st.lists(st.one_of(st.binary(max_size=40), PREFIXES), max_size=12).map(b"".join)
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
@@ -38,6 +44,47 @@ def test_nothing_raises(target):
         fuzz_targets.TARGETS[target](data)
 
     feed()
+
+
+def mutated(chance, seeds):
+    """One of the seeds after one to four small accidents."""
+    data = bytearray(bytes.fromhex(chance.choice(seeds)))
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randrange(len(data) + 1)
+        end = min(len(data), at + chance.randint(1, 12))
+        accident = chance.randrange(6)
+        if accident == 0:
+            data[at:end] = chance.randbytes(end - at)
+        elif accident == 1:
+            del data[at:end]
+        elif accident == 2:
+            data[at:at] = data[chance.randrange(len(data) + 1) :][:40]
+        elif accident == 3:
+            data[at:at] = chance.choice(PIECES)
+        elif accident == 4:
+            other = bytes.fromhex(chance.choice(seeds))
+            data[at:] = other[chance.randrange(len(other) + 1) :]
+        elif at < end:
+            data[at] ^= 1 << chance.randrange(8)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("target", sorted(fuzz_targets.TARGETS))
+def test_nothing_raises_near_what_long_runs_have_found(target):
+    chance = random.Random(target if os.environ.get("CI") else None)
+    seeds = SEEDS[target]
+    for seed in seeds:
+        fuzz_targets.TARGETS[target](bytes.fromhex(seed))
+    tried, until_s = 0, time.monotonic() + SLICE_S / len(fuzz_targets.TARGETS)
+    while time.monotonic() < until_s:
+        data = mutated(chance, seeds)
+        try:
+            fuzz_targets.TARGETS[target](data)
+        except Exception as error:
+            raise AssertionError(f"input {data.hex()}") from error
+        tried += 1
+    print(f"{target}: {len(seeds)} seeds, {tried} mutations")
+    assert tried > 0
 
 
 @FUZZ
@@ -57,8 +104,6 @@ def test_a_good_frame_is_found_in_noise(version, noise, cut):
 @FUZZ
 @given(st.dictionaries(st.sampled_from(["dps", "data", "devId", "cid", "t"]), JSON))
 def test_any_json_is_a_report_or_none(content):
-    import json
-
     plain = json.dumps(content).encode()
     report = payloads.parse_report(plain)
     if report is not None:
@@ -68,8 +113,6 @@ def test_any_json_is_a_report_or_none(content):
 @FUZZ
 @given(st.dictionaries(st.sampled_from(["gwId", "ip", "version", "productKey", "devId"]), JSON))
 def test_any_json_is_an_announcement_or_none(content):
-    import json
-
     found = discovery.decode(json.dumps(content).encode(), "10.0.0.1")
     assert found is None or (found.device_id.isascii() and found.version in (*VERSIONS, ""))
 
