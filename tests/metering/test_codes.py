@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 import pytest
 
@@ -379,3 +380,69 @@ def test_the_mains_frequency_of_an_inverter_is_no_leakage(record: str, leakage: 
 def test_half_an_ampere_of_leakage_of_a_breaker() -> None:
     out = decode_dump({"product_id": "ntwmuj82anq1l92i", "dps": {"6": "CHoAQgQADlwB9A==", "16": True}})
     assert out["leakage_ma"] == 500
+
+
+def energy(code: str, scale: int = 2) -> Dict[str, Any]:
+    return {"code": code, "type": "Integer", "values": {"unit": "kWh", "scale": scale}}
+
+
+@pytest.mark.parametrize(
+    ("total", "parts", "proven"),
+    [
+        (88435, (25760, 35207, 27468), True),  # the device's own sum to the last digit
+        (88435, (310, 205, 99), False),  # the day's
+        (885, (258, 352, 275), False),  # so little may be a day's
+        (88435, (25760, 35207, None), False),
+    ],
+)
+def test_energies_of_circuits_are_proven_by_their_sum(total: int, parts: Tuple[Any, ...], proven: bool) -> None:
+    mapping = {"1": energy("forward_energy_total"), "6": {"code": "phase_a", "type": "Raw", "values": {}}}
+    mapping.update({str(109 + 9 * n): energy(f"forward_energy_{'abc'[n]}") for n in range(3)})
+    dps = {"1": total, "6": "COkAABUAAAU=", **{str(109 + 9 * n): part for n, part in enumerate(parts)}}
+    counters = decode_dump({"mapping": mapping, "dps": dps})["energy_kwh"]
+    assert counters.get("a") == (257.6 if proven else None)
+    assert counters[("total" if "total" in counters else "1")] == total / 100
+
+
+def raw_mapping() -> Dict[str, Any]:
+    return {
+        "1": {"code": "switch_1", "type": "Boolean", "values": {}},
+        "101": {"code": "Voltage", "type": "Raw", "values": {}},
+        "102": {"code": "Current", "type": "Raw", "values": {}},
+        "103": {"code": "ActivePower", "type": "Raw", "values": {}},
+    }
+
+
+def blocks(width: int, *values: int) -> str:
+    return base64.b64encode(b"".join(value.to_bytes(width, "big") for value in values)).decode()
+
+
+def test_raw_blocks_with_the_sum_of_the_powers_first() -> None:
+    dps = {
+        "1": True,
+        "101": blocks(2, 2300, 2310, 2320),
+        "102": blocks(3, 3700, 4200, 0),
+        "103": blocks(3, 15000, 7000, 8000, 0),
+    }
+    out = decode_dump({"mapping": raw_mapping(), "dps": dps})
+    assert out["voltage_v"] == {"a": 230, "b": 231, "c": 232}
+    assert out["current_a"] == {"a": 3.7, "b": 4.2, "c": 0}
+    assert out["power_w"] == {"a": 700, "b": 800, "c": 0, "total": 1500}
+
+
+def test_raw_blocks_of_one_living_phase_without_a_load() -> None:
+    dps = {"1": True, "101": blocks(2, 2346, 0, 0), "102": blocks(3, 0, 0, 0), "103": blocks(3, 0, 0, 0, 0)}
+    out = decode_dump({"mapping": raw_mapping(), "dps": dps})
+    assert (out["voltage_v"], out["current_a"], out["power_w"]["1"]) == ({"1": 234.6}, {"1": 0}, 0)
+    dead = {**dps, "101": blocks(2, 0, 0, 0)}
+    assert not {"voltage_v", "current_a", "power_w"} & set(decode_dump({"mapping": raw_mapping(), "dps": dead}))
+
+
+def test_milliamperes_with_decimals_that_no_socket_would_reach() -> None:
+    mapping = {
+        "18": {"code": "cur_current", "type": "Integer", "values": {"unit": "mA", "scale": 1, "max": 30000}},
+        "19": {"code": "cur_power", "type": "Integer", "values": {"unit": "W", "scale": 1, "max": 50000}},
+        "20": {"code": "cur_voltage", "type": "Integer", "values": {"unit": "V", "scale": 1, "max": 5000}},
+    }
+    out = decode_dump({"mapping": mapping, "dps": {"18": 1500, "19": 3283, "20": 2304}})
+    assert (out["current_a"], out["power_w"]) == ({"1": 1.5}, {"1": 328.3})

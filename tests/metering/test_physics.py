@@ -105,6 +105,9 @@ def test_a_power_factor_of_unknown_lsb_must_fit() -> None:
     assert physics.plausible_factor(0.2, 1000.0, 830.0, doubtful=True) is None
     assert physics.plausible_factor(0.83, None, None, doubtful=True) is None
     assert physics.plausible_factor(0.85, 1000.0, 830.0, doubtful=True) == 0.85
+    # 0.01 is no 1: a guess is not raised
+    assert physics.plausible_factor(0.01, 1000.0, 900.0, doubtful=True) is None
+    assert physics.plausible_factor(0.0095, 1000.0, 900.0) == 0.95
 
 
 def test_a_wish_overrides_physics() -> None:

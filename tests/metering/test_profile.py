@@ -183,7 +183,7 @@ def test_a_relay_that_only_some_devices_of_an_id_have(product_id: str) -> None:
 
 def test_a_meter_that_is_known_to_have_no_relay_gets_none() -> None:
     assert match({"product_id": "gnr22vuyz8uis3gr"}, {6: RECORD, 16: True}).switch_dps == ()
-    assert match({"product_id": "a6djabzmpbbp62gw"}, {1: True, 20: 2300}).switch_dps == ()
+    assert match({"product_id": "djfep9s6s3b2qk89"}, {1: True, 20: 2300}).switch_dps == ()
 
 
 SOCKET_DPS = {1: True, 9: 0, 17: 4, 18: 206, 19: 173, 20: 1198, 26: 0}

@@ -117,7 +117,9 @@ READINGS = {"18": 121, "19": 86, "20": 2168}
 @pytest.mark.parametrize(
     ("dps", "switches"),
     [
-        ({"1": False, "2": True, "3": True, "7": False}, ["1", "2", "3"]),
+        ({"1": False, "2": True, "3": True, "7": False}, ["1", "2", "3", "7"]),
+        ({"1": True, "9": 0, "7": False, "15": 0}, ["1", "7"]),
+        ({"1": True, "9": 0, "7": 3}, ["1"]),
         ({"1": True, "9": 0, "2": True, "10": 0, "3": True, "11": 0}, ["1", "2", "3"]),
         # the first outlet is timed and DP 2 is not: it is no outlet
         ({"1": True, "9": 0, "2": True}, ["1"]),

@@ -98,9 +98,9 @@ def test_counters_beside_long_records_are_not_claimed_by_shape() -> None:
     assert decode_dump({"mapping": mapping, "dps": dps})["energy_kwh"] == {"1": 0.12}
 
 
-def test_gangs_are_seen_by_their_countdowns() -> None:
+def test_gangs_are_seen_by_their_countdowns_and_usb_by_its_own_dp() -> None:
     dps = {"1": True, "2": False, "7": True, "9": 0, "10": 0, "18": 500, "19": 1000, "20": 2300}
-    assert decode_dump({"dps": dps})["switch"] == {"1": True, "2": False}
+    assert decode_dump({"dps": dps})["switch"] == {"1": True, "2": False, "7": True}
 
 
 @pytest.mark.parametrize("value", ["BAEAMgUBAFA=", "", "AAAAAAAAAAA=", "Ag8JJQAASAA=", 275, True, None, "AAEFAgMEBQY="])
@@ -140,7 +140,7 @@ def test_zeros_that_are_real_and_zeros_that_are_not() -> None:
 
 
 def test_a_meter_without_a_relay_is_not_forced_to_zero() -> None:
-    out = by_id("a6djabzmpbbp62gw", d1=False, d18=302, d19=412, d20=2412)
+    out = by_id("djfep9s6s3b2qk89", d1=False, d18=302, d19=412, d20=2412)
     assert "switch" not in out
     assert out["power_w"] == {"1": 41.2}
 
@@ -195,3 +195,63 @@ def test_events_tell_of_trips() -> None:
     assert by_id("kmnzgh4yn8pa0lqh", d110="Over_Voltage_Alarm")["faults"] == ["Over_Voltage_Alarm"]
     assert by_id("kmnzgh4yn8pa0lqh", d110="Leakage_Trip", d9=0)["faults"] == ["Leakage_Trip"]
     assert by_id("kmnzgh4yn8pa0lqh", d110="Remote_ON")["faults"] == []
+
+
+RECORD_10 = "CGYAPCgADPIACw=="
+DEAD_10 = "AAAAAAAAAAAAAA=="
+
+
+def test_the_silent_phases_of_a_breaker_that_is_also_sold_with_three() -> None:
+    alone = by_id("r9kg2g1uhhyicycb", d1=2279960, d6=RECORD_10, d7=DEAD_10, d8=DEAD_10, d16=True)
+    assert alone["current_a"] == {"1": 15.4}
+    assert alone["energy_kwh"] == {"1": 22799.6}
+    three = by_id("r9kg2g1uhhyicycb", d1=2279960, d6=RECORD_10, d7=RECORD_10, d8=RECORD_10, d16=True)
+    assert three["current_a"] == {"a": 15.4, "b": 15.4, "c": 15.4}
+    assert three["energy_kwh"] == {"total": 22799.6}
+
+
+@pytest.mark.parametrize(
+    ("product_id", "dps", "key"),
+    [
+        ("nqbs1onwskmmmaac", {"d15": 50}, "leakage_ma"),  # energy to charge
+        ("qndxewijhpsz3ixr", {"d103": 50}, "temperature_c"),  # trips counted
+        ("nopfbtfxnwqcrg5y", {"d103": 63}, "temperature_c"),  # amperes of a limit
+        ("1xgihnuztyo12pqv", {"d133": 5000}, "frequency_hz"),  # ampere-hours
+        ("1xgihnuztyo12pqv", {"d134": 50}, "power_factor"),  # ohms
+        ("tjtigg991kvoiiqi", {"d135": 0}, "temperature_c"),  # not measured
+    ],
+)
+def test_what_other_products_of_the_family_have_there(product_id: str, dps: Dict[str, Any], key: str) -> None:
+    out = by_id(product_id, d1=100, d6=PHASE, d18=500, d19=1000, d20=23000, **dps)
+    assert out["matched_by"] == "product"
+    assert key not in out
+
+
+def test_where_the_prepayment_switch_stands_tells_faults_and_leakage() -> None:
+    breaker = {"1": 120, "6": PHASE, "9": 1 << 10, "11": False, "12": False, "15": 7, "16": True}
+    out = decode_dump({"dps": breaker})
+    assert (out["faults"], out["leakage_ma"]) == (["ov_vol"], 7)
+    # a meter has it on 12; its 9 is a power, its 15 the energy to charge
+    meter = {"1": 120, "6": PHASE, "9": 785, "11": {"day": 1}, "12": False, "14": False, "15": 50, "16": True}
+    out = decode_dump({"dps": meter})
+    assert out["matched_by"] == "shape"
+    assert not {"faults", "leakage_ma"} & set(out)
+    # longer records: a leakage in another unit
+    assert "leakage_ma" not in decode_dump({"dps": {**breaker, "6": "AAAhqAAAAAAAAAAe6Ais"}})
+
+
+def test_energies_that_their_layout_alone_has() -> None:
+    atorch = {"1": True, "18": 4700, "19": 87200, "20": 23200, "123": 109000, "133": 5000}
+    assert decode_dump({"dps": atorch})["energy_kwh"] == {"1": 109}
+    block = {"1": True, "101": 12, "102": 4700, "103": 8720, "104": 2320}
+    assert decode_dump({"dps": block})["energy_increment_wh"] == 12
+
+
+def test_a_meter_with_the_data_points_of_a_socket() -> None:
+    meter = {"17": 100, "18": 4700, "19": 8720, "20": 2320, "21": 1, "22": 15900, "23": 12500, "24": 3100, "26": 0}
+    out = decode_dump({"dps": meter})
+    assert (out["profile"], out["power_w"]) == ("socket-meter", {"1": 872})
+    assert "switch" not in out
+    few = {dp: value for dp, value in meter.items() if dp not in ("22", "23", "24")}
+    for other in ({**meter, "1": 3}, {**meter, "5": 0}, {**meter, "2": "cold"}, few):
+        assert decode_dump({"dps": other})["matched_by"] == "none"

@@ -135,6 +135,10 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             one = replace(one, fallback=True)
         elif word == "by_id" and role in (*MEASURES, "faults"):
             one = replace(one, by_id=True)
+        elif word == "by_shape" and role in ("energy", "increment"):
+            one = replace(one, by_shape=True)
+        elif name == "no_data" and role in MEASURES and value.isdigit():
+            one = replace(one, no_data=float(value))
         elif word == "zero_when_off" and role == "power":
             one = replace(one, zero_when_off=True)
         elif _LSB.match(word) and (role in MEASURES or role == "phase") and not seen_lsb:

@@ -10,7 +10,7 @@ from .evaluate import scalar
 from .layout import DEVICE_LEVEL, MEASURES, Field, Layout, Slice
 from .model import Model, models
 from .reading import TOTAL
-from .words import Meaning, is_unknown, meaning
+from .words import Meaning, is_unknown, meaning, unproven_energy
 
 NAME = "standard codes"
 NUMBERS = frozenset(("integer", "value", "float", "double", "int"))
@@ -42,8 +42,19 @@ STANDARD_LSB: Dict[str, float] = {
 # a range that begins here says "nothing measured" with its minimum
 NO_DATA_MINIMUM = -9_999_999
 MAX_SCALE = 9
+# role -> circuits in a raw block, by their number
+_PHASES: Tuple[str, ...] = ("a", "b", "c")
+BLOCKS: Dict[str, Tuple[Tuple[str, ...], ...]] = {
+    "voltage": (_PHASES, ("",)),
+    "current": (_PHASES, ("",)),
+    "power": ((TOTAL, *_PHASES), _PHASES, ("",)),
+}
+# energies of the circuits whose sum is the device's own total are no day's figures, once that total is beyond a day's
+PROOF_KWH = 100.0
 # "A" without decimals and a range up to 30000 is a slip of the model: these are the standard milliamperes
 MOST_AMPERES = 3000.0
+# "mA" with decimals and a range that ends below what any socket carries is the same slip the other way round
+LEAST_AMPERES = 6.0
 Found = Tuple[Field, Meaning]
 
 
@@ -87,16 +98,15 @@ def _factor_lsb(unit: str, step: float, top: float) -> Optional[float]:
 def _blocks(model: Model, means: Meaning, value: object) -> List[Found]:
     """Return the fields of a raw V, I or P: one u16 (V) or u24 (I, P) big-endian for each of one or three phases.
 
-    LSBs as in the Din-rail breakers that report so: 0.1 V, 1 mA, 0.1 W.
+    LSBs as in the Din-rail breakers that report so: 0.1 V, 1 mA, 0.1 W. Four powers begin with their sum.
     """
     width = 2 if means.role == "voltage" else 3
     sizes = {len(data) for data in raw.byte_forms(value)}
-    phases = next((count for count in (3, 1) if count * width in sizes), 0)
+    circuits = next((known for known in BLOCKS[means.role] if len(known) * width in sizes), ())
     lsb = STANDARD_LSB[means.role]
     found = []
-    for number in range(phases):
-        part = Slice(phases * width, number * width, (number + 1) * width)
-        circuit = "abc"[number] if phases == 3 else ""
+    for number, circuit in enumerate(circuits):
+        part = Slice(len(circuits) * width, number * width, (number + 1) * width)
         found.append((Field(model.dp, means.role, lsb=lsb, part=part), Meaning(means.role, circuit)))
     return found
 
@@ -106,13 +116,12 @@ def _fields(model: Model, value: object) -> List[Found]:
     means = meaning(model.code)
     if means is not None and model.kind == "raw" and means.role in ("voltage", "current", "power"):
         return _blocks(model, means, value)
-    one = _field(model)
+    one = _field(model, means)
     return [one] if one else []
 
 
-def _field(model: Model) -> Optional[Found]:
+def _field(model: Model, means: Optional[Meaning]) -> Optional[Found]:
     """Return the field of one line with its meaning, None for what is no reading and no state."""
-    means = meaning(model.code)
     if means is None or (model.kind and model.kind not in TYPES.get(means.role, NUMBERS)):
         return None
     if means.role not in MEASURES:
@@ -122,7 +131,10 @@ def _field(model: Model) -> Optional[Found]:
     lsb = _lsb(model, means)
     if lsb is None:
         return None
-    if means.role == "current" and lsb == 1.0 and (model.number("max") or 0.0) > MOST_AMPERES:
+    top = model.number("max") or 0.0
+    if means.role == "current" and lsb == 1.0 and top > MOST_AMPERES:
+        lsb = STANDARD_LSB["current"]
+    if means.standard and means.role == "current" and lsb < STANDARD_LSB["current"] and 0 < top * lsb < LEAST_AMPERES:
         lsb = STANDARD_LSB["current"]
     low = model.number("min")
     whole_watts = means.role == "power" and lsb == 1.0
@@ -162,6 +174,35 @@ def _by_units(unnamed: List[Model], found: List[Found], dps: Mapping[int, object
     if abs(power) < raw.LEAST_FACTOR * voltage * abs(current):
         return []
     return [(one, Meaning(one.role)) for one in fields.values()]
+
+
+def _proven_energies(lines: Tuple[Model, ...], found: List[Found], dps: Mapping[int, object]) -> List[Found]:
+    """Return the energies of single circuits whose code leaves open what they count, where their sum proves it."""
+    proven: List[Found] = []
+    for role in ("energy", "returned"):
+        candidates = [_field(model, unproven_energy(model.code)) for model in lines]
+        parts = [one for one in candidates if one is not None and one[0].role == role]
+        totals = [
+            scalar(one, dps.get(one.dp)) for one, means in found if one.role == role and means.circuit in ("", TOTAL)
+        ]
+        amounts = [scalar(one, dps.get(one.dp)) for one, _ in parts]
+        total_kwh = totals[0] if len(totals) == 1 else None
+        if len(parts) < 2 or total_kwh is None or total_kwh < PROOF_KWH or None in amounts:
+            continue
+        if abs(sum(amount for amount in amounts if amount is not None) - total_kwh) <= sum(one.lsb for one, _ in parts):
+            proven += parts
+    return proven
+
+
+def _without_dead(found: List[Found], dps: Mapping[int, object]) -> List[Found]:
+    """Return the fields without a second and a third phase that are silent: those of a device with one phase."""
+    phases = {means.circuit: one.dp for one, means in found if one.role == "phase"}
+    if set(phases) == set("abc") and all(raw.is_dead(dps.get(phases[other])) for other in "bc"):
+        return [(one, means) for one, means in found if one.role != "phase" or means.circuit == "a"]
+    blocks = {means.circuit: one for one, means in found if one.role == "voltage" and one.part is not None}
+    if set(blocks) == set("abc") and not any(scalar(blocks[other], dps.get(blocks[other].dp)) for other in "bc"):
+        return [(one, means) for one, means in found if one.part is None or means.circuit not in ("b", "c")]
+    return found
 
 
 def _circuits(found: List[Found]) -> List[str]:
@@ -204,11 +245,10 @@ def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
     lines = models(mapping)
     found = [one for model in lines for one in _fields(model, dps.get(model.dp))]
     found += _by_units([model for model in lines if is_unknown(model.code)], found, dps)
+    found += _proven_energies(lines, found, dps)
     if not any(one.role in ("voltage", "current", "power", "energy", "phase", "increment") for one, _ in found):
         return None
-    phases = {means.circuit: one.dp for one, means in found if one.role == "phase"}
-    if set(phases) == set("abc") and all(raw.is_dead(dps.get(phases[other])) for other in "bc"):
-        found = [(one, means) for one, means in found if one.role != "phase" or means.circuit == "a"]
+    found = _without_dead(found, dps)
     circuits = _circuits(found)
     names = _names(circuits)
     directions = {names.get(means.circuit, "1"): one.dp for one, means in found if one.role == "direction"}

@@ -77,11 +77,14 @@ def is_reverse(value: object) -> bool:
     return isinstance(value, str) and value.strip().lower() in REVERSE_WORDS
 
 
-def scalar(one: Field, value: object) -> Optional[float]:
-    """Return a DP's amount in the unit of its role; None for another type, "nothing measured" and the impossible."""
+def scalar(one: Field, value: object, is_alive: bool = False) -> Optional[float]:
+    """Return a DP's amount in the unit of its role; None for another type, "nothing measured" and the impossible.
+
+    is_alive: the circuit has a voltage, so that zero bytes are no gap.
+    """
     amount: Optional[float]
     if one.part is not None:
-        sliced = raw.sliced(value, one.part)
+        sliced = raw.sliced(value, one.part, is_alive)
         amount = None if sliced is None else float(sliced)
     else:
         amount = raw.number(value)
@@ -126,6 +129,8 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
     increments: List[Value] = []
     relays_off = [dps.get(dp) for dp in layout.switch_dps]
     is_off = bool(relays_off) and all(state is False for state in relays_off)
+    # circuits whose voltage stands in a raw block of its own, apart from their current and power
+    alive = {one.channel for one in layout.of("voltage") if one.part is not None and scalar(one, dps.get(one.dp))}
     leaks = bool(layout.of("leakage")) or BREAKER_DP in layout.switch_dps
     for one in layout.fields:
         if one.dp not in dps:
@@ -138,7 +143,7 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
         if one.role == "phase":
             entries = _phase_values(one, dps[one.dp], leaks)
         elif one.role in LIMITS:
-            amount = scalar(one, dps[one.dp])
+            amount = scalar(one, dps[one.dp], one.channel in alive and one.role in ("current", "power"))
             entries = [] if amount is None else [((one.role, one.channel), amount, one.certain)]
         else:
             continue

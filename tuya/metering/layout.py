@@ -55,6 +55,7 @@ class Field:
     no_data: a value that means "nothing measured". certain: the LSB is the user's, physics never corrects it.
     doubtful: the thing model is the only witness of the LSB, and models err here. needs_proof: doubtful to the point
     that the value is shown only beside V and I. by_id: believed only where product id or wish names the layout.
+    by_shape: an energy that is believed also where only the shape does.
     power_lsb_known: the LSB of the power in 15-byte records is given. scales: the user's factors (role, factor) for
     the quantities of a phase record.
     """
@@ -79,6 +80,7 @@ class Field:
     doubtful: bool = False
     needs_proof: bool = False
     by_id: bool = False
+    by_shape: bool = False
     invert: bool = False
     power_lsb_known: bool = False
     scales: Tuple[Tuple[str, float], ...] = ()

@@ -163,7 +163,7 @@ def plausible_factor(
     if factor == 0:
         return factor if power_w == 0 else None
     if expected is not None and (abs(factor) > 1.0 or not expected / 3 <= abs(factor) <= expected * 3):
-        for exponent in (1, 2, -1, -2):
+        for exponent in (1, 2) if doubtful else (1, 2, -1, -2):
             candidate = factor / 10**exponent
             if abs(candidate) <= 1.0 and abs(abs(candidate) - expected) <= FACTOR_TOLERANCE:
                 return round(candidate, 6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
-from . import codes, shape, wishes
+from . import codes, raw, shape, wishes
 from .catalogue import load
 from .evaluate import POWER_ON_SPELLINGS, POWER_ON_WORDS, read
 from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
@@ -196,7 +196,7 @@ def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Lay
     def votes(layout: Layout) -> Tuple[int, int]:
         named = {one.dp for one in layout.fields if one.role != "ignore"}
         relays_missing = sum(not isinstance(dps.get(dp), bool) for dp in layout.switch_dps)
-        return sum(dp in named for dp in dps), -relays_missing
+        return sum(dp in named and not raw.is_dead(value) for dp, value in dps.items()), -relays_missing
 
     best = max(layouts, key=votes)
     relays = tuple(dp for dp in best.switch_dps if isinstance(dps.get(dp), bool))

@@ -132,10 +132,13 @@ def _parsed(text: str) -> object:
         return None
 
 
-def sliced(value: object, part: Slice) -> Optional[int]:
-    """Return the integer in a slice of a raw value of exactly part.size bytes; None where there is none."""
+def sliced(value: object, part: Slice, may_be_zero: bool = False) -> Optional[int]:
+    """Return the integer in a slice of a raw value of exactly part.size bytes; None where there is none.
+
+    may_be_zero: something else tells that the circuit is alive, so that zero bytes are a reading and no gap.
+    """
     for data in byte_forms(value):
-        if len(data) == part.size and any(data):
+        if len(data) == part.size and (may_be_zero or any(data)):
             order = "little" if part.little else "big"
             return int.from_bytes(data[part.start : part.end], order, signed=part.signed)  # type: ignore[arg-type]
     return None

@@ -31,17 +31,22 @@ LOADED_SCORE, IDLE_SCORE = 6, 3
 COUNTED = ("switch", "energy", "returned", "increment", "countdown")
 # on sockets with several gangs, gang n is switched by DP n and timed by DP 8 + n
 COUNTDOWN_OFFSET, LAST_GANG = 8, 6
+# USB outlets, switched together, have a DP of their own
+USB_DP = 7
 GANG_DPS = range(1, LAST_GANG + 1)
 # a test bit and calibration coefficients
 COEFFICIENT_DPS = range(21, 26)
+LEAST_COEFFICIENTS = 3
 # beside a switch and V, I and P without any counter or countdown no more than this may be left unexplained
 LONELY_STRANGERS = 1
 # from this many proven circuits on, the rest of the layout (energies, factors) is believed as well
 STRONG_CIRCUITS = 2
 MARGIN = 2
-LONG_RECORDS = (17, 18)
+PLAIN_RECORDS, LONG_RECORDS = (7, 8, 10), (17, 18)
 # where phase records, and the relay beside them, stand in every family that has them
 PHASE_DPS, BREAKER_DP = (6, 7, 8), 16
+PREPAYMENT_DP = 11
+BREAKER_FIELDS = frozenset((("faults", 9), ("leakage", 15)))
 # there breakers have numbers and raw values, and alarm sets; chargers have words and switches
 FIRST_DPS, ALARM_DPS = range(2, 11), (17, 18)
 # type of the states that a layout names; a DP of another type belongs to another kind of device
@@ -152,6 +157,8 @@ def _gangs(layout: Layout, dps: Mapping[int, object]) -> Tuple[int, ...]:
             break
         if dp not in named:
             gangs.append(dp)
+    if timed and USB_DP not in named and isinstance(dps.get(USB_DP), bool):
+        gangs.append(USB_DP)
     return tuple(gangs)
 
 
@@ -166,6 +173,14 @@ def _no_socket(dps: Mapping[int, object], named: AbstractSet[int]) -> str:
     for dp in GANG_DPS:
         if raw.number(dps.get(dp + COUNTDOWN_OFFSET)) and not isinstance(dps.get(dp), bool):
             return f"DP {dp + COUNTDOWN_OFFSET} counts down for no outlet"
+    return ""
+
+
+def _no_meter(dps: Mapping[int, object], others: List[int]) -> str:
+    """Say what shows that 17 to 26 are not those of a meter with a socket's data points and no relay."""
+    coefficients = sum(raw.number(dps.get(dp)) is not None for dp in COEFFICIENT_DPS)
+    if others or 1 in dps or coefficients < LEAST_COEFFICIENTS:
+        return "only a meter that has nothing but these DPs can be told without a relay"
     return ""
 
 
@@ -199,6 +214,8 @@ def _stranger(layout: Layout, dps: Mapping[int, object], explained: FrozenSet[in
         return "its readings may be calibration coefficients"
     gangs = _gangs(layout, dps)
     others = [dp for dp in dps if dp not in named and dp not in gangs]
+    if not layout.switch_dps and set(COEFFICIENT_DPS) <= named:
+        return _no_meter(dps, others)
     others = [dp for dp in others if raw.number(dps[dp]) or (not is_strong and (dps[dp] is False or dps[dp]))]
     known = len(explained) + len(gangs)
     if not is_strong and not layout.switch_dps:
@@ -292,7 +309,11 @@ def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
     # breakers with the long records count in 0.01 or in 0.001 kWh, and nothing here tells which
     fine_counters = any(len(data) in LONG_RECORDS for value in phases for data in raw.byte_forms(value))
     kept: List[Field] = []
+    is_breaker = _is_standard_breaker(best.layout, dps)
     for one in best.layout.fields:
+        if is_breaker and (one.role, one.dp) in BREAKER_FIELDS:
+            kept.append(one)
+            continue
         if (
             one.by_id
             or one.role in ("limit", "event")
@@ -309,6 +330,17 @@ def _believed(best: Fit, dps: Mapping[int, object]) -> Layout:
     return replace(best.layout, fields=tuple(kept))
 
 
+def _is_standard_breaker(layout: Layout, dps: Mapping[int, object]) -> bool:
+    """Say whether the prepayment switch stands on 11: then 9 holds the faults and 15 the leakage.
+
+    Meters have it on 12 and shift what stands around it: 9 is a power, 10 the faults, 15 the energy to charge.
+    Those with longer records have leakages in other units.
+    """
+    records = [data for one in layout.of("phase") for data in raw.byte_forms(dps.get(one.dp))]
+    plain = all(len(data) in PLAIN_RECORDS for data in records)
+    return bool(records) and plain and isinstance(dps.get(PREPAYMENT_DP), bool)
+
+
 def _standard(one: Field) -> bool:
     """Say whether a field without physics stands where every known device of its kind has it."""
-    return (one.role, one.dp) in (("energy", 1), ("increment", 17), ("returned", 23))
+    return one.by_shape or (one.role, one.dp) in (("energy", 1), ("increment", 17), ("returned", 23))

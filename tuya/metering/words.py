@@ -60,11 +60,15 @@ LETTERED = {f"{first}{letter}": letter for first in "uip" for letter in "abc"}
 
 @dataclass(frozen=True)
 class Meaning:
-    """A role of layout.py; circuit: a letter, a number, "total" or ""; standard: a code of the standard set."""
+    """A role of layout.py; circuit: a letter, a number, "total" or ""; standard: a code of the standard set.
+
+    perhaps_a_days: an energy that some meters count anew each day under the same code.
+    """
 
     role: str
     circuit: str = ""
     standard: bool = False
+    perhaps_a_days: bool = False
 
 
 STANDARD: Dict[str, Meaning] = {
@@ -115,6 +119,17 @@ def split(code: str) -> List[str]:
 
 def meaning(code: str) -> Optional[Meaning]:
     """Return what a code means; None for what is no reading, no state and no relay."""
+    means = _meaning(code)
+    return None if means is not None and means.perhaps_a_days else means
+
+
+def unproven_energy(code: str) -> Optional[Meaning]:
+    """Return the energy of one circuit that a code names which may be a day's figure, None for all other codes."""
+    means = _meaning(code)
+    return means if means is not None and means.perhaps_a_days else None
+
+
+def _meaning(code: str) -> Optional[Meaning]:
     lowered = code.strip().lower()
     if lowered in STANDARD:
         return STANDARD[lowered]
@@ -142,9 +157,10 @@ def meaning(code: str) -> Optional[Meaning]:
         else:
             rest.append(word)
     role = _role(rest)
-    if role is None or (role in ("energy", "returned") and circuit and not total and rest[0] in DIRECTION_FIRST):
+    if role is None:
         return None
-    return Meaning(role, circuit or (TOTAL if total else ""))
+    perhaps_a_days = role in ("energy", "returned") and bool(circuit) and not total and rest[0] in DIRECTION_FIRST
+    return Meaning(role, circuit or (TOTAL if total else ""), perhaps_a_days=perhaps_a_days)
 
 
 def is_unknown(code: str) -> bool:
