@@ -6,7 +6,6 @@ object "domoticz" (the wishes). A local key never reaches a complaint or a repr.
 
 from __future__ import annotations
 
-import html
 import ipaddress
 import json
 import re
@@ -103,8 +102,11 @@ def key_bytes(text: str) -> bytes:
 
     Keys may hold any printable character; some exports spell &, < and quotes as HTML entities.
     """
-    if len(text) != KEY_LENGTH and len(html.unescape(text)) == KEY_LENGTH:
-        text = html.unescape(text)
+    if len(text) != KEY_LENGTH and "&" in text:
+        import html  # here: its tables take a while, and hardly any file needs them
+
+        if len(html.unescape(text)) == KEY_LENGTH:
+            text = html.unescape(text)
     try:
         return text.encode("latin-1")
     except UnicodeEncodeError:
@@ -171,11 +173,12 @@ def parse_devices(text: str) -> DevicesFile:
 def read_devices(path: Path) -> DevicesFile:
     """Read a devices file. Raises DevicesFileError (with the path in its text) when it cannot be used."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DevicesFileError(0, "this is no devices file: it is too large", str(path))
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise DevicesFileError(0, f"it cannot be read: {error.strerror or 'unknown reason'}", str(path)) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise DevicesFileError(0, "this is no devices file: it is too large", str(path))
     try:
         return parse_devices(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

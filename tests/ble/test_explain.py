@@ -79,7 +79,7 @@ def self_made_frame(flag: int, key: bytes, iv: bytes, message: Message) -> str:
 
 
 def test_the_capture_of_a_sy1_has_57_values_19_frames_and_nothing_left_over() -> None:
-    values = read_capture(CAPTURE.read_bytes())
+    values = read_capture(CAPTURE.read_bytes()).values
     explained = explain(values, Secrets())
     assert (explained.values, explained.value_bytes) == (57, 1043)
     assert len(explained.frames) == 19
@@ -98,7 +98,7 @@ def test_the_capture_of_a_sy1_has_57_values_19_frames_and_nothing_left_over() ->
 
 
 def test_the_capture_closed_is_told_as_inference() -> None:
-    frames = explain(read_capture(CAPTURE.read_bytes()), Secrets()).frames
+    frames = explain(read_capture(CAPTURE.read_bytes()).values, Secrets()).frames
     assert all(f.inferred and f.message is None for f in frames)
     assert [frames[i].step for i in (0, 1, 2, 3, 4, 5)] == [
         "asks for device information",
@@ -113,7 +113,7 @@ def test_the_capture_closed_is_told_as_inference() -> None:
 
 
 def test_the_local_key_alone_opens_nothing_of_a_first_pairing() -> None:
-    frames = explain(read_capture(CAPTURE.read_bytes()), Secrets(local_key=LOCAL_KEY)).frames
+    frames = explain(read_capture(CAPTURE.read_bytes()).values, Secrets(local_key=LOCAL_KEY)).frames
     assert all(f.message is None for f in frames)
     assert any("srand" in problem for problem in frames[6].problems)
     assert frames[0].problems == ()  # its key was not given, so nothing failed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +68,15 @@ def test_two_directions_do_not_disturb_each_other() -> None:
     frames, problems = reassemble(mixed)
     assert problems == []
     assert [(f.direction, f.body) for f in frames] == [(TO_DEVICE, b"a" * 50), (TO_APP, b"d" * 50)]
+
+
+def test_another_device_in_the_same_log_does_not_disturb() -> None:
+    device = split(b"d" * 50, 5, direction=TO_APP)
+    watch = [replace(value, connection=2, handle=9) for value in split(b"w" * 50, 0, direction=TO_APP, line=100)]
+    mixed = [value for pair in zip(device, watch) for value in pair]
+    frames, problems = reassemble(mixed)
+    assert problems == []
+    assert [frame.body for frame in frames] == [b"d" * 50, b"w" * 50]
 
 
 def test_a_missing_packet_is_named_with_its_line_and_the_next_frame_is_whole() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.ble.test_explain import CAPTURE, LOCAL_KEY, OTHER_FLAG_4_5
 from tuya.__main__ import main
+from tuya.cli import ble
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def test_json_is_one_object_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
 def test_table_tells_keys_and_why_not_without_the_app(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ble", str(CAPTURE)]) == 0
     out = capsys.readouterr().out
-    assert "57 values, 1,043 bytes, 19 frames, 0 values outside a frame" in out
+    assert "57 values, 1,043 bytes, 19 frames, no leftovers" in out
     assert "196b39321c6be47af779042b7f1210d1" in out
     assert "burned into the chip" in out
     assert "maker's app and cloud are needed once" in out
@@ -51,6 +52,7 @@ def test_a_key_from_the_environment_opens_frames_and_is_not_shown(
     [
         (b"> zz", [], "line 1"),
         (b"> 00", ["--local-key=short"], "local_key has 5 bytes"),
+        (b"> 00", ["--uuid=\udcff\udcfe"], "uuid has 2 bytes"),  # what a shell that speaks no UTF-8 hands over
     ],
 )
 def test_wrong_use_is_exit_2_in_one_line(
@@ -63,6 +65,18 @@ def test_wrong_use_is_exit_2_in_one_line(
     assert captured.out == ""
     assert words in captured.err
     assert len(captured.err.splitlines()) == 1
+
+
+def test_an_endless_file_is_exit_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(ble, "MAX_FILE_BYTES", 2**20)
+    assert main(["ble", "/dev/zero"]) == 2
+    assert "more than 1 MB" in capsys.readouterr().err
+
+
+def test_a_capture_without_values_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").write_bytes(b"# nothing yet\n")
+    assert main(["ble", str(tmp_path / "empty")]) == 0
+    assert "Nothing was written to a characteristic or notified by one" in capsys.readouterr().out
 
 
 def test_a_missing_file_is_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import threading
 
 import pytest
 
@@ -48,6 +49,31 @@ def test_a_link_stays_a_link(tmp_path):
     write_devices(link, DOCUMENT, None)
     assert link.is_symlink()
     assert json.loads(target.read_text()) == DOCUMENT
+
+
+def test_a_link_to_itself_is_said(tmp_path):
+    link = tmp_path / "devices.json"
+    link.symlink_to(link)
+    with pytest.raises(CommandError, match="leads nowhere"):
+        write_devices(link, DOCUMENT, None)
+
+
+def test_a_second_writer_waits(tmp_path):
+    path = tmp_path / "devices.json"
+    order = []
+
+    def second():
+        with devices_writer.only_writer(path):
+            order.append("second")
+
+    with devices_writer.only_writer(path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(30)
+    assert order == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path, monkeypatch):

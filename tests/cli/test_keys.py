@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import stat
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from tests.cli.cloud_stand_in import ACCESS_ID, SECRET, Cloud
 from tuya.__main__ import main
 from tuya.cli import key_cloud, keys
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 ID = "bf0123456789abcdefgh"
 KEY = "a'b\"c&d<e>$`\\{}1"
 NEW_KEY = "fedcba9876543210"
@@ -93,9 +96,51 @@ def test_json_for_scripts(target, export, capsys):
     ]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_exports_as_windows_writes_them(target, tmp_path, encoding):
+    path = tmp_path / "export"
+    mark = "\ufeff" if encoding.endswith("e") else ""
+    path.write_bytes((mark + json.dumps(EXPORT, indent=1).replace("\n", "\r\n")).encode(encoding))
+    assert call(path, "--devices", target) == 0
+    assert json.loads(target.read_text()) == EXPORT
+
+
+@pytest.mark.parametrize("source", ["/dev/zero", "-"])
+def test_an_endless_source_is_too_large(target, source, monkeypatch, capsys):
+    class Endless:
+        buffer = Path("/dev/zero").open("rb")  # noqa: SIM115 - lives as long as the test
+        isatty = staticmethod(lambda: False)
+
+    monkeypatch.setattr("sys.stdin", Endless())
+    assert call(source, "--devices", target) == 2
+    assert "is too large to be such a file" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_a_link_is_named_by_what_it_stands_for(tmp_path, export, capsys):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/d.json").write_text("[]")
+    (tmp_path / "link.json").symlink_to("real/d.json")
+    assert call(export, "--devices", tmp_path / "link.json") == 0
+    assert "what it was before is in d.json.bak" in capsys.readouterr().err
+    assert (tmp_path / "link.json").is_symlink()
+
+
+def test_runs_at_the_same_time_lose_nothing(target, tmp_path):
+    target.write_text("[]")
+    runs = []
+    for number in range(4):
+        source = tmp_path / f"{number}.json"
+        source.write_text(json.dumps([{"id": f"bf{number:018d}", "key": NEW_KEY}]))
+        words = [sys.executable, "-m", "tuya", "keys", str(source), "--devices", str(target)]
+        runs.append(subprocess.Popen(words, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+    assert [run.wait(100) for run in runs] == [0, 0, 0, 0]
+    assert sorted(entry["id"] for entry in json.loads(target.read_text())) == [f"bf{n:018d}" for n in range(4)]
+
+
 def test_several_sources_and_stdin(target, export, monkeypatch, capsys):
     other = {"id": "bfother0000000000000", "key": KEY, "name": "Fridge"}
-    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps([other])))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps([other]).encode())))
     assert call(export, "-", "--devices", target) == 0
     assert {entry["name"]: entry["key"] for entry in json.loads(target.read_text())} == {
         "Boiler": NEW_KEY,
@@ -113,8 +158,11 @@ def test_a_key_that_cannot_be_right_is_exit_1(target, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "code", "said"),
     [
-        ("nothing here", 1, "export: this text is not understood"),
+        ("nothing here", 2, "export: this text is not understood"),
         (b"\xff\xfe\x00", 2, "export is no text"),
+        (b'[{"name": "\xfc"}]', 2, "export is no text in UTF-8"),
+        (b"", 2, "export: this text is not understood (it is empty)"),
+        (b'{"data": {"entries": true}}', 2, "there is no device with an id and a local key in it"),
         (None, 2, "export cannot be read: No such file or directory"),
     ],
 )

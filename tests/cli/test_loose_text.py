@@ -94,3 +94,37 @@ def test_no_text_raises_anything_else(text):
 def test_what_is_neither(text):
     with pytest.raises(NotUnderstood):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{ id: "bf0123456789abcdefgh", key: abcdef0123456789 }]',
+        "localtuya:\n  - device_id: x\n  abcdef0123456789: {\n x\n",
+        '[{"key": "abcdef0123456789" abcdef0123456789}]',
+        "{'abcdef0123456789",
+    ],
+)
+def test_what_is_said_of_a_text_never_shows_it(text):
+    with pytest.raises(NotUnderstood) as caught:
+        parse(text)
+    assert "abcdef" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it is empty"),
+        (" \r\n\0", "it is empty"),
+        ('[\n{"id": "x",\n "key": yes no}]', "line 3: , or } expected"),
+        ('[{"version": ' + "9" * 5000 + "}]", "a number of thousands of digits"),
+        ("a: 1\n\nb: 2\n c: 3\n", "neither JSON nor simple YAML, from line 4 on"),
+    ],
+)
+def test_what_is_said_names_the_place(text, said):
+    with pytest.raises(NotUnderstood, match=said):
+        parse(text)
+
+
+def test_what_is_no_json_value_is_nothing():
+    assert parse('[{"port": NaN, "x": -Infinity}]') == [{"port": None, "x": None}]

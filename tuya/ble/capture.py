@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 TO_DEVICE = ">"
 TO_APP = "<"
@@ -45,6 +45,17 @@ class CaptureError(Exception):
         super().__init__(f"line {line}: {what}" if line else what)
 
 
+Channel = Tuple[int, Optional[int], str]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the capture that belongs to no frame."""
+
+    line: int
+    text: str
+
+
 @dataclass(frozen=True)
 class AttValue:
     """One written or notified value. `line`: where it stands in the file (record number in a btsnoop log)."""
@@ -53,17 +64,31 @@ class AttValue:
     data: bytes = field(repr=False)
     line: int
     handle: Optional[int] = None
+    connection: int = 0  # a phone's log holds its watch and its earphones as well
+
+    @property
+    def channel(self) -> Channel:
+        """What belongs together: values of one connection, characteristic and direction."""
+        return self.connection, self.handle, self.direction
 
 
-def read_capture(content: bytes) -> List[AttValue]:
-    """All ATT values of a capture in order, without subscriptions. Raises CaptureError with the line."""
+class Capture(NamedTuple):
+    """All ATT values of a file in order, without subscriptions, and what of it could not be read."""
+
+    values: List[AttValue]
+    problems: List[Problem]
+
+
+def read_capture(content: bytes) -> Capture:
+    """Read a capture; a btsnoop log that is cut gives what is there, and a problem. Raises CaptureError."""
     if content.startswith(BTSNOOP_MAGIC):
-        return list(_read_btsnoop(content))
+        problems: List[Problem] = []
+        return Capture(list(_read_btsnoop(content, problems)), problems)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CaptureError(0, "neither a btsnoop log nor text with '>' and '<' lines") from error
-    return list(_read_lines(text))
+    return Capture(list(_read_lines(text)), [])
 
 
 def _read_lines(text: str) -> Iterator[AttValue]:
@@ -85,30 +110,34 @@ def _read_lines(text: str) -> Iterator[AttValue]:
         yield AttValue(direction, data, number)
 
 
-def _records(content: bytes) -> Iterator[Tuple[int, int, bytes]]:
-    """(record number, flags, bytes) of a btsnoop file."""
+def _records(content: bytes, problems: List[Problem]) -> Iterator[Tuple[int, int, bytes]]:
+    """(record number, flags, bytes) of a btsnoop file. One that was copied while it grew ends inside a record."""
     position = _BTSNOOP_HEADER_BYTES
     number = 0
     while position < len(content):
         number += 1
         if position + _RECORD_HEADER.size > len(content):
-            raise CaptureError(number, "the btsnoop log ends inside a record's header")
-        _original, included, flags, _drops, _stamp = _RECORD_HEADER.unpack_from(content, position)
+            problems.append(Problem(number, "the btsnoop log ends inside this record's header"))
+            return
+        original, included, flags, _drops, _stamp = _RECORD_HEADER.unpack_from(content, position)
         position += _RECORD_HEADER.size
         if position + included > len(content):
-            raise CaptureError(number, "the btsnoop log ends inside a record")
+            problems.append(Problem(number, "the btsnoop log ends inside this record"))
+            return
+        if included < original:
+            problems.append(Problem(number, f"only {included} of this record's {original} bytes were logged"))
         yield number, flags, content[position : position + included]
         position += included
 
 
-def _acl_packets(content: bytes) -> Iterator[Tuple[int, bool, bytes]]:
+def _acl_packets(content: bytes, problems: List[Problem]) -> Iterator[Tuple[int, bool, bytes]]:
     """(record number, received, ACL packet) of a btsnoop file of any of the three data links."""
     if len(content) < _BTSNOOP_HEADER_BYTES:
         raise CaptureError(0, "the btsnoop log ends inside its header")
     version, datalink = struct.unpack_from(">II", content, len(BTSNOOP_MAGIC))
     if version != 1 or datalink not in (DATALINK_HCI, DATALINK_H4, DATALINK_MONITOR):
         raise CaptureError(0, f"a btsnoop log of version {version} and data link {datalink} is not known")
-    for number, flags, data in _records(content):
+    for number, flags, data in _records(content, problems):
         if datalink == DATALINK_MONITOR:
             opcode = flags & 0xFFFF
             if opcode in (_MONITOR_ACL_TX, _MONITOR_ACL_RX):
@@ -120,10 +149,10 @@ def _acl_packets(content: bytes) -> Iterator[Tuple[int, bool, bytes]]:
             yield number, bool(flags & _FLAG_RECEIVED), data
 
 
-def _read_btsnoop(content: bytes) -> Iterator[AttValue]:
+def _read_btsnoop(content: bytes, problems: List[Problem]) -> Iterator[AttValue]:
     # L2CAP may be spread over ACL packets: collect per connection and direction until its length is reached
     pending: Dict[Tuple[int, bool], bytearray] = {}
-    for number, received, acl in _acl_packets(content):
+    for number, received, acl in _acl_packets(content, problems):
         if len(acl) < 4:
             continue
         handle_and_flags, _length = struct.unpack_from("<HH", acl)
@@ -142,19 +171,19 @@ def _read_btsnoop(content: bytes) -> Iterator[AttValue]:
             continue
         del pending[key]
         if channel == _L2CAP_ATT:
-            value = _att_value(bytes(buffer[4 : 4 + length]), received, number)
+            value = _att_value(bytes(buffer[4 : 4 + length]), received, number, key[0])
             if value is not None:
                 yield value
 
 
-def _att_value(att: bytes, received: bool, record: int) -> Optional[AttValue]:
+def _att_value(att: bytes, received: bool, record: int, connection: int) -> Optional[AttValue]:
     """The value of a write by us or a notification by the peer; None for all other ATT traffic."""
     if len(att) < _ATT_HEADER_BYTES:
         return None
     opcode, handle = struct.unpack_from("<BH", att)
     data = att[_ATT_HEADER_BYTES:]
     if not received and opcode in (_ATT_WRITE_REQUEST, _ATT_WRITE_COMMAND) and data not in _SUBSCRIPTIONS:
-        return AttValue(TO_DEVICE, data, record, handle)
+        return AttValue(TO_DEVICE, data, record, handle, connection)
     if received and opcode in (_ATT_NOTIFICATION, _ATT_INDICATION):
-        return AttValue(TO_APP, data, record, handle)
+        return AttValue(TO_APP, data, record, handle, connection)
     return None

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from .capture import TO_APP, TO_DEVICE, AttValue
+from .capture import TO_APP, TO_DEVICE, AttValue, Channel, Problem
 from .commands import DEVICE_INFO, command_name, describe, srand_of
 from .frame import Envelope, Message, open_envelope, parse_plaintext
 from .keys import DEVICE_INFO_FLAGS, FLAGS, Secrets, candidate_keys, decrypt
-from .packets import COUNTER_MODULUS, Problem, RawFrame, reassemble
+from .packets import COUNTER_MODULUS, RawFrame, reassemble
 
 RAND_FLAGS = (*DEVICE_INFO_FLAGS, 16)  # the IV of the app's frame under one of these is R
 FACTORY_SESSION_FLAGS = (2, 12)
@@ -120,12 +120,15 @@ class _Decryption:
         return None
 
 
-def explain(values: Iterable[AttValue], secrets: Secrets) -> Explanation:
-    """Explain a capture. Never raises on any values; what does not fit is said as a problem."""
+def explain(values: Iterable[AttValue], secrets: Secrets, unread: Iterable[Problem] = ()) -> Explanation:
+    """Explain a capture. Never raises on any values; what does not fit is said as a problem.
+
+    unread: what of the file could not be read.
+    """
     taken = list(values)
     raw_frames, loose = reassemble(taken)
     decryption = _Decryption(secrets)
-    counters: Dict[str, int] = {}
+    counters: Dict[Channel, int] = {}
     frames: List[ExplainedFrame] = []
     for number, raw in enumerate(raw_frames, start=1):
         envelope = open_envelope(raw.body)
@@ -139,7 +142,7 @@ def explain(values: Iterable[AttValue], secrets: Secrets) -> Explanation:
             if envelope.flag in FLAGS and not secrets.missing_for(envelope.flag) and raw.complete:
                 problems.append(_not_opened(raw, envelope))
         frames.append(ExplainedFrame(number, raw, envelope, step, why, inferred, tuple(problems), message))
-    return Explanation(len(taken), sum(len(value.data) for value in taken), tuple(frames), tuple(loose))
+    return Explanation(len(taken), sum(len(value.data) for value in taken), tuple(frames), (*loose, *unread))
 
 
 def _not_opened(raw: RawFrame, envelope: Envelope) -> str:
@@ -149,15 +152,15 @@ def _not_opened(raw: RawFrame, envelope: Envelope) -> str:
     return f"{line}: the given keys do not open it"
 
 
-def _outer_problems(raw: RawFrame, envelope: Envelope, counters: Dict[str, int]) -> List[str]:
+def _outer_problems(raw: RawFrame, envelope: Envelope, counters: Dict[Channel, int]) -> List[str]:
     line = f"line {raw.lines[0]}"
     found = []
     if envelope.flag not in FLAGS:
         found.append(f"{line}: security flag {envelope.flag} is not known")
     elif envelope.problem and raw.complete:
         found.append(f"{line}: {envelope.problem}")
-    last = counters.get(raw.direction)
-    counters[raw.direction] = raw.counter
+    last = counters.get(raw.channel)
+    counters[raw.channel] = raw.counter
     # apps leave their counter at 0; a device counts each frame
     if raw.direction == TO_APP and last is not None and raw.counter != (last + 1) % COUNTER_MODULUS:
         found.append(f"{line}: the device's frame counter goes from {last} to {raw.counter}: frames are missing")

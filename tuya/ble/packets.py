@@ -1,4 +1,4 @@
-"""Puts ATT values together into frames, one stream a direction. Knows no keys and no commands.
+"""Puts ATT values together into frames, one stream a channel and direction. Knows no keys and no commands.
 
 A packet: varint packet number; in packet 0 then a varint total length of the frame and one byte
 `version << 4 | frame counter`; then bytes of the frame. A varint has 7 bits a byte, low bits first, bit 7 = more
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Iterable, List, Tuple
 
-from .capture import AttValue
+from .capture import AttValue, Channel, Problem
 
 MAX_VARINT_BYTES = 4
 MAX_FRAME_BYTES = 4096  # devices hold 1,024 at most (TUYA_BLE_AIR_FRAME_MAX); more is no frame
@@ -50,7 +50,7 @@ def write_varint(value: int) -> bytes:
 class RawFrame:
     """A frame as it was put together. `complete` is False where packets are missing at its end."""
 
-    direction: str
+    channel: Channel
     lines: Tuple[int, ...]
     version: int
     counter: int
@@ -59,22 +59,19 @@ class RawFrame:
     problems: Tuple[str, ...] = ()
 
     @property
+    def direction(self) -> str:
+        """Who sent it: capture.TO_DEVICE or capture.TO_APP."""
+        return self.channel[2]
+
+    @property
     def complete(self) -> bool:
         """Whether all bytes that packet 0 announced are there."""
         return len(self.body) == self.length
 
 
-@dataclass(frozen=True)
-class Problem:
-    """Something in the capture that belongs to no frame."""
-
-    line: int
-    text: str
-
-
 @dataclass
 class _Stream:
-    """The frame under construction in one direction."""
+    """The frame under construction on one channel."""
 
     frame_lines: List[int] = field(default_factory=list)
     version: int = 0
@@ -84,9 +81,9 @@ class _Stream:
     next_number: int = 0
     problems: List[str] = field(default_factory=list)
 
-    def close(self, direction: str) -> RawFrame:
+    def close(self, channel: Channel) -> RawFrame:
         return RawFrame(
-            direction,
+            channel,
             tuple(self.frame_lines),
             self.version,
             self.counter,
@@ -102,7 +99,7 @@ class Reassembler:
     def __init__(self) -> None:
         self.frames: List[RawFrame] = []
         self.problems: List[Problem] = []
-        self._streams: Dict[str, _Stream] = {}
+        self._streams: Dict[Channel, _Stream] = {}
 
     def feed(self, value: AttValue) -> None:
         """Take one value. Never raises: faults land in `problems`, complete frames in `frames`."""
@@ -114,7 +111,7 @@ class Reassembler:
         except PacketError as error:
             self.problems.append(Problem(value.line, f"no packet: {error}"))
             return
-        stream = self._streams.get(value.direction)
+        stream = self._streams.get(value.channel)
         if stream is None:
             self.problems.append(Problem(value.line, f"packet {number} belongs to no frame: its packet 0 is missing"))
             return
@@ -129,8 +126,8 @@ class Reassembler:
 
     def finish(self) -> None:
         """The capture ended: frames that are still open become incomplete ones."""
-        for direction in list(self._streams):
-            self._give_up(direction)
+        for channel in list(self._streams):
+            self._give_up(channel)
 
     def _first(self, value: AttValue, position: int) -> None:
         length, position = read_varint(value.data, position)
@@ -138,11 +135,11 @@ class Reassembler:
             raise PacketError("packet 0 ends before its version byte")
         if not 0 < length <= MAX_FRAME_BYTES:
             raise PacketError(f"a frame of {length} bytes")
-        self._give_up(value.direction)
+        self._give_up(value.channel)
         stream = _Stream(
             version=value.data[position] >> 4, counter=value.data[position] & 0x0F, length=length, next_number=1
         )
-        self._streams[value.direction] = stream
+        self._streams[value.channel] = stream
         self._append(stream, value, value.data[position + 1 :])
 
     def _append(self, stream: _Stream, value: AttValue, data: bytes) -> None:
@@ -152,16 +149,16 @@ class Reassembler:
         stream.body += data[:room]
         stream.frame_lines.append(value.line)
         if len(stream.body) == stream.length:
-            del self._streams[value.direction]
-            self.frames.append(stream.close(value.direction))
+            del self._streams[value.channel]
+            self.frames.append(stream.close(value.channel))
 
-    def _give_up(self, direction: str) -> None:
-        stream = self._streams.pop(direction, None)
+    def _give_up(self, channel: Channel) -> None:
+        stream = self._streams.pop(channel, None)
         if stream is None:
             return
         missing = stream.length - len(stream.body)
         stream.problems.append(f"line {stream.frame_lines[-1]}: {missing} of {stream.length} bytes never came")
-        self.frames.append(stream.close(direction))
+        self.frames.append(stream.close(channel))
 
 
 def reassemble(values: Iterable[AttValue]) -> Tuple[List[RawFrame], List[Problem]]:

@@ -16,6 +16,7 @@ from tuya.ble.keys import FLAGS, KeyMaterialError, Secrets
 
 EXIT_OK = 0
 EXIT_USE = 2
+MAX_FILE_BYTES = 256 * 2**20  # a phone's log of a whole day has some 10 MB
 # option -> environment variable, which keeps the key out of the shell's history
 SECRET_OPTIONS = {
     "auth_key": "TUYA_AUTH_KEY",
@@ -41,8 +42,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the explanation. Returns 0, or 2 where the file or a key cannot be used."""
     try:
         secrets = _secrets(args)
-        content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
-        explanation = explain(read_capture(content), secrets)
+        content = _content(args.file)
+        capture = read_capture(content)
+        explanation = explain(capture.values, secrets, capture.problems)
     except (CaptureError, KeyMaterialError) as error:
         print(f"ble: {args.file}: {error}", file=sys.stderr)
         return EXIT_USE
@@ -62,19 +64,33 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _content(name: str) -> bytes:
+    """The bytes of a file or of stdin ("-"). Raises CaptureError for more than any capture has, and OSError."""
+    if name == "-":
+        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    else:
+        with Path(name).open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise CaptureError(0, f"more than {MAX_FILE_BYTES // 2**20} MB: cut the log to the minutes of the pairing")
+    return content
+
+
 def _secrets(args: argparse.Namespace) -> Secrets:
     given: Dict[str, Optional[bytes]] = {}
     for name, variable in SECRET_OPTIONS.items():
         text = getattr(args, name) or os.environ.get(variable) or None
-        given[name] = text.encode() if text is not None else None
+        given[name] = os.fsencode(text) if text is not None else None
     return Secrets(**given)
 
 
 def _print_table(explanation: Explanation) -> None:
     print(
         f"{explanation.values} values, {explanation.value_bytes:,} bytes, {len(explanation.frames)} frames, "
-        f"{len(explanation.problems)} values outside a frame\n"
+        f"{len(explanation.problems) or 'no'} leftovers\n"
     )
+    if not explanation.values:
+        print("Nothing was written to a characteristic or notified by one in this capture.")
     print(_HEADER)
     for frame in explanation.frames:
         _print_frame(frame)

@@ -7,13 +7,14 @@ to that group); a file that exists keeps owner, group and mode.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional
 
 from tuya.cli.common import CommandError
 
@@ -38,13 +39,40 @@ def account_of_process(pid: Optional[int]) -> Optional[Account]:
     return Account(owner.st_uid, owner.st_gid) if owner is not None else None
 
 
+def real_path(path: Path) -> Path:
+    """What a link stands for: it stays a link. Raises CommandError for one that points to itself."""
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: a loop, before Python 3.13
+        real = path.resolve()
+        if not real.is_symlink():
+            return real
+    raise CommandError(f"{path} is a link that leads nowhere")
+
+
+@contextlib.contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Make others that want to change the file wait, so that none works on what another is about to replace.
+
+    The lock is on the folder: the file itself is replaced, and a lock file would stay behind.
+    """
+    try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {path.parent}: {error.strerror}") from None
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: as without other writers
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def write_devices(path: Path, document: Any, reader: Optional[Account]) -> str:
     """Replace `path` by the JSON of `document`, all or nothing; the old content stays in <name>.bak.
 
     reader: the account that Domoticz runs as, None = unknown. Returns a sentence that the user must know (a file
     that Domoticz cannot read), else "". Raises CommandError when it cannot be written.
     """
-    target = path.resolve()  # a link stays a link
+    target = real_path(path)
     content = (json.dumps(document, indent=4, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
     try:
         if target.exists():

@@ -192,7 +192,7 @@ def _check_data_points(profile: Profile, count: int) -> Finding:
 
 def _check_values(profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]:
     reading = reading_to_json(profile.decode(dps), profile)
-    notes = [note for note in profile.explain(dps) if note not in profile.why]
+    notes = [*profile.problems, *profile.doubts(dps)]
     left_out = [note for note in notes if "left out" in note]
     if left_out:
         cure = 'if a factor of ten is missing: "domoticz": {"scale": {"voltage": 0.1}} in its entry of devices.json'

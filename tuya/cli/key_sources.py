@@ -86,8 +86,10 @@ def _walk(value: Any, title: str, depth: int = 0) -> Iterator[Found]:
 
 
 def _domains(value: Any) -> Iterator[str]:
-    entries = value.get("data", {}).get("entries", []) if isinstance(value, dict) else []
-    return (str(entry.get("domain")) for entry in entries if isinstance(entry, dict))
+    data = value.get("data") if isinstance(value, dict) else None
+    entries = data.get("entries") if isinstance(data, dict) else None
+    listed = entries if isinstance(entries, list) else []
+    return (str(entry.get("domain")) for entry in listed if isinstance(entry, dict))
 
 
 def _device(value: Mapping[str, Any]) -> Optional[Found]:

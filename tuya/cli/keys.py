@@ -6,6 +6,7 @@ Keys are never shown. Nothing here is used while the plugin runs.
 from __future__ import annotations
 
 import argparse
+import codecs
 import getpass
 import json
 import os
@@ -19,7 +20,6 @@ from tuya.cli.common import (
     EXIT_FAULT,
     EXIT_OK,
     PLUGIN_FOLDER,
-    CommandError,
     UsageError,
     add_devices_file_argument,
     devices_path,
@@ -27,7 +27,7 @@ from tuya.cli.common import (
     print_message,
 )
 from tuya.cli.devices_merge import Change, merge
-from tuya.cli.devices_writer import account_of_process, write_devices
+from tuya.cli.devices_writer import account_of_process, only_writer, real_path, write_devices
 from tuya.cli.key_sources import Found, SourceProblem, devices_in
 from tuya.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices, short_id
 from tuya.setup import find_domoticz
@@ -63,17 +63,23 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError("name a file to take keys from, or --cloud; 'keys --help' says which files are understood")
         _ask(args)
         wants_cloud = args.cloud
-    target = _read_target(devices_path(args.devices) or PLUGIN_FOLDER / DEVICES_FILE_NAME)
-    document = target.document
-    found: List[Found] = []
-    changes: List[Change] = []
-    for path in args.files:
-        found = _devices_of(path)
-        document, of_file = merge(document, found)
-        changes += of_file
+    path = real_path(devices_path(args.devices) or PLUGIN_FOLDER / DEVICES_FILE_NAME)
+    sources = [_devices_of(file) for file in args.files]
     if wants_cloud:
-        document, of_cloud = merge(document, _from_cloud(args, target.entries))
-        changes += of_cloud
+        sources.append(_from_cloud(args, _read_target(path).entries))
+    with only_writer(path):
+        changes = _merge_into(_read_target(path), sources, args)
+    unusable = [change for change in changes if "; but " in change.text]
+    return EXIT_FAULT if unusable else EXIT_OK
+
+
+def _merge_into(target: _Target, sources: List[List[Found]], args: argparse.Namespace) -> List[Change]:
+    """Merge what was found into the devices file, write it if that changed anything, and say what changed."""
+    document = target.document
+    changes: List[Change] = []
+    for found in sources:
+        document, of_source = merge(document, found)
+        changes += of_source
     _show(changes, args.json)
     if args.dry_run:
         print_message(f"{target.path} is not changed (--dry-run)")
@@ -86,8 +92,7 @@ def run(args: argparse.Namespace) -> int:
         print_message(f"{target.path} is written{backup}. A running plugin notices by itself")
         if advice:
             print_message(advice)
-    unusable = [change for change in changes if "; but " in change.text]
-    return EXIT_FAULT if unusable else EXIT_OK
+    return changes
 
 
 class _Target(NamedTuple):
@@ -114,21 +119,32 @@ def _read_target(path: Path) -> _Target:
 
 def _read_text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{path} is too large to be such a file")
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text") from None
+        with path.open("rb") as file:
+            return _decoded(file.read(MAX_FILE_BYTES + 1), str(path))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _decoded(content: bytes, name: str) -> str:
+    """Text as exports have it: UTF-8, or with a mark at its beginning UTF-16, which Windows' PowerShell writes."""
+    if len(content) > MAX_FILE_BYTES:
+        raise UsageError(f"{name} is too large to be such a file")
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} is no text in UTF-8") from None
+
+
 def _devices_of(path: Path) -> List[Found]:
-    text = sys.stdin.read() if str(path) == "-" else _read_text(path)
+    if str(path) == "-":
+        text = _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "the standard input")
+    else:
+        text = _read_text(path)
     try:
         return devices_in(text)
     except SourceProblem as problem:
-        raise CommandError(f"{path}: {problem}") from None
+        raise UsageError(f"{path}: {problem}") from None
 
 
 def _from_cloud(args: argparse.Namespace, known: List[Dict[str, Any]]) -> List[Found]:

@@ -30,25 +30,34 @@ class NotUnderstood(ValueError):
 def parse(text: str) -> Any:
     """JSON, what Node.js prints for an object, or simple YAML -> dict, list or scalar. Raises NotUnderstood."""
     text = text.lstrip("\ufeff")
+    if not text.strip("\0 \t\r\n"):
+        raise NotUnderstood("it is empty")
     try:
-        return json.loads(text)
+        # NaN and Infinity are no JSON, and no value that a device has
+        return json.loads(text, parse_constant=lambda _name: None)
     except (ValueError, RecursionError):
         pass
     start = re.search(r"^[ \t]*[\[{](?!\d+m)", text, flags=re.MULTILINE)  # questions and answers may stand before it
     if start:
+        objects = _Objects(text, start.end() - 1)
         try:
-            return _Objects(text, start.end() - 1).value()
-        except NotUnderstood:
-            pass
+            return objects.value()
+        except NotUnderstood as error:
+            line = text.count("\n", 0, objects.position) + 1
+            if start.start() == 0:
+                raise NotUnderstood(f"line {line}: {error}") from None
     return _parse_yaml(text)
 
 
 class _Objects:
-    """Reads one value of object notation: keys without quotes, three kinds of quotes, commas at the end."""
+    """Reads one value of object notation: keys without quotes, three kinds of quotes, commas at the end.
+
+    position: how far it has come. What it complains about never shows the text, which may be a key.
+    """
 
     def __init__(self, text: str, position: int) -> None:
         self._text = text
-        self._position = position
+        self.position = position
 
     def value(self, depth: int = 0) -> Any:
         if depth > MAX_DEPTH:
@@ -61,10 +70,10 @@ class _Objects:
         if kind == "text":
             return content
         if kind == "number":
-            return json.loads(content)
+            return _number(content)
         if kind == "word" and content in _CONSTANTS:
             return _CONSTANTS[content]
-        raise NotUnderstood(f"unexpected {content[:10]!r}")
+        raise NotUnderstood("a text needs quotes" if kind == "word" else "a value expected")
 
     def _map(self, depth: int) -> Dict[str, Any]:
         result: Dict[str, Any] = {}
@@ -81,10 +90,10 @@ class _Objects:
     def _list(self, depth: int) -> List[Any]:
         result: List[Any] = []
         while True:
-            before = self._position
+            before = self.position
             if self._next() == ("mark", "]"):
                 return result
-            self._position = before
+            self.position = before
             result.append(self.value(depth + 1))
             if not self._more("]"):
                 return result
@@ -96,17 +105,24 @@ class _Objects:
         return content == ","
 
     def _next(self) -> Tuple[str, str]:
-        match = _TOKEN.match(self._text, self._position)
+        match = _TOKEN.match(self._text, self.position)
         if match is None or match.lastgroup is None:
             raise NotUnderstood("the text ends early or holds something else")
-        self._position = match.end()
+        self.position = match.end()
         if match.lastgroup == "quote":
             return "text", self._quoted(match["quote"])
         return match.lastgroup, match[match.lastgroup]
 
     def _quoted(self, quote: str) -> str:
-        result, self._position = _unquote(self._text, self._position, quote)
+        result, self.position = _unquote(self._text, self.position, quote)
         return result
+
+
+def _number(digits: str) -> Any:
+    try:
+        return json.loads(digits)
+    except ValueError:
+        raise NotUnderstood("a number of thousands of digits") from None
 
 
 def _unquote(text: str, position: int, quote: str) -> Tuple[str, int]:
@@ -129,20 +145,20 @@ def _unquote(text: str, position: int, quote: str) -> Tuple[str, int]:
     raise NotUnderstood("a quote is not closed")
 
 
-_Line = Tuple[int, str]  # indentation, content
+_Line = Tuple[int, str, int]  # indentation, content, number
 
 
 def _parse_yaml(text: str) -> Any:
     lines: List[_Line] = []
-    for raw in text.splitlines():
+    for number, raw in enumerate(text.splitlines(), start=1):
         content = raw.strip()
         if content and not content.startswith(("#", "---", "...")):
-            lines.append((len(raw) - len(raw.lstrip()), content))
-    if not any(re.match(r"(- +)?[\w\"'-]+:(\s|$)", content) for _, content in lines):
+            lines.append((len(raw) - len(raw.lstrip()), content, number))
+    if not any(re.match(r"(- +)?[\w\"'-]+:(\s|$)", content) for _, content, _ in lines):
         raise NotUnderstood("this is neither JSON nor YAML")
     value, rest = _block(lines, 0)
     if rest != len(lines):
-        raise NotUnderstood(f"this is neither JSON nor simple YAML, from {lines[rest][1][:20]!r} on")
+        raise NotUnderstood(f"this is neither JSON nor simple YAML, from line {lines[rest][2]} on")
     return value
 
 
@@ -165,7 +181,7 @@ def _sequence(lines: List[_Line], start: int, indent: int, depth: int) -> Tuple[
             start += 1
             continue
         # "- key: value" begins a map whose lines are indented like its first key
-        lines[start] = (indent + len(lines[start][1]) - len(inner), inner)
+        lines[start] = (indent + len(lines[start][1]) - len(inner), inner, lines[start][2])
         value, start = _block(lines, start, depth + 1)
         items.append(value)
     return items, start
