@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Callable, Optional
 
+from .. import thread_end
 from .fleet import Fleet, TimedOut
 from .framework import Framework
 
@@ -68,10 +69,7 @@ class Publisher:
     def stop(self, timeout_s: float) -> bool:
         """Wait for the thread to end; return whether it did."""
         self.begin_stop()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-            return not self._thread.is_alive()
-        return True
+        return self._thread is None or thread_end.wait(self._thread, timeout_s)
 
     def may_write(self, now_s: float) -> bool:
         """Whether the framework may be called from here now."""

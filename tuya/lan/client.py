@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
+from .. import thread_end
 from . import codec_import
 from .device import Device, DeviceState, Polling
 from .errors import NotConnected
@@ -94,10 +95,7 @@ class Client:
                 reactor.wake()
         if thread is None or not thread.is_alive():
             return True
-        if thread is threading.current_thread():
-            return False
-        thread.join(timeout_s)
-        return not thread.is_alive()
+        return thread.ident != threading.get_ident() and thread_end.wait(thread, timeout_s)
 
     def is_alive(self) -> bool:
         """Whether the network thread runs."""

@@ -13,6 +13,8 @@ import contextlib
 import importlib
 import io
 import logging
+import os
+import struct
 import sys
 import threading
 from types import ModuleType
@@ -78,6 +80,7 @@ def _import_private_copy() -> Codec:
     try:
         # it says WARN about the missing requests with print()
         with contextlib.redirect_stdout(io.StringIO()):
+            _spare_a_process()
             importlib.import_module(PACKAGE)
             return _collect()
     except ImportError as error:
@@ -89,6 +92,19 @@ def _import_private_copy() -> Codec:
             sys.modules.pop(name, None)
         sys.modules.update(others)
         sys.modules.update(hidden)
+
+
+def _spare_a_process() -> None:
+    """Tell pycryptodome the machine's architecture, which it would ask the program `file` for.
+
+    Crypto.Util._raw_api (4.4.0) wants to know whether this is Windows before it loads a library, asks
+    platform.architecture(), and that starts a process: out of Domoticz, at each start of a hardware.
+    """
+    with contextlib.suppress(ImportError):
+        raw_api = importlib.import_module("Crypto.Util._raw_api")
+        known = getattr(raw_api, "cached_architecture", None)  # not there where it works on cffi
+        if os.name == "posix" and known == []:
+            known[:] = (f"{8 * struct.calcsize('P')}bit", "ELF")
 
 
 def _collect() -> Codec:
