@@ -9,6 +9,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = """
 import sys
+sys.modules["cffi"] = None  # as in an installation
 started = []
 sys.addaudithook(lambda event, _: started.append(event) if event.split(".")[0] in ("subprocess", "os") else None)
 from tuya.lan import codec_import
