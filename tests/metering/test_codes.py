@@ -446,3 +446,32 @@ def test_milliamperes_with_decimals_that_no_socket_would_reach() -> None:
     }
     out = decode_dump({"mapping": mapping, "dps": {"18": 1500, "19": 3283, "20": 2304}})
     assert (out["current_a"], out["power_w"]) == ({"1": 1.5}, {"1": 328.3})
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "shown"),
+    [
+        ("power_consumption", {"unit": "kWh", "scale": 2}, ("energy_kwh", 33.0)),
+        ("power_consumption", {"unit": "W", "scale": 1}, ("power_w", 330.0)),
+        ("power_consumption", {"scale": 1}, None),
+        ("DeviceKw", {"unit": "kW", "scale": 4}, ("power_w", 330.0)),
+        ("sigle_phase_power", {"unit": "kW", "scale": 4}, ("power_w", 330.0)),
+    ],
+)
+def test_power_or_energy_is_told_by_the_unit(
+    code: str, values: Dict[str, Any], shown: Optional[Tuple[str, float]]
+) -> None:
+    mapping = {
+        "101": {"code": "cur_voltage", "type": "Integer", "values": {"unit": "V", "scale": 1}},
+        "102": {"code": "cur_current", "type": "Integer", "values": {"unit": "mA", "scale": 0}},
+        "103": {"code": code, "type": "Integer", "values": values},
+    }
+    out = decode_dump({"mapping": mapping, "dps": {"101": 2300, "102": 1500, "103": 3300}})
+    assert {key: out[key] for key in ("power_w", "energy_kwh") if key in out} == (
+        {shown[0]: {"1": shown[1]}} if shown else {}
+    )
+
+
+def test_the_words_of_inverters() -> None:
+    assert [meaning(code).role for code in ("ACV", "ACI", "ACHZ")] == ["voltage", "current", "frequency"]  # type: ignore[union-attr]
+    assert [meaning(code) for code in ("PVV", "PVI", "pv1_volt")] == [None, None, None]

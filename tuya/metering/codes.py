@@ -10,7 +10,7 @@ from .evaluate import scalar
 from .layout import DEVICE_LEVEL, MEASURES, Field, Layout, Slice
 from .model import Model, models
 from .reading import TOTAL
-from .words import Meaning, is_unknown, meaning, unproven_energy
+from .words import Meaning, is_unknown, meaning, split, unproven_energy
 
 NAME = "standard codes"
 NUMBERS = frozenset(("integer", "value", "float", "double", "int"))
@@ -122,6 +122,8 @@ def _fields(model: Model, value: object) -> List[Found]:
 
 def _field(model: Model, means: Optional[Meaning]) -> Optional[Found]:
     """Return the field of one line with its meaning, None for what is no reading and no state."""
+    if means is not None and means.role == "energy" and model.unit[0] == "W" and "power" in split(model.code):
+        means = replace(means, role="power")  # "power consumption" is an energy, or a power
     if means is None or (model.kind and model.kind not in TYPES.get(means.role, NUMBERS)):
         return None
     if means.role not in MEASURES:

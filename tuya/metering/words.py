@@ -34,16 +34,16 @@ REVERSED = _set(
 )
 FILLERS = _set(
     "cur current phase channel ch line value val real realtime now instant instantaneous active meter device act "
-    "rms electric electrical w v ma kwh use used forward forword fwd positive pos import imported consumed "
-    "consumption ac f clamp ct data dp phs act circuit electricity ele energy power voltage acc "
+    "rms single sigle electric electrical w v ma kwh use used forward forword fwd positive pos import imported "
+    "consumed consumption ac f clamp ct data dp phs act circuit electricity ele energy power voltage acc "
     "accumulated cumulative actual"
 )
-VOLTAGE = _set("voltage volt vol v u ua ub uc")
-CURRENT = _set("current curr ampere amp i ia ib ic")
-POWER = _set("power poewr watt watts p pa pb pc")
+VOLTAGE = _set("voltage volt vol acv v u ua ub uc")
+CURRENT = _set("current curr ampere amp aci i ia ib ic")
+POWER = _set("power poewr watt watts kw p pa pb pc")
 ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
 FACTOR = _set("power poewr factor pf powerfactor cos cosphi phi")
-FREQUENCY = _set("frequency freq hz supply grid")
+FREQUENCY = _set("frequency freq hz achz supply grid")
 TEMPERATURE = _set("temperature temp")
 LEAKAGE = _set("leakage residual leak current cur real actual value")
 TOTALS = _set("total sum all whole")
@@ -190,6 +190,8 @@ def _role(words: List[str]) -> Optional[str]:
         role, own = "temperature", TEMPERATURE
     elif have & VOLTAGE:
         role, own = "voltage", VOLTAGE
+    elif have & POWER and "consumption" in have:
+        role, own = "energy", ENERGY | POWER
     elif have & POWER:
         role, own = "power", POWER
     elif have & ENERGY and "add" in have:
