@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 
+from tests.domoticz.board.browser import EVIL, chromium, click, needs_chromium, texts, wait_for, webdriver
 from tests.e2e.conftest import stand_in
 from tuya.domoticz.board import Board, BreakerState
 from tuya.host.records import DeviceRow
 from tuya.host.web import RIGHTS_ADMIN, RIGHTS_VIEWER, WebServer, serve
 from tuya.simulator import Fleet
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed: no browser test")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="no chromium and chromedriver on this machine: the page is not tried"
-)
-EVIL = '<img src=x onerror="window.pwned=1">'
-OPTIONS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1000,900",
-]
-WAIT_S = 20.0
+pytestmark = needs_chromium
 
 
 class House:
@@ -76,13 +59,8 @@ class House:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    options = webdriver.ChromeOptions()
-    for option in OPTIONS:
-        options.add_argument(option)
-    options.binary_location = CHROMIUM
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -91,27 +69,9 @@ def www(tmp_path: Path) -> Path:
     return tmp_path / "www"
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + WAIT_S
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"not seen within {WAIT_S:.0f} s: {what}")
-
-
-def texts(browser: Any, selector: str) -> list[str]:
-    script = "return Array.from(document.querySelectorAll(arguments[0])).map(e => e.textContent)"
-    return list(browser.execute_script(script, selector))
-
-
 def open_page(browser: Any, server: WebServer, cards: int) -> None:
     browser.get(f"{server.address}/templates/Distribution_board.html")
     wait_for(lambda: len(texts(browser, ".tb-card")) == cards, f"{cards} cards")
-
-
-def click(browser: Any, selector: str) -> None:
-    browser.execute_script("document.querySelector(arguments[0]).click()", selector)
 
 
 def test_values_sum_ages_and_a_hostile_name(browser: Any, www: Path) -> None:
