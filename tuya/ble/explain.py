@@ -8,7 +8,7 @@ reports.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Set, Tuple
 
 from .capture import TO_APP, TO_DEVICE, AttValue, Channel, Problem
 from .commands import DEVICE_INFO, command_name, describe, srand_of
@@ -130,6 +130,7 @@ def explain(values: Iterable[AttValue], secrets: Secrets, unread: Iterable[Probl
     decryption = _Decryption(secrets)
     counters: Dict[Channel, int] = {}
     frames: List[ExplainedFrame] = []
+    earlier = _Earlier()
     for number, raw in enumerate(raw_frames, start=1):
         envelope = open_envelope(raw.body)
         problems = [*raw.problems, *_outer_problems(raw, envelope, counters)]
@@ -137,11 +138,12 @@ def explain(values: Iterable[AttValue], secrets: Secrets, unread: Iterable[Probl
         if message is not None:
             step, why, inferred = command_name(message.command), "decrypted, and its CRC fits", False
         else:
-            step, why = _infer(raw, envelope, frames)
+            step, why = _infer(raw, envelope, earlier)
             inferred = True
             if envelope.flag in FLAGS and not secrets.missing_for(envelope.flag) and raw.complete:
                 problems.append(_not_opened(raw, envelope))
         frames.append(ExplainedFrame(number, raw, envelope, step, why, inferred, tuple(problems), message))
+        earlier.add(frames[-1])
     return Explanation(len(taken), sum(len(value.data) for value in taken), tuple(frames), (*loose, *unread))
 
 
@@ -167,7 +169,27 @@ def _outer_problems(raw: RawFrame, envelope: Envelope, counters: Dict[Channel, i
     return found
 
 
-def _infer(raw: RawFrame, envelope: Envelope, earlier: List[ExplainedFrame]) -> Tuple[str, str]:
+class _Earlier:
+    """What inference asks of the frames before this one."""
+
+    def __init__(self) -> None:
+        self.flags: Set[int] = set()
+        self.flags_from_app: Set[int] = set()
+        self.last_from_app: Optional[ExplainedFrame] = None
+        self.flags_since: Set[int] = set()  # of the device's frames since then
+
+    def add(self, frame: ExplainedFrame) -> None:
+        flag = frame.envelope.flag
+        self.flags.add(flag)
+        if frame.raw.direction == TO_DEVICE:
+            self.last_from_app = frame
+            self.flags_from_app.add(flag)
+            self.flags_since = set()
+        else:
+            self.flags_since.add(flag)
+
+
+def _infer(raw: RawFrame, envelope: Envelope, earlier: _Earlier) -> Tuple[str, str]:
     """(step, why) of a frame that stays closed."""
     if not raw.complete or envelope.problem or envelope.flag not in FLAGS:
         return "cannot be told", "the frame is damaged or of an unknown kind"
@@ -179,13 +201,12 @@ def _infer(raw: RawFrame, envelope: Envelope, earlier: List[ExplainedFrame]) -> 
     return _infer_from_device(flag, high, room, earlier)
 
 
-def _infer_from_app(flag: int, low: int, high: int, room: str, earlier: List[ExplainedFrame]) -> Tuple[str, str]:
+def _infer_from_app(flag: int, low: int, high: int, room: str, earlier: _Earlier) -> Tuple[str, str]:
     if flag in DEVICE_INFO_FLAGS:
         return "asks for device information", f"only this question is asked under flag {flag}; {room}"
     if flag == 16:
         return "unbinds the device", "only unbinding uses flag 16"
-    asked_before = [frame for frame in earlier if frame.raw.direction == TO_DEVICE and frame.envelope.flag == flag]
-    if not asked_before and low <= PAIR_REQUEST_BYTES <= high:
+    if flag not in earlier.flags_from_app and low <= PAIR_REQUEST_BYTES <= high:
         return "asks to pair", f"first frame under the session key, and a pair request has 44 bytes ({room})"
     if flag in FACTORY_SESSION_FLAGS and high > STATUS_MAX_BYTES:
         return "hands over Wi-Fi network, password and token", f"follows the pairing, still under a factory key; {room}"
@@ -194,19 +215,17 @@ def _infer_from_app(flag: int, low: int, high: int, room: str, earlier: List[Exp
     return "writes data points", f"under the session key after the pairing; {room}"
 
 
-def _infer_from_device(flag: int, high: int, room: str, earlier: List[ExplainedFrame]) -> Tuple[str, str]:
-    last_from_app = next((frame for frame in reversed(earlier) if frame.raw.direction == TO_DEVICE), None)
+def _infer_from_device(flag: int, high: int, room: str, earlier: _Earlier) -> Tuple[str, str]:
     if flag in DEVICE_INFO_FLAGS:
         return "device information with srand", f"answers the question under the same flag {flag}; {room}"
     if flag in FACTORY_SESSION_FLAGS:
-        if last_from_app is None:
+        if earlier.last_from_app is None:
             return "answers a frame before the capture", f"no frame from the app stands before it; {room}"
-        since = earlier[earlier.index(last_from_app) + 1 :]
-        if any(frame.envelope.flag == flag for frame in since):
+        if flag in earlier.flags_since:
             return "acknowledges again or tells progress", f"the app's last frame has an answer already; {room}"
-        return f"answers: {last_from_app.step}", f"same key as the app's frame before it; {room}"
+        return f"answers: {earlier.last_from_app.step}", f"same key as the app's frame before it; {room}"
     if flag in LOCAL_SESSION_FLAGS:
-        switched = any(frame.envelope.flag in FACTORY_SESSION_FLAGS for frame in earlier)
+        switched = not earlier.flags.isdisjoint(FACTORY_SESSION_FLAGS)
         basis = "the key now comes from the local key, so the device holds one" if switched else "under the session key"
         if high <= STATUS_MAX_BYTES:
             return "reports its network status or acknowledges", f"{basis}; {room}"
