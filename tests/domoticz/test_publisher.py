@@ -17,6 +17,7 @@ from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import HEARTBEAT_LIMIT_S, Publisher
 from tuya.lan.errors import Unreachable
 from tuya.lan.events import Connected, Lost, Status
+from tuya.metering.profile import match
 
 
 class Room:
@@ -27,7 +28,7 @@ class Room:
         self.domoticz = FakeDomoticz()
         self.framework = Framework(self.domoticz, self.domoticz.namespace)
         self.fleet = Fleet(Rules(), Memory())
-        self.fleet.serve([entry()], {}, self.clock())
+        self.fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, self.clock())
         self.said = 0
         self.publisher = Publisher(self.fleet, self.framework, self.clock, self._say)
         self.fleet.handle(Connected(DEVICE_ID, self.clock(), "192.168.1.20", 6668, "3.4"), self.clock())
@@ -216,7 +217,7 @@ def test_a_thread_that_died_is_started_again(room: Room):
 
 def test_no_key_in_what_is_said(room: Room):
     fleet = Fleet(Rules(), Memory(), debug=True)
-    fleet.serve([entry()], {}, 0.0)
+    fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, 0.0)
     fleet.handle(Connected(DEVICE_ID, 0.0, "192.168.1.20", 6668, "3.4"), 0.0)
     fleet.handle(Status(DEVICE_ID, 0.0, SY1_DPS, True), 0.0)
     lines = [line.text for line in fleet.take_lines()]

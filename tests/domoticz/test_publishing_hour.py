@@ -17,6 +17,7 @@ from tuya.domoticz.fleet import Fleet
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import Publisher
 from tuya.lan.events import Connected, Status
+from tuya.metering.profile import match
 
 HOUR_S = 3600
 STEP_S = 0.25
@@ -40,7 +41,7 @@ class Hour:
 
     def run(self, load_w: Callable[[int], float]) -> None:
         fleet, clock = self.fleet, self.clock
-        fleet.serve([entry()], {}, clock())
+        fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, clock())
         fleet.handle(Connected(DEVICE_ID, clock(), "192.168.1.20", 6668, "3.4"), clock())
         begin_s = clock()
         pushed: Dict[int, float] = {}

@@ -59,13 +59,14 @@ class Write:
 class Breaker:
     """State of one breaker and plans of its units.
 
-    held: what its existing units in Domoticz hold. remembered: units ever created. saved: EnergyBook.saved() of the
-    last run.
+    profile: of the entry alone. held: what its existing units in Domoticz hold. remembered: units ever created.
+    saved: EnergyBook.saved() of the last run.
     """
 
     def __init__(
         self,
         entry: DeviceEntry,
+        profile: Profile,
         rules: Rules,
         held: Mapping[int, State],
         remembered: AbstractSet[int],
@@ -77,7 +78,7 @@ class Breaker:
         self.is_connected = False
         self.heard_at_s: Optional[float] = None
         self.next_due_s: Optional[float] = None
-        self.profile: Profile = match(entry.raw, {})
+        self.profile = profile
         self.existing: Set[int] = set(held)
         self.remembered: Set[int] = set(remembered) | self.existing
         self._restore_if_all_deleted()

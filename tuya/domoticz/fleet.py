@@ -15,6 +15,7 @@ from ..devices_file import DeviceEntry
 from ..lan.device import Polling
 from ..lan.events import Alive, Announced, CommandDone, Connected, DpValue, Event, Failed, Lost, Status
 from ..lan.timing import HEARTBEAT_INTERVAL_S
+from ..metering.profile import Profile
 from .breaker import NO_PROFILE, Birth, Breaker, Rules, Write
 from .created import Memory
 from .journal import Journal, Line
@@ -53,8 +54,18 @@ class Fleet:
 
     # -- who is served (the plugin's thread)
 
-    def serve(self, entries: Iterable[DeviceEntry], held_of: Mapping[str, Mapping[int, State]], now_s: float) -> None:
-        """Serve these breakers from now on. held_of: device id -> what its existing units in Domoticz hold."""
+    def serve(
+        self,
+        entries: Iterable[DeviceEntry],
+        profiles: Mapping[str, Profile],
+        held_of: Mapping[str, Mapping[int, State]],
+        now_s: float,
+    ) -> None:
+        """Serve these breakers from now on.
+
+        profiles: device id -> what is known of each without its data points. held_of: device id -> what its existing
+        units in Domoticz hold.
+        """
         wanted = {entry.device_id: entry for entry in entries}
         with self.lock:
             for device_id in [known for known in self._breakers if known not in wanted]:
@@ -66,6 +77,7 @@ class Fleet:
                 if breaker is None:
                     breaker = Breaker(
                         entry,
+                        profiles[device_id],
                         self._rules,
                         held_of.get(device_id, {}),
                         self.memory.remembered(device_id),

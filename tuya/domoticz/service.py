@@ -84,7 +84,7 @@ class Service:
         self._create_tries = CREATE_TRIES
         if not self._entries and not choice.problems:
             self._framework.error(f"{path}: there is no device in it that can be served")
-        self._fleet.serve(self._entries, self._framework.held(), self._clock())
+        self._fleet.serve(self._entries, choice.profiles, self._framework.held(), self._clock())
         self._pass_polling()
         self._client.set_devices([_device(entry) for entry in self._entries])
         self._store_memory()
