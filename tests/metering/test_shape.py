@@ -192,3 +192,10 @@ def test_settings_of_known_layouts_do_not_hide_them() -> None:
 )
 def test_what_no_meter_sends_is_not_claimed(dps: Dict[str, Any]) -> None:
     assert bare(dps) == NOTHING
+
+
+def test_a_relay_speaks_against_a_clamp() -> None:
+    clamp = {"105": 1767, "106": 977, "107": 2273, "108": 68301, "109": 829}
+    assert bare(clamp)["profile"] == "clamp"
+    for dp in ("1", "16"):
+        assert bare({**clamp, dp: True})["matched_by"] == "none"

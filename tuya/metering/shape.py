@@ -46,6 +46,7 @@ PLAIN_RECORDS, LONG_RECORDS = (7, 8, 10), (17, 18)
 # where phase records, and the relay beside them, stand in every family that has them
 PHASE_DPS, BREAKER_DP = (6, 7, 8), 16
 PREPAYMENT_DP = 11
+RELAY_DPS = (1, BREAKER_DP)
 BREAKER_FIELDS = frozenset((("faults", 9), ("leakage", 15)))
 # there breakers have numbers and raw values, and alarm sets; chargers have words and switches
 FIRST_DPS, ALARM_DPS = range(2, 11), (17, 18)
@@ -207,6 +208,10 @@ def _stranger(layout: Layout, dps: Mapping[int, object], explained: FrozenSet[in
         return ""
     if any(one.part is not None for one in layout.fields):
         return ""
+    if not layout.switch_dps and not is_strong:
+        relays = [dp for dp in RELAY_DPS if dp not in named and isinstance(dps.get(dp), bool)]
+        if relays:
+            return f"DP {relays[0]} is a relay"
     if layout.switch_dps and not is_strong and not any(dp in dps for dp in layout.switch_dps):
         return "its relay is missing"
     readings = {one.dp for one in layout.of("voltage", "current", "power")}
