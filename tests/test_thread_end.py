@@ -30,9 +30,8 @@ def test_no_dummy_thread_is_made_in_a_foreign_thread() -> None:
     said: Queue[Tuple[bool, List[str]]] = Queue()
 
     def foreign() -> None:
-        known = set(threading.enumerate())
         has_ended = thread_end.wait(thread, 30.0)
-        said.put((has_ended, [other.name for other in threading.enumerate() if other not in known]))
+        said.put((has_ended, [other.name for other in threading.enumerate() if other.ident == threading.get_ident()]))
 
     _thread.start_new_thread(foreign, ())
     assert said.get(timeout=60) == (True, [])
