@@ -475,3 +475,12 @@ def test_power_or_energy_is_told_by_the_unit(
 def test_the_words_of_inverters() -> None:
     assert [meaning(code).role for code in ("ACV", "ACI", "ACHZ")] == ["voltage", "current", "frequency"]  # type: ignore[union-attr]
     assert [meaning(code) for code in ("PVV", "PVI", "pv1_volt")] == [None, None, None]
+
+
+@pytest.mark.parametrize(("scale", "shown"), [(0, 69), (1, 6.9), (2, None), (3, None)])
+def test_a_leakage_in_microamperes_is_something_else(scale: int, shown: Optional[float]) -> None:
+    mapping = {
+        "6": {"code": "phase_a", "type": "Raw", "values": {}},
+        "15": {"code": "leakage_current", "type": "Integer", "values": {"unit": "mA", "scale": scale}},
+    }
+    assert decode_dump({"mapping": mapping, "dps": {"6": "COkAABUAAAU=", "15": 69}}).get("leakage_ma") == shown

@@ -20,6 +20,7 @@ EXCEPTIONS: Dict[Tuple[str, int, str], str] = {
     ("ketotek_ktem06pro_energymeter", 101, ""): "import and export in one counter beside both of them: can fall",
     ("ourtop_atms100133_energymeter", 24, ""): "import minus export: can fall, no total",
     ("earu_eaemp3c100_energymeter", 116, ""): "a running part of the energy: falls, no total",
+    ("zemismart_spm01_energymeter", 15, "Earth leakage"): "W / (V A) of real dumps, to the digit: a power factor",
     ("tuya_energy_meter", 109, "Today energy A"): "today's energy is no total",
     ("tuya_energy_meter", 119, "Today energy B"): "today's energy is no total",
 }

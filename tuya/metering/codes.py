@@ -39,6 +39,7 @@ STANDARD_LSB: Dict[str, float] = {
     "temperature": 1.0,
     "balance": 0.01,
 }
+FINEST_LEAKAGE_A = 0.0001
 # a range that begins here says "nothing measured" with its minimum
 NO_DATA_MINIMUM = -9_999_999
 MAX_SCALE = 9
@@ -75,8 +76,9 @@ def _lsb(model: Model, means: Meaning) -> Optional[float]:
             return 1.0
         return 1000 * factor * step if unit in ("", "kWh") else None
     if role == "leakage":
-        # microamperes are not measured here: "mA" with scale 3 is a slip of the model, and which one is unknown
-        return 1000 * factor * step if unit == "A" and factor * step >= 0.00001 else None
+        # microamperes are not measured here: "mA" with scale 3 is a slip of the model, and which one is unknown; with
+        # scale 2 it has been seen to be a power factor
+        return 1000 * factor * step if unit == "A" and factor * step > FINEST_LEAKAGE_A / 2 else None
     if unit:
         return factor * step if unit == MEASURES[role] else None
     if role == "current":
