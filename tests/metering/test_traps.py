@@ -240,6 +240,23 @@ def test_where_the_prepayment_switch_stands_tells_faults_and_leakage() -> None:
     assert "leakage_ma" not in decode_dump({"dps": {**breaker, "6": "AAAhqAAAAAAAAAAe6Ais"}})
 
 
+@pytest.mark.parametrize(
+    ("product_id", "fault_dp", "bits", "named"),
+    [
+        ("aokonryptsgpxawn", "d9", 1 << 10, "ov_vol"),
+        ("4ggkyflayu1h1ho9", "d10", 1 << 2, "ov_vol"),  # a meter counts its bits otherwise than a breaker
+        ("4ggkyflayu1h1ho9", "d10", 1 << 7, "terminal_alarm"),
+        ("kvnopv9brskkod3i", "d10", 1 << 8, "cover_alarm"),
+        ("ob3yxwxoeslczzlq", "d10", 1, "ov_cr"),
+        ("nqbs1onwskmmmaac", "d10", 1 << 10, "bit10"),  # from here on the meters differ
+        ("dsmsam7xpb3ht7rl", "d10", 1 << 1, "bit1"),  # a charger: each maker names the bits his own way
+    ],
+)
+def test_whose_fault_bits(product_id: str, fault_dp: str, bits: int, named: str) -> None:
+    out = by_id(product_id, d6=PHASE, d16=True, **{fault_dp: bits})
+    assert out["faults"] == [named]
+
+
 def test_energies_that_their_layout_alone_has() -> None:
     atorch = {"1": True, "18": 4700, "19": 87200, "20": 23200, "123": 109000, "133": 5000}
     assert decode_dump({"dps": atorch})["energy_kwh"] == {"1": 109}
