@@ -48,18 +48,25 @@ case "${1:-install}" in
 esac
 
 # by hand instead of "python -m": the caller's folder stays the current one, so that relative paths mean what they say
-start='import signal
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+start='import signal, sys
+if sys.argv.pop(1) == "heard":
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
-import importlib, sys
+import importlib
 sys.path[0] = sys.argv.pop(1)
 sys.exit(importlib.import_module(sys.argv.pop(1) + ".__main__").main(sys.argv[1:]))'
+
+# Python itself would answer a Ctrl-C during its own start with a traceback; who ignores it (nohup) goes on to do so
+ctrl_c=ignored
+if [ -z "$(trap -p INT)" ]; then
+    ctrl_c=heard
+    trap '' INT
+fi
 
 if [ "${1:-}" = keys ]; then
     shift
     if [ ! -f "$folder/lib/STAMP" ]; then
-        "$python" -c "$start" "$folder" tuya.setup install || exit 1
+        "$python" -c "$start" "$ctrl_c" "$folder" tuya.setup install || exit 1
     fi
-    exec "$python" -c "$start" "$folder" tuya keys "$@"
+    exec "$python" -c "$start" "$ctrl_c" "$folder" tuya keys "$@"
 fi
-exec "$python" -c "$start" "$folder" tuya.setup "$@"
+exec "$python" -c "$start" "$ctrl_c" "$folder" tuya.setup "$@"

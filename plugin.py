@@ -3,7 +3,7 @@
     <description>
         <h2>Tuya breakers and energy meters, over the local network only</h2>
         A switch, a kWh meter, a voltage and a current device for each breaker, fed by the breaker itself.<br/>
-        First run <i>bash install.sh</i> and <i>bash install.sh keys</i> in the plugin folder; then add this hardware.
+        First run "bash install.sh" and "bash install.sh keys" in the plugin folder; then add this hardware.
         All fields may stay as they are: every metering device in devices.json is then served.
     </description>
     <params>

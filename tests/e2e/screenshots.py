@@ -15,6 +15,7 @@ from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select
 
 from tests.e2e.peer import Domoticz
 from tests.e2e.plugin_folder import make_plugin_folder
@@ -25,6 +26,8 @@ BREAKERS = (("Kitchen", 1840.0, True), ("Heat pump", 962.0, True), ("Workshop", 
 # page, height of the window
 PAGES = {"utility": ("Utility", 760), "switches": ("LightSwitches", 430), "board": ("Custom/Distribution_board", 530)}
 WIDTH = 1180
+NAVIGATION_PX = 60  # the bar that stays at the top of each page
+HARDWARE_HEIGHT = 1010
 LARGEST_BYTES = 200_000
 SETTLING_S = 4.0
 
@@ -39,20 +42,35 @@ def browser() -> Any:
     return webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
 
 
-def take(domoticz: Domoticz, images: Path) -> None:
+def take_hardware(driver: Any, domoticz: Domoticz, images: Path) -> None:
+    """Photograph the Hardware page with the plugin's form, before anything was added."""
+    driver.set_window_size(WIDTH, HARDWARE_HEIGHT)
+    driver.get(f"http://127.0.0.1:{domoticz.port}/#/Hardware")
+    time.sleep(SETTLING_S)
+    types = Select(driver.find_element(By.CSS_SELECTOR, "#hardwarecontent #combotype"))
+    types.select_by_visible_text(domoticz.manifest.name)
+    name = driver.find_element(By.CSS_SELECTOR, "#hardwarecontent #hardwarename")
+    name.clear()
+    name.send_keys("Breakers")
+    time.sleep(SETTLING_S / 2)
+    form = driver.find_element(By.CSS_SELECTOR, "#hardwarecontent #hardwareparamstable")
+    driver.execute_script(f"arguments[0].scrollIntoView(); scrollBy(0, -{NAVIGATION_PX})", form)
+    _save(driver, images / "hardware.png")
+
+
+def take(driver: Any, domoticz: Domoticz, images: Path) -> None:
     """Photograph each page once its devices are there."""
-    driver = browser()
-    try:
-        for name, (page, height) in PAGES.items():
-            driver.set_window_size(WIDTH, height)
-            driver.get(f"http://127.0.0.1:{domoticz.port}/#/{page}")
-            time.sleep(SETTLING_S)
-            assert BREAKERS[0][0] in driver.find_element(By.TAG_NAME, "body").text
-            path = images / f"{name}.png"
-            driver.save_screenshot(str(path))
-            assert path.stat().st_size < LARGEST_BYTES, f"{path} is too large"
-    finally:
-        driver.quit()
+    for name, (page, height) in PAGES.items():
+        driver.set_window_size(WIDTH, height)
+        driver.get(f"http://127.0.0.1:{domoticz.port}/#/{page}")
+        time.sleep(SETTLING_S)
+        assert BREAKERS[0][0] in driver.find_element(By.TAG_NAME, "body").text
+        _save(driver, images / f"{name}.png")
+
+
+def _save(driver: Any, path: Path) -> None:
+    driver.save_screenshot(str(path))
+    assert path.stat().st_size < LARGEST_BYTES, f"{path} is too large"
 
 
 def main(images: Path) -> None:
@@ -69,14 +87,17 @@ def main(images: Path) -> None:
         plugin = make_plugin_folder(folder / "TuyaEnergy")
         root = Path(os.environ["DOMOTICZ_ROOT"])
         domoticz = Domoticz(os.environ["DOMOTICZ_BIN"], root, folder, plugin, manifest.read(plugin / "plugin.py"))
+        driver = browser()
         try:
+            take_hardware(driver, domoticz, images)
             idx = domoticz.add_hardware(parameters={"Mode1": str(folder / "devices.json"), "Mode5": "2"})
             deadline = time.monotonic() + 30
             while len(domoticz.devices(idx)) < 4 * len(BREAKERS) and time.monotonic() < deadline:
                 time.sleep(0.2)
             time.sleep(SETTLING_S * 5)  # some energy to show
-            take(domoticz, images)
+            take(driver, domoticz, images)
         finally:
+            driver.quit()
             domoticz.close()
 
 
