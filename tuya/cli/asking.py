@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Any, Callable, Dict, Mapping, Optional, Type
 
 from tuya.devices_file import DeviceEntry
-from tuya.lan.client import Client, Device, Polling
+from tuya.lan.client import Client, Polling
 from tuya.lan.errors import NotConfirmed, TuyaError, Unreachable
 from tuya.lan.events import CommandDone, Connected, Event, Failed, Lost, Status
+from tuya.lan_device import device_of
 
 POLL_S = 0.2
 STOP_S = 2.0
@@ -31,16 +32,7 @@ class Asking:
         self._id = entry.device_id
         self._name = entry.shown_name
         self._events: queue.Queue[Event] = queue.Queue()
-        device = Device(
-            entry.device_id,
-            entry.local_key,
-            name=entry.shown_name,
-            address=entry.address,
-            port=entry.port,
-            version=entry.version,
-            version_fixed=entry.version_fixed,
-        )
-        self._client = Client([device], self._events.put, owner=owner, discovery=discovery)
+        self._client = Client([device_of(entry)], self._events.put, owner=owner, discovery=discovery)
 
     def __enter__(self) -> Asking:
         self._client.start()

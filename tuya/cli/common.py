@@ -151,7 +151,7 @@ def _with_options(entry: DeviceEntry, args: argparse.Namespace) -> DeviceEntry:
     if args.port is not None:
         changes["port"] = args.port
     if args.version is not None:
-        changes["version"] = args.version
+        changes.update(version=args.version, version_fixed=True)  # the only one that is tried
     given_key = args.key if args.key is not None else os.environ.get(KEY_VARIABLE)
     if given_key:
         changes["local_key"] = key_bytes(given_key)

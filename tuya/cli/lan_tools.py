@@ -5,7 +5,6 @@ Knows no protocol. Used by watch, set and whoever needs the present DPs of a dev
 
 from __future__ import annotations
 
-import argparse
 import os
 import queue
 import time
@@ -14,9 +13,10 @@ from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Type
 
 from tuya.devices_file import DeviceEntry
-from tuya.lan.client import Client, Device, Polling
+from tuya.lan.client import Client, Polling
 from tuya.lan.errors import TuyaError
 from tuya.lan.events import Announced, Connected, DpValue, Event, Failed, Lost, Status
+from tuya.lan_device import device_of
 from tuya.metering.decode import reading_to_json
 from tuya.metering.profile import Profile, match
 
@@ -36,19 +36,6 @@ def process_age_s() -> float:
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
     return max(0.0, age_s)
-
-
-def device_of(entry: DeviceEntry, args: argparse.Namespace) -> Device:
-    """The device of an entry; a version that was given on the command line is the only one that is tried."""
-    return Device(
-        device_id=entry.device_id,
-        local_key=entry.local_key,
-        name=entry.shown_name,
-        address=entry.address,
-        port=entry.port,
-        version=entry.version,
-        version_fixed=entry.version_fixed or getattr(args, "version", None) is not None,
-    )
 
 
 class Known:
@@ -91,10 +78,10 @@ class Known:
 class Following:
     """A running client for some devices, as a context manager. Raises CodecMissing."""
 
-    def __init__(self, entries: Iterable[DeviceEntry], args: argparse.Namespace) -> None:
+    def __init__(self, entries: Iterable[DeviceEntry]) -> None:
         self.known: Dict[str, Known] = {entry.device_id: Known(entry) for entry in entries}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        devices = [device_of(known.entry, args) for known in self.known.values()]
+        devices = [device_of(known.entry) for known in self.known.values()]
         self.client = Client(devices, self._events.put, owner=OWNER, waited_s=min(process_age_s(), MAX_WAITED_S))
 
     def __enter__(self) -> Following:

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     entry = chosen_devices(args, name=name)[0]
     if entry.wishes.switch == "refused":
         raise UsageError(f"{entry.shown_name}: switching is refused for it in devices.json")
-    with Following([entry], args) as following:
+    with Following([entry]) as following:
         error = _connect(following, entry)
         if error is None:
             profile = following.known[entry.device_id].profile

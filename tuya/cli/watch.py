@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     elsewhere: Set[str] = set()
     connected: Set[str] = set()
-    with Following(entries, args) as following:
+    with Following(entries) as following:
         try:
             for event in following.events(args.seconds):
                 known = following.known[event.device_id]

@@ -10,8 +10,8 @@ from typing import Callable, List, Optional
 
 from ..devices_file import DeviceEntry, DevicesFileError, short_id
 from ..lan.client import Client
-from ..lan.device import Device
 from ..lan.events import Event
+from ..lan_device import device_of
 from .board_page import BoardPage
 from .controls import Refusal
 from .created import Memory
@@ -86,7 +86,7 @@ class Service:
             self._framework.error(f"{path}: there is no device in it that can be served")
         self._fleet.serve(self._entries, choice.profiles, self._framework.held(), self._clock())
         self._pass_polling()
-        self._client.set_devices([_device(entry) for entry in self._entries])
+        self._client.set_devices([device_of(entry) for entry in self._entries])
         self._store_memory()
 
     # -- other threads
@@ -230,15 +230,3 @@ class Service:
             self._board.remove()
         if self._fleet.save_energy(self._clock(), is_last=True):
             self._store_memory()
-
-
-def _device(entry: DeviceEntry) -> Device:
-    return Device(
-        device_id=entry.device_id,
-        local_key=entry.local_key,
-        name=entry.shown_name,
-        address=entry.address,
-        port=entry.port,
-        version=entry.version,
-        version_fixed=entry.version_fixed,
-    )

@@ -15,7 +15,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 TYPE_GENERAL = 243
 SUBTYPE_VOLTAGE, SUBTYPE_CURRENT, SUBTYPE_KWH = 8, 23, 29
-TYPE_CURRENT_THREE_PHASE, TYPE_USAGE, TYPE_GENERAL_SWITCH = 89, 248, 244
+TYPE_USAGE, TYPE_GENERAL_SWITCH = 248, 244
 LOGGED_SUBTYPES = (19, 22)  # Text and Alert have a log of their changes, as switches do
 SENSOR_TIMEOUT_S = 3600  # a row without an update for this long gets nothing in the short log
 
