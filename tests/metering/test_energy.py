@@ -70,8 +70,8 @@ def test_a_pushed_jump_counts_from_a_second_before_its_report():
     [
         # a second push 2 s after the first, on the same way: the first was half old, half new
         ([(2.0, 2100.0)], 2 * 2100.0),
-        # the same by far more: another change
-        ([(2.0, 9200.0)], 1100.0 + 9200.0),
+        # the same by far more: the first held little of the new
+        ([(2.0, 9200.0)], 2 * 9200.0),
         # back a part of the way: an inrush that settles
         ([(2.0, 700.0)], 0.4 * 1100.0 + 1.6 * 700.0),
         # back all the way: the end of a pulse
@@ -152,6 +152,61 @@ def test_a_jump_that_no_push_told_is_dated_to_the_middle():
     book.report(watts(3600.0), 60.0, False)
     book.answered(80.0)
     assert used(book) - start == pytest.approx(15.0 + 1.0 + 20.0)
+
+
+def moving_kettle(pushes: bool) -> EnergyBook:
+    """A kettle of 3600 W that every refresh finds changed a little, last at 50 s."""
+    book = new_book() if pushes else never_pushing_book()
+    if pushes:
+        book.report(watts(0.0), 0.0, False)
+        book.report(watts(1800.0), 2.0, False)
+        book.report(watts(3600.0), 4.0, False)
+        for t in range(5, 55, 5):
+            book.report(watts(3600.0 + t % 2), float(t), False)
+        book.report(watts(3600.0), 50.0, False)
+    else:
+        for t in range(65, 90, 5):
+            book.report(watts(3600.0 + t % 2), float(t), False)
+        book.report(watts(3600.0), 90.0, False)
+    return book
+
+
+@pytest.mark.parametrize("pushes", [True, False])
+def test_a_zero_that_refreshes_leave_out_came_before_the_first_that_brought_no_w(pushes):
+    book = moving_kettle(pushes)
+    at_s = 50.0 if pushes else 90.0
+    start = used(book)
+    book.report(watts(0.0), at_s + 25.0, True)
+    book.report(watts(0.0), at_s + 100.0, False)
+    book.report(watts(3600.0), at_s + 150.0, False)
+    before = used(book)
+    assert before - start == pytest.approx(2.5 + (1.0 if pushes else 2.5))
+
+
+def test_a_query_at_a_device_that_pushes_nothing_finds_a_change_as_a_refresh_does():
+    book = moving_kettle(pushes=False)
+    start = used(book)
+    book.report(watts(1800.0), 100.0, True)
+    assert used(book) - start == pytest.approx(7.5 + 2.5 / 2)
+
+
+def test_a_change_whose_beginning_was_reported_and_whose_end_was_not_counts_from_there():
+    book = moving_kettle(pushes=True)
+    book.report(watts(1800.0), 60.0, False)
+    start = used(book)
+    book.answered(85.0)
+    book.report(watts(0.0), 85.0, True)
+    book.report(watts(3600.0), 110.0, False)
+    book.report(watts(3600.0), 130.0, False)
+    # 1800 W had been held up to 85 s (12.5 Wh), and a total never falls: the next 3600 W have made up for it
+    assert used(book) - start == pytest.approx(21.0)
+
+
+def test_jumps_told_by_queries_in_the_place_of_refreshes_are_dated_like_those():
+    book = never_pushing_book()
+    start = used(book)
+    book.report(watts(3600.0), 64.98, True)
+    assert used(book) - start == pytest.approx(2.49, abs=0.02)
 
 
 def test_an_answer_of_any_kind_keeps_w_for_its_longest_age():
@@ -570,6 +625,27 @@ def test_lost_saved_state_goes_on_from_what_is_shown():
     assert used(again) == 2000.0
     again.report(counter(9000.05), 60.0, True)
     assert used(again) == pytest.approx(2050.0)
+
+
+@pytest.mark.parametrize(
+    ("shown_wh", "counter_kwh", "total_wh"),
+    [
+        (1234_560.0, 1236.00, 1236_000.0),  # just behind the counter: it was born with it
+        (1234_565.2, 1234.56, 1234_565.2),  # refined, and nothing counted since
+        (1234_570.0, 1234.56, 1234_570.0),  # the same up to the next step
+        (1234_580.0, 1234.56, 1234_580.0),  # ahead: the counter restarted once, or W was counted before it came
+        (30_000.0, 40.00, 30_000.0),  # far behind: a total of its own
+        (1234_560.0, 1400.00, 1234_560.0),  # more than can be believed at once
+        (0.0, 0.00, 0.0),
+    ],
+)
+def test_lost_saved_state_is_caught_up_where_the_total_is_the_counter(shown_wh, counter_kwh, total_wh):
+    again = new_book({USED: shown_wh}, {}, step=0.01)
+    again.report(counter(counter_kwh), 0.0, True)
+    assert used(again) == pytest.approx(total_wh)
+    again.report(counter(counter_kwh + 0.05), 60.0, True)
+    is_counter = abs(total_wh - counter_kwh * 1000) < 10.001
+    assert used(again) == pytest.approx((counter_kwh * 1000 if is_counter else total_wh) + 50.0)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from tuya.metering.reading import Reading
 USED = ("total", "used")
 STEP_WH = 10.0
 EXAMPLES = int(os.environ.get("ENERGY_EXAMPLES", "15"))  # more for a deep run
-# So long an old W can be held while its change is not told, and a change be dated wrongly.
-DATED_S = 61.0
+# So long an old W can be held while its change is not told (two queries lost), and a change be dated wrongly.
+DATED_S = 92.0
 POWERS_W = st.sampled_from([0.0, 0.6, 41.2, 90.0, 94.0, 230.0, 2000.0, 3680.0, 7360.0])
 
 
@@ -135,16 +135,23 @@ class Meter(RuleBasedStateMachine):
     def restart(self, lag_wh: float, kept: str, away_s: int) -> None:
         """The plugin stops and starts: Domoticz shows a little less; saved at stop, or (killed) some time before."""
         totals = self.book.totals_wh(self.at_s)
-        if kept == "before":
-            self.heard_wh -= min(lag_wh, totals[USED] - self.born_wh)  # what was counted and never written is lost
         saved = json.loads(json.dumps(self.book.saved() if kept == "now" else self.saved_before))
         self.shown = {circuit: max(round(wh - lag_wh, 3), self.born_wh) for circuit, wh in totals.items()}
+        self.heard_wh -= totals[USED] - max(self.shown[USED], saved["total/used"][0])  # never written anywhere: lost
         self.highest = dict(self.shown)
         self.book = self.new_book(self.shown, saved)
         self.connected = False
         self.flow(float(away_s))
         self.at_s = float(away_s % 977)  # another boot: another monotonic clock
         self.connected = True
+        self.report(True)
+
+    @precondition(lambda self: self.connected)
+    @rule()
+    def lose_saved_state(self) -> None:
+        """Configuration() is lost over a quick restart: only what Domoticz shows is left."""
+        self.report(True)
+        self.book = self.new_book(self.book.totals_wh(self.at_s), {})
         self.report(True)
 
     @invariant()

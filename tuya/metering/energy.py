@@ -15,7 +15,9 @@ Restarts. A circuit goes on from what Domoticz shows, or from our saved state wh
 counted since the last write). With a counter, what it counted in between is caught up, because `saved` holds which
 counter value belongs to which total. Hence
 - an older database restored (shown and saved are older together): counters are caught up, W goes on from what is shown;
-- `saved` lost: the total goes on from what is shown; what a counter counted while we were off is not guessed;
+- `saved` lost: the total goes on from what is shown. What a counter counted while we were off is caught up where what
+  is shown tells that the total is the counter (just behind it, see meter.Meter); once a counter has restarted, it is
+  not known;
 - a unit deleted and created again: it goes on from the saved total, and without `saved` it is new;
 - the device moved to another hardware instance (neither): it is new there. New means: born with the counter's value,
   without a counter with 0 Wh;

@@ -8,15 +8,17 @@ when on a new W counts:
 - a larger change is pushed as soon as the device has seen it: the old W held until EDGE_S before the report, also where
   a refresh between reported the old W once more (the mean of the second before);
 - a second one right after it had to wait for its turn. The first report was the mean of the second in which W changed,
-  half old and half new: if W goes on the same way, the new W counts from the first report on, unless by MIXED_RATIO
-  times as much (then it is another change); if it comes back a part of the way, that was an inrush that settles
-  (SETTLED);
+  a part old and a part new, however small that part: if W goes on the same way, the new W counts from the first report
+  on; if it comes back a part of the way, that was an inrush that settles (SETTLED);
 - one that a full query found, at a device that pushes: its push was lost, or left out (some devices tell a W that fell
-  to 0 to full queries only), at any time since the last report: dated to the middle.
-A device that went through SLOW_JUMPS large changes without ever reporting sooner than it was asked pushes nothing: each
-change is dated to the middle since it was last asked, by a refresh or by a query, whether it told an unchanged W then
-or left it out. Up and down alike, so that the errors of a load that comes and goes cancel. An inrush that only one
-report shows, and the next two agree on what it settled to, ended with that report.
+  to 0 to full queries only), at any time since the last report: dated to the middle. Where the last report was the
+  beginning of this very change, it counts from there on. Where W had moved at each refresh until then, the change came
+  before the first refresh that brought none: had the load still run, that one would have told it. (At a device that
+  pushes nothing only a 0 is left out like that; a query finds its other changes as a refresh does.)
+A device that went through more than SLOW_JUMPS large changes without ever reporting sooner than it was asked pushes
+nothing: each change is dated to the middle since it was last asked, by a refresh or by a query, whether it told an
+unchanged W then or left it out. Up and down alike, so that the errors of a load that comes and goes cancel. An inrush
+that only one report shows, and the next two agree on what it settled to, ended with that report.
 W counts only as far as the device answers: see PowerFlow. The figures behind these rules: tests/bench/energy.py.
 """
 
@@ -39,14 +41,16 @@ REFRESH_S = 5.0
 """Devices are asked to refresh W no more often: reports that come faster are pushes of their own."""
 UNCHANGED_S = 11.0
 """Two refreshes. Where W was not reported for longer, it had not changed before the last of them."""
+MOVING_S = 5.5
+"""A W that was reported no longer ago than this moves at each refresh."""
 SLOW_JUMPS = 10
-"""So many large changes without a report of its own show that a device pushes nothing by itself."""
+"""More large changes without a report of its own show that a device pushes nothing. Even: what goes on goes off."""
 SETTLED = 0.8
 """Share of the time between a large change and the next report in which the load was already near the latter."""
-MIXED_RATIO = 8.0
-"""A change more than so many times the one just before, the same way, is not the rest of that one."""
 ASKED_S = 60.0
 """So long after a report the times of the refreshes since then are known from it."""
+ASKED_APART_S = 1.0
+"""Less between a refresh and a query is the inaccuracy of their times: the query stands in the place of a refresh."""
 PULSE_RATIO = 0.9
 """A change that takes back more than this share of the one before is no settling but the end of a pulse."""
 
@@ -79,6 +83,7 @@ class PowerFlow:
         self._last_span_s = 0.0  # between the last two reports of W
         self._asked_s = REFRESH_S  # from the last time that W was asked for to the last report
         self._inrush_w, self._inrush_s = 0.0, 0.0  # more than settled to, for how long, if the next report agrees
+        self._is_moving = False  # whether the last refreshes each brought a new W
         self._slow_jumps = 0.0  # large changes so far, -inf once a report came faster than we ask for it
         self._unasked_at_s = -math.inf
         self._gap_from_s: Optional[float] = None
@@ -108,6 +113,7 @@ class PowerFlow:
             self._last_span_s = span_s
         else:
             self._last_span_s = self._inrush_s = 0.0
+            self._is_moving = False
             if self._gap_from_s is not None:
                 gap_s = at_s - self._gap_from_s
         self._gap_from_s = None
@@ -146,9 +152,13 @@ class PowerFlow:
         if not drifted:
             self._jump_w, self._jumped_at_s = change_w, self._until_s
             self._slow_jumps += 1
-        goes_on = change_w * jump_w > 0 and abs(change_w) <= MIXED_RATIO * abs(jump_w)
+        goes_on = change_w * jump_w > 0
         comes_back = 0 < -change_w < PULSE_RATIO * jump_w
         settles = goes_on or comes_back
+        was_moving, self._is_moving = self._is_moving, drifted and span_s <= MOVING_S
+        is_left_out = full and not drifted and was_moving and span_s > MOVING_S
+        if is_left_out and (self._slow_jumps < 0 or new_w == 0):
+            return span_s - REFRESH_S / 2
         if not self._pushes:
             started = comes_back and since_jump_s == 0 and abs(old_w - jump_w) < new_w / 2
             return self._asked_back_s(change_w, drifted, started, span_s)
@@ -156,8 +166,10 @@ class PowerFlow:
             return REFRESH_S / 2
         if drifted and settles and since_jump_s <= SETTLING_S:
             return span_s * SETTLED
-        if drifted or (full and span_s > PAUSE_S and self._slow_jumps < 0):
+        if drifted:
             return span_s / 2
+        if full and span_s > PAUSE_S and self._slow_jumps < 0:
+            return span_s if goes_on and since_jump_s == 0 else span_s / 2
         if settles and since_jump_s == 0 and span_s <= PAUSE_S:
             return span_s if goes_on else span_s * SETTLED
         return min(EDGE_S, span_s if since_jump_s == 0 else span_s + self._last_span_s)
@@ -173,11 +185,12 @@ class PowerFlow:
 
     @property
     def _pushes(self) -> bool:
-        return self._slow_jumps < SLOW_JUMPS
+        return self._slow_jumps <= SLOW_JUMPS
 
     def _learn(self, at_s: float, full: bool) -> None:
         since_s = at_s - self._unasked_at_s
-        self._asked_s = since_s % REFRESH_S if full and since_s <= ASKED_S else REFRESH_S
+        known = full and since_s <= ASKED_S
+        self._asked_s = ASKED_APART_S + (since_s - ASKED_APART_S) % REFRESH_S if known else REFRESH_S
         if not full:
             if at_s - self._unasked_at_s < REFRESH_S - 1.0:
                 self._slow_jumps = -math.inf

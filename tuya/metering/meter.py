@@ -19,6 +19,8 @@ JITTER_STEPS = 2
 """A counter that falls by no more steps than this (but not to 0) is rounding: the total waits for it."""
 NET_FALLS = 3
 """A counter that fell so often while energy was returned, by no more than that, is a net counter (import - export)."""
+BORN_WITH_SHARE = 0.9
+"""A total that nobody remembers the beginning of, between this share of the counter and all of it, is the counter."""
 LIFETIME_WH = 999_999_000.0
 """Counters end below 999999.99 kWh: a value at the end of its range is no reading."""
 
@@ -40,6 +42,11 @@ class Meter:
     - it restarted (cleared, replaced, wrapped, lost its memory): the total goes on from where it stood;
     - it leapt by more than can have flowed: likewise, the leap is not counted;
     - it is far ahead after an absence of unknown length: caught up.
+    A total without a known offset (the saved state was lost) goes on from where it stands. But a total that was born
+    with its counter is equal to it for as long as that does not restart, and ahead of it afterwards: one that is just
+    behind the counter (BORN_WITH_SHARE, CATCH_UP_WH) or ahead by up to a step was born with it, so the offset is 0
+    and what the counter counted meanwhile is caught up. A total that began at 0 beside a counter is far behind it, or
+    what is caught up wrongly is less than a tenth of the counter.
     A counter that falls while as much is returned, NET_FALLS times, is a net counter, no total: W counts instead.
     """
 
@@ -96,7 +103,8 @@ class Meter:
         if was_wh is None:
             if self.value_wh is not None:
                 self.follow(flow)
-            self._anchor(counter_wh, counter_wh if self.value_wh is None else self.value_wh)
+            born_with = self.value_wh is None or self._was_born_with(counter_wh, self.value_wh)
+            self._anchor(counter_wh, counter_wh if born_with else self.value_wh or 0.0)
         elif not self._on_course(was_wh, counter_wh, at_s, flow):
             if counter_wh > 0 and 0 < was_wh - counter_wh <= JITTER_STEPS * self._step_wh * 1.001:
                 self._odd_wh = None
@@ -107,6 +115,10 @@ class Meter:
         self._opposite_wh = opposite.wh
         self._accept(counter_wh, at_s, flow)
         return None
+
+    def _was_born_with(self, counter_wh: float, total_wh: float) -> bool:
+        behind_wh = counter_wh - total_wh
+        return -1.001 * self._step_wh <= behind_wh <= min(CATCH_UP_WH, (1 - BORN_WITH_SHARE) * counter_wh)
 
     def _on_course(self, was_wh: float, counter_wh: float, at_s: float, flow: Flow) -> bool:
         """Whether the counter can have come so far in the time since its report, or (it may lag) by what W says."""
