@@ -140,6 +140,7 @@ def test_a_stop_while_the_database_is_busy_crashes_nothing(stage, tmp_path):
     with fleet_of(1) as fleet:
         stage = stage()
         idx = started(stage, written(fleet, tmp_path / "devices.json"), 4)
+        time.sleep(5.0)  # two heartbeats: what is known by now is stored, which is the one write they wait for
         with stage.held_database():
             fleet.breakers[0].set_load(1200.0)
             time.sleep(1.0)
