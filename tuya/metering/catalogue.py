@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
 
 from .layout import DEVICE_LEVEL, MEASURES, ROLES, Field, Layout, Slice
 
@@ -104,55 +104,52 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
     """Return one field of a layout. Raises ValueError with what is wrong."""
     if role not in ROLES:
         raise ValueError(f"unknown role {role!r}: wanted one of {', '.join(sorted(ROLES))}")
-    one = Field(dp, role, channel="" if role in DEVICE_LEVEL else "1")
-    seen_lsb = False
+    given: Dict[str, Any] = {"channel": "" if role in DEVICE_LEVEL else "1"}
     for word in words:
         name, _, value = word.partition("=")
-        part = _SLICE.match(word)
+        part, lsb = _SLICE.match(word), _LSB.match(word)
         if word.startswith("@") and word[1:] in CHANNELS and role not in DEVICE_LEVEL:
-            one = replace(one, channel=word[1:])
+            given["channel"] = word[1:]
         elif part and role in MEASURES:
             size, start, end = (int(part.group(n)) for n in (1, 2, 3))
             if not start < end <= size:
                 raise ValueError(f"{word!r}: wanted start < end <= size")
-            one = replace(one, part=Slice(size, start, end, bool(part.group(5)), bool(part.group(4))))
+            given["part"] = Slice(size, start, end, bool(part.group(5)), bool(part.group(4)))
         elif name == "records" and role == "phase":
-            one = replace(one, records=tuple(int(size) for size in value.split(",")))
+            given["records"] = tuple(int(size) for size in value.split(","))
         elif name == "name" and role == "limit" and value in LIMIT_NAMES:
-            one = replace(one, name=value)
+            given["name"] = value
         elif name == "action" and role == "limit" and value.isdigit():
-            one = replace(one, action=int(value))
-        elif role == "limit" and _LSB.match(word) and not seen_lsb:
-            one = replace(one, lsb=float(_LSB.match(word).group(1)), unit=_LSB.match(word).group(2))  # type: ignore[union-attr]
-            seen_lsb = True
+            given["action"] = int(value)
+        elif lsb and role == "limit" and "lsb" not in given:
+            given.update(lsb=float(lsb.group(1)), unit=lsb.group(2))
         elif name == "set" and role == "alarm_set" and value in ("1", "2"):
-            one = replace(one, number=int(value))
+            given["number"] = int(value)
         elif name == "labels" and role == "faults" and value:
-            one = replace(one, labels=tuple(value.split(",")))
+            given["labels"] = tuple(value.split(","))
         elif name == "signed_by" and role in ("power", "phase") and value.isdigit():
-            one = replace(one, signed_by=int(value))
+            given["signed_by"] = int(value)
         elif word == "else" and role in (*MEASURES, "phase"):
-            one = replace(one, fallback=True)
+            given["fallback"] = True
         elif word == "by_id" and role in (*MEASURES, "faults"):
-            one = replace(one, by_id=True)
+            given["by_id"] = True
         elif word == "by_shape" and role in ("energy", "increment"):
-            one = replace(one, by_shape=True)
+            given["by_shape"] = True
         elif name == "no_data" and role in MEASURES and value.isdigit():
-            one = replace(one, no_data=float(value))
+            given["no_data"] = float(value)
         elif word == "zero_when_off" and role == "power":
-            one = replace(one, zero_when_off=True)
-        elif _LSB.match(word) and (role in MEASURES or role == "phase") and not seen_lsb:
-            one = replace(one, lsb=_lsb(word, role), power_lsb_known=role == "phase")
-            seen_lsb = True
+            given["zero_when_off"] = True
+        elif lsb and (role in MEASURES or role == "phase") and "lsb" not in given:
+            given.update(lsb=_lsb(word, role), power_lsb_known=role == "phase")
         else:
             raise ValueError(f"{word!r} cannot stand after {role}")
-    if role in MEASURES and not seen_lsb:
+    if role in MEASURES and "lsb" not in given:
         raise ValueError(f"{role} needs an LSB, for example {'0.01' + MEASURES[role]}")
-    if role == "limit" and not (one.name and seen_lsb):
+    if role == "limit" and not ("name" in given and "lsb" in given):
         raise ValueError("limit needs a name and an LSB, for example name=over_voltage 1V")
-    if role == "alarm_set" and not one.number:
+    if role == "alarm_set" and "number" not in given:
         raise ValueError("alarm_set needs set=1 or set=2")
-    return one
+    return Field(dp, role, **given)
 
 
 class _Reader:
