@@ -82,9 +82,8 @@ def _run(words: List[str]) -> int:
             sub.set_defaults(run=module.run)
     args, unknown = parser.parse_known_args(words)
     if unknown:
-        commands.get(chosen, parser).error(
-            f"unrecognized arguments: {' '.join(unknown)}"
-        )  # with the usage of that command
+        usage_of = commands.get(chosen, parser)  # argparse itself would show the usage of all commands
+        usage_of.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = args.run(args)
     return result
 

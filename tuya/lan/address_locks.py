@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Dict, Tuple
+from typing import Dict
 
 from .owner import HAS_ABSTRACT_SOCKETS
-
-Place = Tuple[str, int]  # address and TCP port
+from .places import Place
 
 
 class AddressLocks:

@@ -58,13 +58,14 @@ class Reactor:
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
         self._address_locks = AddressLocks()
-        self._places = Places()
         self._ownership: Optional[Ownership] = None
         self._closings: Optional[Closings] = None
         if owner is not None:
             self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
             self._closings = Closings()
             self._places = Places(self._address_locks.claim, self._address_locks.release)
+        else:
+            self._places = Places()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
