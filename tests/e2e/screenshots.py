@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
 
+from tests.domoticz.board.browser import chromium
 from tests.e2e.peer import Domoticz
 from tests.e2e.plugin_folder import make_plugin_folder
 from tuya.host import manifest
@@ -30,16 +30,6 @@ NAVIGATION_PX = 60  # the bar that stays at the top of each page
 HARDWARE_HEIGHT = 1010
 LARGEST_BYTES = 200_000
 SETTLING_S = 4.0
-
-
-def browser() -> Any:
-    """Start headless Chromium."""
-    options = webdriver.ChromeOptions()
-    quiet = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic")
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", *quiet, f"--window-size={WIDTH},600"):
-        options.add_argument(argument)
-    options.binary_location = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-    return webdriver.Chrome(options=options, service=webdriver.ChromeService("/usr/bin/chromedriver"))
 
 
 def take_hardware(driver: Any, domoticz: Domoticz, images: Path) -> None:
@@ -87,17 +77,16 @@ def main(images: Path) -> None:
         plugin = make_plugin_folder(folder / "TuyaEnergy")
         root = Path(os.environ["DOMOTICZ_ROOT"])
         domoticz = Domoticz(os.environ["DOMOTICZ_BIN"], root, folder, plugin, manifest.read(plugin / "plugin.py"))
-        driver = browser()
         try:
-            take_hardware(driver, domoticz, images)
-            idx = domoticz.add_hardware(parameters={"Mode1": str(folder / "devices.json"), "Mode5": "2"})
-            deadline = time.monotonic() + 30
-            while len(domoticz.devices(idx)) < 4 * len(BREAKERS) and time.monotonic() < deadline:
-                time.sleep(0.2)
-            time.sleep(SETTLING_S * 5)  # some energy to show
-            take(driver, domoticz, images)
+            with chromium() as driver:
+                take_hardware(driver, domoticz, images)
+                idx = domoticz.add_hardware(parameters={"Mode1": str(folder / "devices.json"), "Mode5": "2"})
+                deadline = time.monotonic() + 30
+                while len(domoticz.devices(idx)) < 4 * len(BREAKERS) and time.monotonic() < deadline:
+                    time.sleep(0.2)
+                time.sleep(SETTLING_S * 5)  # some energy to show
+                take(driver, domoticz, images)
         finally:
-            driver.quit()
             domoticz.close()
 
 
