@@ -287,7 +287,7 @@ def test_host_ends_cleanly_at_a_signal(tmp_path, number):
         output, errors = process.communicate(timeout=20)
         assert process.returncode == 0, errors
         assert isinstance(json.loads(output), list)
-        # what stays: when the connections were closed, for whoever connects next (tuya/lan/closings.py)
+        # what stays: when the connections were closed, for whoever connects next (tuya/lan/locks/last_closed.py)
         assert [path.name for path in temporary.iterdir()] == [f"tuya-breakers-{os.getuid()}"]
         assert len(list((temporary / f"tuya-breakers-{os.getuid()}").iterdir())) == 1
 

@@ -25,7 +25,7 @@ COMMANDS = {
     "set-threshold": ("set_threshold", "change one protection threshold of a breaker"),
     "decode": ("decode", "say what the data points in a dump mean"),
     "report": ("report", "a redacted dump of a device, ready for an issue"),
-    "doctor": ("doctor", "find out what is wrong, from the files up to Domoticz"),
+    "doctor": ("doctor.command", "find out what is wrong, from the files up to Domoticz"),
     "keys": ("keys", "fetch or import local keys into devices.json"),
     "simulate": ("simulate", "serve simulated breakers on loopback"),
     "host": ("host", "run plugin.py without Domoticz"),
@@ -91,7 +91,7 @@ def _run(words: List[str]) -> int:
 def _explained(error: Exception) -> int:
     """One line and the exit code of an error that a sub-command did not treat itself."""
     from tuya.cli.common import CommandError
-    from tuya.devices_file import DevicesFileError
+    from tuya.devices.devices_file import DevicesFileError
     from tuya.lan.errors import TuyaError
 
     if isinstance(error, CommandError):

@@ -136,8 +136,8 @@ def floor(devices: List[Dict[str, Any]], meter: Meter, ready: Callable[[str], No
     import selectors
     import socket
 
-    from tuya.lan import payloads
-    from tuya.lan.wire import Wire
+    from tuya.lan.protocol import payloads
+    from tuya.lan.protocol.wire import Wire
 
     selector = selectors.DefaultSelector()
     for entry in devices:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterator, List
 import tinytuya
 
 from tuya.lan.client import Device, Polling
-from tuya.lan.link import Link
+from tuya.lan.connection.link import Link
 from tuya.simulator.frames import Wire as DeviceWire
 
 KEY = b"0123456789abcdef"

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.cloud_stand_in import ACCESS_ID, SECRET, Cloud
+from tests.keys.cloud_stand_in import ACCESS_ID, SECRET, Cloud
 from tuya.__main__ import main
-from tuya.cli import key_cloud, keys
+from tuya.cli import keys
+from tuya.keys import cloud as maker_cloud
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ID = "bf0123456789abcdefgh"
@@ -208,7 +209,7 @@ def cloud(monkeypatch):
     }
     specification = {"functions": [], "status": [{"code": "cur_power", "dp_id": 19, "type": "Integer", "values": "{}"}]}
     with Cloud([device], {ID: specification}) as stand_in:
-        monkeypatch.setattr(key_cloud, "fetch", partial(key_cloud.fetch, base_url=stand_in.url))
+        monkeypatch.setattr(maker_cloud, "fetch", partial(maker_cloud.fetch, base_url=stand_in.url))
         yield stand_in
 
 

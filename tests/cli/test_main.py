@@ -11,7 +11,7 @@ import pytest
 
 import tuya.__main__ as main_module
 from tuya.cli import common
-from tuya.devices_file import DevicesFileError
+from tuya.devices.devices_file import DevicesFileError
 from tuya.lan.errors import WrongKey
 
 REPOSITORY = Path(__file__).resolve().parents[2]

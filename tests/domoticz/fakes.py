@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from tuya.devices_file import DeviceEntry, parse_devices
+from tuya.devices.devices_file import DeviceEntry, parse_devices
 from tuya.lan.device import Device, Polling
 from tuya.lan.errors import TuyaError
 from tuya.lan.events import Alive, CommandDone, Connected, Failed, Lost, Status

@@ -17,8 +17,8 @@ from tests.lateness import lateness
 from tuya.domoticz import service as service_module
 from tuya.domoticz.bridge import Bridge
 from tuya.domoticz.framework import Framework
-from tuya.lan import codec_import
 from tuya.lan.errors import CodecMissing
+from tuya.lan.protocol import tinytuya_codec
 
 
 class Room:
@@ -129,7 +129,7 @@ def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPa
     def missing() -> None:
         raise fault
 
-    monkeypatch.setattr(codec_import, "load", missing)
+    monkeypatch.setattr(tinytuya_codec, "load", missing)
     room.bridge.start()
     room.bridge.heartbeat()
     room.bridge.command(DEVICE_ID, 1, "On", 0)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tuya.devices.file_watch import FileWatch
 from tuya.domoticz.installation import InstallationError, check
-from tuya.domoticz.watch import FileWatch
 
 
 def test_stamp(tmp_path: Path):

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 import pytest
 
 from tests.domoticz.fakes import KEY, SY1
-from tuya.devices_file import DevicesFileError
+from tuya.devices.devices_file import DevicesFileError
 from tuya.domoticz.settings import SettingsError, choose, devices_path, read_settings
 
 METER = {"name": "Oven", "id": "bf00000000000000000001", "key": KEY, "product_id": SY1, "version": "3.3"}

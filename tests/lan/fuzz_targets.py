@@ -8,15 +8,15 @@ from __future__ import annotations
 import random
 from typing import List
 
-from tuya.devices_file import DevicesFileError, parse_devices
-from tuya.lan import discovery
+from tuya.devices.devices_file import DevicesFileError, parse_devices
 from tuya.lan.client import Device, Polling
+from tuya.lan.connection.link import Link
+from tuya.lan.connection.session import Session
+from tuya.lan.connection.session_outputs import Ended
 from tuya.lan.device import Habits
-from tuya.lan.framing import MAX_FRAME_BYTES
-from tuya.lan.link import Link
-from tuya.lan.outputs import Ended
-from tuya.lan.session import Session
-from tuya.lan.wire import VERSIONS, Wire
+from tuya.lan.protocol import announcements
+from tuya.lan.protocol.framing import MAX_FRAME_BYTES
+from tuya.lan.protocol.wire import VERSIONS, Wire
 from tuya.simulator.frames import Wire as DeviceWire
 
 KEY = b"0123456789abcdef"
@@ -136,9 +136,9 @@ def link(data: bytes) -> None:
     made.stop(now_s)
 
 
-def announcements(data: bytes) -> None:
+def datagrams(data: bytes) -> None:
     """Any datagram."""
-    found = discovery.decode(data, "192.168.1.9")
+    found = announcements.decode(data, "192.168.1.9")
     if found is not None:
         assert found.device_id
         assert found.address
@@ -160,6 +160,6 @@ TARGETS = {
     "wire": wire,
     "session": session,
     "link": link,
-    "discovery": announcements,
+    "discovery": datagrams,
     "devices_file": devices_file,
 }

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.lan import fuzz_targets
-from tuya.lan import discovery, payloads
-from tuya.lan.framing import MAX_FRAME_BYTES
-from tuya.lan.owner import parse_state
-from tuya.lan.wire import VERSIONS, Wire
+from tuya.lan.locks.device_lock import parse_state
+from tuya.lan.protocol import announcements, payloads
+from tuya.lan.protocol.framing import MAX_FRAME_BYTES
+from tuya.lan.protocol.wire import VERSIONS, Wire
 
 EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "120"))
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -113,7 +113,7 @@ def test_any_json_is_a_report_or_none(content):
 @FUZZ
 @given(st.dictionaries(st.sampled_from(["gwId", "ip", "version", "productKey", "devId"]), JSON))
 def test_any_json_is_an_announcement_or_none(content):
-    found = discovery.decode(json.dumps(content).encode(), "10.0.0.1")
+    found = announcements.decode(json.dumps(content).encode(), "10.0.0.1")
     assert found is None or (found.device_id.isascii() and found.version in (*VERSIONS, ""))
 
 

@@ -74,7 +74,7 @@ def test_a_damaged_lib_is_noticed_and_made_anew(fresh, install):
 
 
 def test_imports_that_fail_in_domoticzs_python_are_an_error(fresh, install, tmp_path):
-    package = fresh / "tuya/lan/codec_import.py"
+    package = fresh / "tuya/lan/protocol/tinytuya_codec.py"
     package.write_text("raise ImportError('wrong ELF class')\n")
     done = install()
     assert done.returncode == 1

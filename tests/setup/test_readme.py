@@ -75,7 +75,7 @@ def test_links_stay_in_this_repository():
 
 def test_wishes_and_settings_are_those_of_the_plugin():
     wishes = re.findall(r'"(\w+)":', re.search(r'"domoticz": (\{.*\})', TEXT)[1])
-    source = (REPOSITORY / "tuya/devices_file.py").read_text()
+    source = (REPOSITORY / "tuya/devices/devices_file.py").read_text()
     for wish in [*(name for name in wishes if name != "current"), "use", "layout", "restore"]:
         assert f'"{wish}"' in source, wish
     manifest = (REPOSITORY / "plugin.py").read_text()

@@ -7,11 +7,11 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Dict, Mapping, Optional, Type
 
-from tuya.devices_file import DeviceEntry
+from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.lan_device import device_of
 from tuya.lan.client import Client, Polling
 from tuya.lan.errors import NotConfirmed, TuyaError, Unreachable
 from tuya.lan.events import CommandDone, Connected, Event, Failed, Lost, Status
-from tuya.lan_device import device_of
 
 POLL_S = 0.2
 STOP_S = 2.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from tuya import process
-from tuya.devices_file import DeviceEntry, DevicesFileError, key_bytes, key_problem, parse_devices, read_devices
+from tuya.devices.devices_file import DeviceEntry, DevicesFileError, key_bytes, key_problem, parse_devices, read_devices
 
 EXIT_OK = 0
 EXIT_FAULT = 1  # a fault of a device or the network

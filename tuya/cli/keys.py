@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple
 
-from tuya.cli import key_cloud
 from tuya.cli.common import (
     DEVICES_FILE_NAME,
     EXIT_FAULT,
@@ -26,10 +25,11 @@ from tuya.cli.common import (
     print_json,
     print_message,
 )
-from tuya.cli.devices_merge import Change, merge
-from tuya.cli.devices_writer import account_of_process, only_writer, real_path, write_devices
-from tuya.cli.key_sources import Found, SourceProblem, devices_in
-from tuya.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices, short_id
+from tuya.devices.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices, short_id
+from tuya.keys import cloud
+from tuya.keys.merge import Change, merge
+from tuya.keys.sources import Found, SourceProblem, devices_in
+from tuya.keys.writer import account_of_process, only_writer, real_path, write_devices
 from tuya.setup import find_domoticz
 
 SECRET_VARIABLE = "TUYA_ACCESS_SECRET"  # noqa: S105 - the name of a variable; keeps the secret out of the history
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("files", metavar="FILE", nargs="*", type=Path, help="exports to take keys from, - for stdin")
     parser.add_argument("--cloud", action="store_true", help="ask Tuya's cloud, with a developer project of yours")
-    parser.add_argument("--region", choices=key_cloud.REGIONS, help="data centre of the project")
+    parser.add_argument("--region", choices=cloud.REGIONS, help="data centre of the project")
     parser.add_argument("--access-id", metavar="ID", help="access id (client id) of the project")
     parser.add_argument("--dry-run", action="store_true", help="show what would change, and change nothing")
     parser.add_argument("--json", action="store_true", help="one object for each device")
@@ -159,15 +159,15 @@ def _from_cloud(args: argparse.Namespace, known: List[Dict[str, Any]]) -> List[F
     if interactive and not secret:
         secret = getpass.getpass("Access Secret (is not shown and not kept): ").strip()
     if interactive and not region:
-        region = input(f"Data centre ({', '.join(key_cloud.REGIONS)}): ").strip().lower()
+        region = input(f"Data centre ({', '.join(cloud.REGIONS)}): ").strip().lower()
     if not (region and access_id and secret):
         raise UsageError(
             f"--cloud needs --region, --access-id and the secret in {SECRET_VARIABLE}, or a terminal to ask"
         )
-    if region not in key_cloud.REGIONS:
-        raise UsageError(f"there is no data centre {region!r}; there are {', '.join(key_cloud.REGIONS)}")
+    if region not in cloud.REGIONS:
+        raise UsageError(f"there is no data centre {region!r}; there are {', '.join(cloud.REGIONS)}")
     print_message("Asking Tuya's cloud (a few seconds) ...")
-    return key_cloud.fetch(key_cloud.Project(region, access_id, secret), known)
+    return cloud.fetch(cloud.Project(region, access_id, secret), known)
 
 
 def _tinytuya_config() -> Dict[str, str]:

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Type
 
-from tuya.devices_file import DeviceEntry
+from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.lan_device import device_of
 from tuya.lan.client import Client, Polling
 from tuya.lan.errors import TuyaError
 from tuya.lan.events import Announced, Connected, DpValue, Event, Failed, Lost, Status
-from tuya.lan_device import device_of
 from tuya.metering.decode import reading_to_json
 from tuya.metering.profile import Profile, match
 

@@ -11,7 +11,7 @@ from typing import Any, Dict, Optional
 from tuya import process
 from tuya.cli.asking import Asking
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices, print_message
-from tuya.devices_file import DeviceEntry
+from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.metering.decode import numbered, reading_to_json

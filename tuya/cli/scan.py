@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Callable, Dict, List, Tuple
 
 from tuya import process
-from tuya.devices_file import DeviceEntry
-from tuya.lan.discovery import Announcement
-from tuya.lan.listener import Listener
-from tuya.lan.owner import ask
+from tuya.devices.devices_file import DeviceEntry
+from tuya.lan.locks.device_lock import ask
+from tuya.lan.network.listener import Listener
+from tuya.lan.protocol.announcements import Announcement
 
 from .common import EXIT_FAULT, EXIT_OK, add_devices_file_argument, print_json, print_message, read_entries
 

@@ -11,7 +11,7 @@ import json
 import re
 from typing import Dict, List, Optional, Tuple
 
-from tuya.devices_file import DeviceEntry
+from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.errors import BadValue, NotFound, OwnedElsewhere, TuyaError, WrongKey
 from tuya.lan.events import CommandDone, DpValue, Failed, Status
 from tuya.metering.profile import Control, Profile

@@ -17,7 +17,7 @@ from tuya.cli.common import (
     print_json,
     print_message,
 )
-from tuya.devices_file import DeviceEntry
+from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.metering.profile import Profile, match

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import AbstractSet, Dict, List, Mapping, Optional, Set, Tuple, Union
 
-from ..devices_file import DeviceEntry
+from ..devices.devices_file import DeviceEntry
+from ..devices.merged import merged
 from ..lan.device import Polling
 from ..lan.events import DpValue, Status
 from ..metering.energy import EnergyBook
@@ -16,7 +17,6 @@ from ..metering.profile import Profile, match
 from ..metering.reading import Reading
 from . import controls, units
 from .alarm import Alarm
-from .known import merged
 from .planner import MeterPlan, StatePlan
 from .units import Circuit, Number, State
 

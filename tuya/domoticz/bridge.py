@@ -11,9 +11,9 @@ import traceback
 from pathlib import Path
 from typing import Callable, Optional, Set
 
-from ..lan import codec_import
 from ..lan.client import Client
 from ..lan.errors import TuyaError
+from ..lan.protocol import tinytuya_codec
 from . import installation, lasting_types
 from .framework import Framework
 from .service import HEARTBEAT_S, MakeClient, Service
@@ -54,7 +54,7 @@ class Bridge:
         try:
             found = read_settings(self._framework.parameters)
             installation.check(found.home_folder)
-            codec_import.load()
+            tinytuya_codec.load()
         except (SettingsError, installation.InstallationError, TuyaError) as error:
             self._framework.error(str(error))
             return

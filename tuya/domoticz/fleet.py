@@ -11,14 +11,14 @@ import threading
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
-from ..devices_file import DeviceEntry
+from ..devices.devices_file import DeviceEntry
+from ..devices.journal import Journal, Line
 from ..lan.device import Polling
 from ..lan.events import Alive, Announced, CommandDone, Connected, DpValue, Event, Failed, Lost, Status
-from ..lan.timing import HEARTBEAT_INTERVAL_S
+from ..lan.limits import HEARTBEAT_INTERVAL_S
 from ..metering.profile import Profile
 from .breaker import NO_PROFILE, Birth, Breaker, Rules, Write
 from .created import Memory
-from .journal import Journal, Line
 from .units import State
 
 FORCED_S = float("-inf")

@@ -8,10 +8,11 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
-from ..devices_file import DeviceEntry, DevicesFileError, short_id
+from ..devices.devices_file import DeviceEntry, DevicesFileError, short_id
+from ..devices.file_watch import FileWatch
+from ..devices.lan_device import device_of
 from ..lan.client import Client
 from ..lan.events import Event
-from ..lan_device import device_of
 from .board_page import BoardPage
 from .controls import Refusal
 from .created import Memory
@@ -19,7 +20,6 @@ from .fleet import Fleet
 from .framework import Framework
 from .publisher import Publisher
 from .settings import Settings, SettingsError, choose, devices_path
-from .watch import FileWatch
 
 HEARTBEAT_S = 2
 # onStop keeps Domoticz's only web thread waiting: both threads together get less than half a second

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from ..devices_file import (
+from ..devices.devices_file import (
     KEY_LENGTH,
     VERSIONS,
     DeviceEntry,

@@ -11,12 +11,12 @@ import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from .. import thread_end
-from . import codec_import
 from .device import Device, DeviceState, Polling
 from .errors import NotConnected
 from .events import CommandDone, DpValue, Event
-from .listener import Listener
-from .reactor import Reactor
+from .network.listener import Listener
+from .network.reactor import Reactor
+from .protocol import tinytuya_codec
 
 __all__ = ["Client", "Device", "DeviceState", "Polling"]
 
@@ -51,7 +51,7 @@ class Client:
         listener: Optional[Listener] = None,
         waited_s: float = 0.0,
     ) -> None:
-        codec_import.load()
+        tinytuya_codec.load()
         self._sink = sink
         self._owner = (owner or "another program") if exclusive else None
         self._discovery = discovery

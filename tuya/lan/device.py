@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Optional, Set, Tuple
 
 from .errors import BadValue, TuyaError
-from .timing import REQUEST_SPACING_S
-from .wire import KEY_BYTES, VERSIONS
+from .limits import REQUEST_SPACING_S
+from .protocol.wire import KEY_BYTES, VERSIONS
 
 TCP_PORT = 6668
 SHOWN_ID_CHARACTERS = 6

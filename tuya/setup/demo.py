@@ -44,7 +44,7 @@ def run(folder: Path, seconds: Optional[float], stand_in_only: bool) -> int:
     work = folder / ".demo"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(mode=0o700)
-    # whatever keeps a file for later (tuya/lan/closings.py does) keeps it in here, and it goes with the demo
+    # whatever keeps a file for later (tuya/lan/locks/last_closed.py does) keeps it in here, and it goes with the demo
     os.environ["TMPDIR"] = tempfile.tempdir = str(work)
     with ExitStack() as cleaning:
         cleaning.callback(shutil.rmtree, work, ignore_errors=True)

@@ -20,8 +20,8 @@ _CODE = """
 import json, os, sys
 sys.path[:0] = {path!r}
 try:
-    from tuya.lan import codec_import
-    codec = codec_import.load()
+    from tuya.lan.protocol import tinytuya_codec
+    codec = tinytuya_codec.load()
     import tuya.domoticz.bridge
     import tuya.domoticz.framework
     answer = {{"tinytuya": codec.version, "crypto": codec.crypto}}

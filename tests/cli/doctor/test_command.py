@@ -1,0 +1,92 @@
+"""python3 -m tuya doctor as a whole: order, where it stops, JSON, exit codes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tuya.__main__ import main
+from tuya.cli.doctor import command, machine
+from tuya.cli.doctor.findings import Finding
+from tuya.simulator import Fleet
+
+
+@pytest.fixture(autouse=True)
+def _no_domoticz(monkeypatch):
+    monkeypatch.setattr(machine.find_domoticz, "find", lambda folder: None)
+    monkeypatch.setattr(command, "check_packages", lambda machine: Finding("packages", "ok", "stand-in"))
+
+
+@pytest.fixture
+def devices(tmp_path):
+    path = tmp_path / "devices.json"
+    with Fleet(product="jdj6ccklup7btq3a", version="3.4", count=2) as fleet:
+        entries = fleet.devices()
+        entries[0]["name"], entries[1]["name"] = "Boiler", "Fridge"
+        path.write_text(json.dumps(entries))
+        path.chmod(0o600)
+        yield path, entries
+
+
+def call(path, *words):
+    return main(["doctor", *words, "--devices", str(path), "--seconds", "0"])
+
+
+def lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_all_devices_well(devices, capsys):
+    assert call(devices[0]) == 0
+    out = capsys.readouterr().out
+    assert "  ok  key proof, Boiler: it answers under this key" in out
+    assert "  ok  values, Fridge: " in out
+    assert out.endswith("\nAll is well.\n")
+    assert "\x1b" not in out
+
+
+def test_one_wrong_key_does_not_hide_the_other_device(devices, capsys):
+    path, entries = devices
+    path.write_text(json.dumps([{**entries[0], "key": "0123456789abcdef"}, entries[1]]))
+    assert call(path) == 1
+    out = capsys.readouterr().out
+    assert "FAIL  key proof, Boiler: " in out
+    assert "      -> The key changes at each new pairing" in out
+    assert "  ok  values, Fridge: " in out
+    assert out.endswith("\nFirst to be mended: key proof of Boiler\n")
+    assert "0123456789abcdef" not in out
+
+
+def test_json_for_a_report(devices, capsys):
+    assert call(devices[0], "Boiler", "--json") == 0
+    found = lines(capsys)
+    assert {finding["device"] for finding in found} == {"", "Boiler"}
+    assert all(set(finding) == {"check", "state", "text", "cure", "device"} for finding in found)
+    assert [finding["check"] for finding in found][:2] == ["files", "packages"]
+    assert found[-1]["check"] == "log"
+
+
+def test_it_stops_at_files(tmp_path, capsys):
+    path = tmp_path / "devices.json"
+    path.write_text("nonsense")
+    assert call(path, "--json") == 1
+    assert [(finding["check"], finding["state"]) for finding in lines(capsys)] == [("files", "failed")]
+
+
+def test_it_stops_at_packages(devices, monkeypatch, capsys):
+    monkeypatch.setattr(command, "check_packages", lambda machine: Finding("packages", "failed", "missing", "install"))
+    assert call(devices[0], "--json") == 1
+    assert [finding["check"] for finding in lines(capsys)] == ["files", "packages"]
+
+
+def test_a_device_by_options_alone(devices, capsys, tmp_path):
+    entry = devices[1][0]
+    words = ["--id", entry["id"], "--ip", "127.0.0.1", "--port", str(entry["port"]), f"--key={entry['key']}"]
+    assert call(devices[0], *words, "--json") == 0
+    assert lines(capsys)[-2]["check"] == "values"
+
+
+def test_an_unknown_name_is_wrong_use(devices, capsys):
+    assert call(devices[0], "Kettle") == 2
+    assert "there is no device 'Kettle'" in capsys.readouterr().err

@@ -1,0 +1,202 @@
+"""What can be wrong on the machine: files, rights, packages, Domoticz's Python and its log."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tuya.cli.doctor import machine
+from tuya.cli.doctor.machine import Machine, check_files, check_log, check_packages, judge_log
+from tuya.setup.find_domoticz import Domoticz, LoadedPython
+from tuya.setup.pins import stamp
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+KEY = "0123456789abcde'"
+BREAKER = {"id": "bf0123456789abcdefgh", "name": "Boiler", "key": KEY, "product_id": "jdj6ccklup7btq3a"}
+LAMP = {"id": "bflamp00000000000000", "name": "Lamp", "key": KEY, "mapping": {"1": {"code": "switch_led"}}}
+
+
+def devices_file(folder, content, mode=0o600):
+    path = folder / "devices.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    path.chmod(mode)
+    return path
+
+
+def files(path, domoticz=None, needed=True):
+    findings, entries = check_files(Machine(domoticz, path), needed)
+    assert KEY not in repr(findings)
+    return findings, [entry.name for entry in entries]
+
+
+def test_a_good_file(tmp_path):
+    findings, names = files(devices_file(tmp_path, [BREAKER, LAMP]))
+    assert names == ["Boiler"]
+    assert [finding.state for finding in findings] == ["ok"]
+    assert findings[0].text.endswith("1 to be served, 1 others are not (no meters, or behind a gateway)")
+
+
+def test_no_file():
+    findings, _ = files(None)
+    assert (findings[0].state, findings[0].cure) == ("failed", "bash install.sh keys")
+    assert files(None, needed=False) == ([], [])
+
+
+def test_a_broken_file_names_the_line(tmp_path):
+    path = devices_file(tmp_path, '[\n{"id": "bf01",\n "key": oops}]')
+    findings, _ = files(path)
+    assert findings[0].failed
+    assert findings[0].text.startswith(f"{path}:3: this is not valid JSON")
+
+
+def test_a_file_without_meters(tmp_path):
+    findings, _ = files(devices_file(tmp_path, [LAMP]))
+    assert findings[-1].failed
+    assert '"use": true' in findings[-1].cure
+
+
+def test_a_key_that_cannot_be_right_is_left_to_the_device_check(tmp_path):
+    assert files(devices_file(tmp_path, [{**BREAKER, "key": "short"}]))[1] == ["Boiler"]
+
+
+def test_complaints_of_the_parser_are_notes(tmp_path):
+    findings, _ = files(devices_file(tmp_path, [{**BREAKER, "domoticz": {"colour": 1}}]))
+    assert findings[0].state == "note"
+    assert "there is no such setting" in findings[0].text
+
+
+def test_everybody_can_read_the_keys(tmp_path):
+    findings, _ = files(devices_file(tmp_path, [BREAKER], mode=0o644))
+    assert findings[0].state == "note"
+    assert findings[0].cure == f"chmod o-rwx {tmp_path / 'devices.json'}"
+
+
+def domoticz_of(tmp_path, pid=None):
+    binary = tmp_path / "domoticz"
+    binary.write_text("#!/bin/sh\n")
+    binary.chmod(0o755)
+    return Domoticz(binary, tmp_path, "test", pid)
+
+
+@pytest.mark.parametrize(("uid", "gid", "fails"), [(12345, 12345, True), (12345, os.getegid(), False), (0, 0, False)])
+def test_domoticz_must_be_able_to_read_it(tmp_path, monkeypatch, uid, gid, fails):
+    path = devices_file(tmp_path, [BREAKER], mode=0o640)
+    monkeypatch.setattr(machine, "account_of_process", lambda pid: machine.Account(uid, gid))
+    findings, _ = files(path, domoticz_of(tmp_path, 1))
+    assert any(finding.failed for finding in findings) is fails
+    if fails:
+        assert findings[0].text == f"Domoticz runs as user 12345 and cannot read {path}"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+def test_a_file_that_the_doctor_cannot_read(tmp_path):
+    findings, _ = files(devices_file(tmp_path, [BREAKER], mode=0o000))
+    assert findings[0].failed
+    assert "run this as its owner" in findings[0].cure
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    folder = tmp_path / "plugin"
+    folder.mkdir()
+    shutil.copytree(REPOSITORY / "tuya", folder / "tuya", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "requirements.txt", folder)
+    shutil.copy(REPOSITORY / "plugin.py", folder)
+    (folder / "lib").mkdir()
+    (folder / "lib/STAMP").write_text(stamp(folder / "requirements.txt"))
+    return folder
+
+
+def test_packages_that_work(plugin):
+    finding = check_packages(Machine(None, None, plugin))  # lib/ is empty: this Python has the packages itself
+    assert finding.state == "ok"
+    assert "tinytuya 1.20.0 and PyCryptodome work" in finding.text
+    assert "no Domoticz was found" in finding.text
+
+
+def test_packages_that_are_not_installed(plugin):
+    shutil.rmtree(plugin / "lib")
+    finding = check_packages(Machine(None, None, plugin))
+    assert finding.failed
+    assert finding.cure == f"bash {plugin / 'install.sh'}"
+
+
+def test_packages_of_an_older_release(plugin):
+    (plugin / "requirements.txt").write_text("# newer\n")
+    assert check_packages(Machine(None, None, plugin)).failed
+
+
+def test_packages_that_cannot_be_imported(plugin):
+    (plugin / "lib/Crypto").mkdir()
+    (plugin / "lib/Crypto/__init__.py").write_text("raise ImportError('wrong ELF class')\n")
+    finding = check_packages(Machine(None, None, plugin))
+    assert finding.failed
+    assert "they cannot be imported in" in finding.text
+    assert "CodecMissing" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("loaded", "said"),
+    [
+        (None, "finds no libpython3.N.so"),
+        (LoadedPython(8, Path("/usr/lib/libpython3.8.so"), None), "loads Python 3.8; the plugin needs 3.9"),
+        (LoadedPython(12, Path("/usr/lib/libpython3.12.so"), "/no/such/python3.12"), "cannot be started"),
+    ],
+)
+def test_a_python_of_domoticzs_that_cannot_be_used(plugin, tmp_path, monkeypatch, loaded, said):
+    monkeypatch.setattr(machine.find_domoticz, "python_of", lambda domoticz: loaded)
+    finding = check_packages(Machine(domoticz_of(tmp_path), None, plugin))
+    assert finding.failed
+    assert said in finding.text
+
+
+STARTED = "2026-01-01 10:00:02.000  Status: Breakers: Initialized version 1.0.0, author 'us'"
+PLUGINS = (
+    "2026-01-01 10:00:00.000  Status: PluginSystem: Started, Python version '3.11.2', 1 plugin definitions loaded."
+)
+ERROR = "2026-01-01 10:00:03.000  Error: Breakers: Boiler: the local key is not the device's"
+FOREIGN = "2026-01-01 10:00:04.000  Error: Weather: no answer"
+
+
+@pytest.mark.parametrize(
+    ("lines", "state", "said"),
+    [
+        ([PLUGINS, STARTED, FOREIGN], "ok", "Breakers started, no errors since"),
+        (
+            [PLUGINS, STARTED, ERROR, ERROR],
+            "note",
+            "2 errors since the last start; last: Breakers: Boiler: the local key",
+        ),
+        ([PLUGINS, STARTED, ERROR, STARTED], "ok", "no errors since"),
+        ([PLUGINS, FOREIGN], "note", "has not been started since this log began"),
+        ([], "note", "has not been started"),
+        (
+            ["x  Status: PluginSystem: Failed dynamic library load, install the latest libpython3.x"],
+            "failed",
+            "no Python",
+        ),
+        (
+            [PLUGINS, "x  Error: A: (TuyaEnergy) failed to load 'plugin.py', Python Path used was '/x'."],
+            "failed",
+            "plugin.py",
+        ),
+        (["x  Error: A: (TuyaEnergy) failed to load 'plugin.py', Python Path", PLUGINS, STARTED], "ok", "no errors"),
+    ],
+)
+def test_domoticzs_log(lines, state, said):
+    finding = judge_log(lines, "domoticz.log", "us")
+    assert (finding.state, said in finding.text) == (state, True), finding
+
+
+def test_the_log_of_the_domoticz_that_is_there(tmp_path, plugin):
+    domoticz = domoticz_of(tmp_path)
+    (tmp_path / "domoticz.log").write_text(STARTED.replace("'us'", "'domoticz-tuya-breakers'") + "\n")
+    assert check_log(Machine(domoticz, None, plugin)).state == "ok"
+
+
+def test_no_log_to_look_at(tmp_path, plugin):
+    assert check_log(Machine(None, None, plugin)).state == "skipped"

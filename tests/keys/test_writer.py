@@ -1,0 +1,139 @@
+"""devices.json on the disk: all or nothing, rights kept, secrets private."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import threading
+
+import pytest
+
+from tuya.cli.common import CommandError
+from tuya.keys import writer
+from tuya.keys.writer import Account, account_of_process, write_devices
+
+DOCUMENT = [{"id": "bf01", "key": "a'b\"c\\d<e>&fgh§1", "name": "Küche"}]
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_file_is_private_and_complete(tmp_path):
+    path = tmp_path / "devices.json"
+    assert write_devices(path, DOCUMENT, None) == ""
+    assert json.loads(path.read_text()) == DOCUMENT
+    assert mode(path) == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["devices.json"]
+
+
+def test_an_old_file_keeps_its_rights_and_a_backup(tmp_path):
+    path = tmp_path / "devices.json"
+    path.write_text("[]")
+    path.chmod(0o640)
+    write_devices(path, DOCUMENT, Account(12345, 12345))
+    assert mode(path) == 0o640
+    assert path.stat().st_uid == os.geteuid()
+    backup = tmp_path / "devices.json.bak"
+    assert (backup.read_text(), mode(backup)) == ("[]", 0o640)
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    target = tmp_path / "real/devices.json"
+    target.write_text("[]")
+    link = tmp_path / "devices.json"
+    link.symlink_to(target)
+    write_devices(link, DOCUMENT, None)
+    assert link.is_symlink()
+    assert json.loads(target.read_text()) == DOCUMENT
+
+
+def test_a_link_to_itself_is_said(tmp_path):
+    link = tmp_path / "devices.json"
+    link.symlink_to(link)
+    with pytest.raises(CommandError, match="leads nowhere"):
+        write_devices(link, DOCUMENT, None)
+
+
+def test_a_second_writer_waits(tmp_path):
+    path = tmp_path / "devices.json"
+    order = []
+
+    def second():
+        with writer.only_writer(path):
+            order.append("second")
+
+    with writer.only_writer(path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join(0.2)
+        order.append("first")
+    thread.join(30)
+    assert order == ["first", "second"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failure_in_the_middle_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "devices.json"
+    path.write_text("[]")
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer.os, "fsync", full)
+    with pytest.raises(CommandError, match="No space left on device"):
+        write_devices(path, DOCUMENT, None)
+    assert path.read_text() == "[]"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["devices.json"]
+
+
+@as_root
+def test_owner_and_group_are_kept(tmp_path):
+    path = tmp_path / "devices.json"
+    path.write_text("[]")
+    os.chown(path, 12345, 23456)
+    path.chmod(0o604)
+    write_devices(path, DOCUMENT, None)
+    assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (12345, 23456, 0o604)
+
+
+@as_root
+def test_a_new_file_is_for_the_user_that_domoticz_runs_as(tmp_path):
+    path = tmp_path / "devices.json"
+    assert write_devices(path, DOCUMENT, Account(12345, 23456)) == ""
+    assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (12345, 23456, 0o600)
+
+
+def test_another_user_gives_it_to_domoticzs_group(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer.os, "geteuid", lambda: 54321)
+    path = tmp_path / "devices.json"
+    assert write_devices(path, DOCUMENT, Account(12345, os.getegid())) == ""
+    assert mode(path) == 0o640
+
+
+def test_root_can_read_it_anyway(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer.os, "geteuid", lambda: 54321)
+    path = tmp_path / "devices.json"
+    assert write_devices(path, DOCUMENT, Account(0, 0)) == ""
+    assert mode(path) == 0o600
+
+
+def test_where_the_group_cannot_be_given_the_user_is_told(tmp_path, monkeypatch):
+    def refuse(path, uid, gid):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(writer.os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(writer.os, "chown", refuse)
+    path = tmp_path / "devices.json"
+    advice = write_devices(path, DOCUMENT, Account(12345, 12345))
+    assert advice == f"Domoticz runs as user 12345, who cannot read this file yet: sudo chown user 12345 {path}"
+    assert mode(path) == 0o600
+
+
+def test_the_account_of_a_process():
+    assert account_of_process(os.getpid()) == Account(os.geteuid(), os.getegid())
+    assert account_of_process(None) is None
+    assert account_of_process(2**22 + 1) is None

@@ -1,0 +1,215 @@
+"""The doctor's checks of one device, from its key up to its readings. Knows no file and no Domoticz.
+
+One connection is made, never two: a second one, even a moment after the first, wedges real breakers. What is wrong is
+told from the error that this one connection ends with.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, Iterator, Optional, Tuple, Type
+
+from tuya.cli.asking import Asking
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, Finding
+from tuya.devices.devices_file import DeviceEntry, key_problem
+from tuya.lan import errors
+from tuya.lan.client import Polling
+from tuya.lan.errors import TuyaError
+from tuya.lan.locks.device_lock import OwnerState, ask
+from tuya.metering.decode import reading_to_json
+from tuya.metering.profile import Profile, match
+
+CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
+SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
+DPS_WITHIN_S = 8.0
+READINGS = {"voltage_v": "V", "current_a": "A", "power_w": "W", "energy_kwh": "kWh", "energy_increment_wh": "Wh"}
+
+# error of the connection -> the check that it fails
+_CHECK_OF: Dict[Type[TuyaError], str] = {
+    errors.NotFound: "address",
+    errors.Unreachable: "address",
+    errors.Refused: "port",
+    errors.Busy: "connection",
+    errors.Closed: "connection",
+    errors.OwnedElsewhere: "owner",
+    errors.WrongVersion: "version",
+    errors.WrongKey: "key proof",
+    errors.Mute: "answer",
+    errors.ProtocolViolation: "answer",
+    errors.BadValue: "settings",
+}
+# errors that more waiting does not change
+_FINAL = (errors.WrongKey, errors.BadValue, errors.OwnedElsewhere)
+
+
+def examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool) -> Iterator[Finding]:
+    """All findings of one device, in order; the first that failed is the last one.
+
+    heard: (address, version) of its announcement, None = not heard; listened: false where nobody could listen.
+    """
+    name = entry.shown_name
+    for finding in _examine(entry, heard, listened):
+        yield replace(finding, device=name)
+        if finding.failed:
+            return
+
+
+def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool) -> Iterator[Finding]:
+    yield _check_key(entry)
+    owner = ask(entry.device_id)
+    if owner is not None:
+        yield from _owned(owner)
+        return
+    yield Finding("owner", OK, "no other process on this machine holds it")
+    address, finding = _check_announcement(entry, heard, listened)
+    yield finding
+    with Asking(replace(entry, address=address), "the doctor") as asking:
+        try:
+            asking.wait(_Verdict(asking), CONNECT_WITHIN_S)
+        except TuyaError as error:
+            yield _failure(error)
+            return
+        if asking.version is None and asking.error is not None:
+            yield _failure(asking.error)
+            return
+        yield Finding("address", OK, f"{asking.address}, port {entry.port} is open, nobody else holds the connection")
+        yield _check_version(entry, asking.version or "")
+        yield Finding("key proof", OK, "it answers under this key")
+        profile = match(entry.raw, asking.dps)
+        asking.refresh(Polling(refresh_dps=profile.refresh_dps, query_dps=profile.query_dps))
+        asking.wait(lambda: _has_readings(entry, asking), DPS_WITHIN_S)
+        profile = match(entry.raw, asking.dps)
+        yield _check_data_points(profile, len(asking.dps))
+        yield from _check_values(profile, asking.dps)
+
+
+class _Verdict:
+    """Called again and again: true when waiting longer would tell nothing new."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._failing_since_s: Optional[float] = None
+
+    def __call__(self) -> bool:
+        if self._asking.dps or isinstance(self._asking.error, _FINAL):
+            return True
+        if self._asking.error is None or self._asking.version is not None:
+            return False
+        if self._failing_since_s is None:
+            self._failing_since_s = time.monotonic()
+        return time.monotonic() >= self._failing_since_s + SETTLE_S
+
+
+def _check_key(entry: DeviceEntry) -> Finding:
+    problem = key_problem(entry.local_key)
+    cure = "fetch it again: bash install.sh keys"
+    if problem:
+        return Finding("key", FAILED, problem, cure)
+    text = entry.local_key.decode("latin-1")
+    if len(set(text)) == 1 or text.lower() in ("your_local_key__", "local_key_16char"):
+        return Finding("key", FAILED, "its local key is a placeholder", cure)
+    if not text.isprintable() or text != text.strip():
+        return Finding("key", FAILED, "its local key begins or ends with a space or holds a control character", cure)
+    return Finding("key", OK, "16 printable characters")
+
+
+def _owned(owner: OwnerState) -> Iterator[Finding]:
+    """A process of this machine holds the device: its word replaces a connection of ours."""
+    if owner.connected:
+        age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
+        yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")
+        text = "the connection is in use; that it works proves address, version and key"
+        yield Finding("data points", SKIPPED, f"not asked for: {text}")
+        return
+    kind = next((known for known in _CHECK_OF if known.__name__ == owner.error), errors.OwnedElsewhere)
+    cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
+    text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
+    yield Finding(_CHECK_OF[kind], FAILED, text, cure)
+
+
+def _check_announcement(
+    entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool
+) -> Tuple[Optional[str], Finding]:
+    """The address to try, and what announcements say."""
+    if heard is not None:
+        address, version = heard
+        text = f"announces itself from {address}, protocol {version or 'not said'}"
+        if entry.address is not None and entry.address != address:
+            return address, Finding(
+                "announcement", NOTE, f"{text}; devices.json says {entry.address}, which is outdated"
+            )
+        return address, Finding("announcement", OK, text)
+    if not listened:
+        text = "not listened for: the address is given" if entry.address else "they cannot be heard on this machine"
+        return entry.address, Finding("announcement", SKIPPED, text)
+    where = "; in a container on a bridge network none are heard" if in_container() else ""
+    if entry.address is not None:
+        text = f"none heard; the address of devices.json is tried, {entry.address}{where}"
+        return entry.address, Finding("announcement", NOTE, text)
+    cure = (
+        f'give its address: "ip" in devices.json{", or run the container on the host network" if where else ""}; '
+        "and look whether it is powered, in the same network, and not held by an app or a bridge (it is silent then)"
+    )
+    return None, Finding("announcement", FAILED, f"none heard, and no address is known{where}", cure)
+
+
+def in_container() -> bool:
+    """Whether this runs in a container."""
+    return Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
+
+
+def _failure(error: TuyaError) -> Finding:
+    check = _CHECK_OF.get(type(error), "connection")
+    cure = error.cure or "run this again; if it stays: python3 -m tuya report, and open an issue with it"
+    return Finding(check, FAILED, error.what, cure)
+
+
+def _check_version(entry: DeviceEntry, version: str) -> Finding:
+    if entry.version is not None and entry.version != version:
+        return Finding("version", NOTE, f"protocol {version}; devices.json says {entry.version}, which is outdated")
+    return Finding("version", OK, f"protocol {version}")
+
+
+def _has_readings(entry: DeviceEntry, asking: Asking) -> bool:
+    profile = match(entry.raw, asking.dps)
+    reading = reading_to_json(profile.decode(asking.dps), profile)
+    return any(name in reading for name in READINGS)
+
+
+def _check_data_points(profile: Profile, count: int) -> Finding:
+    if count == 0:
+        text = "it answers without any data point"
+        return Finding("data points", FAILED, text, "cut its power for ten seconds; if it stays, open an issue")
+    if profile.matched_by == "none":
+        cure = "python3 -m tuya report, and open an issue with what it prints (it holds no key)"
+        return Finding("data points", FAILED, f"none of its {count} data points is known to measure anything", cure)
+    how = {"product": "its product id", "codes": "its thing model", "shape": "the form of its data"}
+    by = how.get(profile.matched_by, profile.matched_by)
+    return Finding("data points", OK, f"{count}, layout {profile.name} by {by}")
+
+
+def _check_values(profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]:
+    reading = reading_to_json(profile.decode(dps), profile)
+    notes = [*profile.problems, *profile.doubts(dps)]
+    left_out = [note for note in notes if "left out" in note]
+    if left_out:
+        cure = 'if a factor of ten is missing: "domoticz": {"scale": {"voltage": 0.1}} in its entry of devices.json'
+        yield Finding("values", FAILED, "; ".join(left_out), cure)
+        return
+    for note in notes:
+        yield Finding("values", NOTE, note)
+    shown = [_shown(reading[name], unit) for name, unit in READINGS.items() if name in reading]
+    if not shown:
+        text = "it has not reported any voltage, current, power or energy yet"
+        yield Finding("values", FAILED, text, "switch a load on behind it and wait a minute; then run this again")
+        return
+    yield Finding("values", OK, ", ".join(shown))
+
+
+def _shown(amounts: object, unit: str) -> str:
+    """One number, or one for each channel, with its unit."""
+    if not isinstance(amounts, dict):
+        return f"{amounts} {unit}"
+    return " / ".join(f"{amount} {unit}" for amount in amounts.values())

@@ -1,0 +1,401 @@
+"""One device over all of its connections: when to connect where and how, what a failure means, what a write became.
+
+Bytes and time are passed in, and a Transport carries out what is decided: no socket, no clock, no thread here.
+Exactly one connection at a time, and a pause of at least 1 s between two.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Callable, Optional
+
+from ..device import Device, DeviceState, Habits, Polling
+from ..errors import TuyaError, WrongKey
+from ..events import Alive, CommandDone, Connected, Dps, Event, Failed, Lost, Status
+from ..limits import (
+    CONNECT_TIMEOUT_S,
+    EVICTION_S,
+    FIRST_VERDICT_S,
+    NOT_FOUND_S,
+    PROBE_SILENCE_S,
+    REFRESH_CRASH_S,
+    REFRESH_CRASHES,
+)
+from ..locks.address_use import Places
+from ..protocol.wire import Wire
+from . import messages
+from .diagnosis import Diagnosis
+from .probe import Probe
+from .reconnect import Tries
+from .session import Session
+from .session_outputs import Answered, Data, Doubt, Ended, Opened, Output
+from .transport import Transport
+from .writes import Writes
+
+NEVER = float("inf")
+STOPPED, WAITING, CONNECTING, SESSION = "stopped", "waiting", "connecting", "session"
+
+
+class Link:
+    """Serves one device. After each call the caller looks at `deadline_s` and calls tick() then."""
+
+    def __init__(
+        self,
+        device: Device,
+        polling: Polling,
+        emit: Callable[[Event], None],
+        transport: Transport,
+        *,
+        rng: random.Random,
+        wall_time: Callable[[], float],
+        random_bytes: Callable[[int], bytes],
+        places: Optional[Places] = None,
+        waited_s: float = 0.0,
+    ) -> None:
+        self.device = device
+        self._polling = polling
+        self._emit = emit
+        self._transport = transport
+        self._wall_time = wall_time
+        self._random_bytes = random_bytes
+        self._habits = Habits()
+        self._tries = Tries(device, Places() if places is None else places, rng)
+        self._writes = Writes(lambda dps, error, now_s: emit(CommandDone(device.device_id, now_s, dps, error)))
+        self._session: Optional[Session] = None
+        self._phase = STOPPED
+        self._address = ""
+        self._version = ""
+        self._diagnosis = Diagnosis(lambda error, now_s: emit(Failed(device.device_id, now_s, error)))
+        self._probe = Probe()
+        self._waited_s = waited_s  # for a first word, before the first start
+        self._connect_s = 0.0
+        self._opened_s = 0.0
+        self.last_error: Optional[TuyaError] = None
+        self.last_heard_s: Optional[float] = None
+        self.deadline_s = NEVER
+
+    # -- what is asked for
+
+    @property
+    def connected(self) -> bool:
+        """Whether a session is up."""
+        return self._session is not None and self._session.up
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is served here, could be connected, and is not: worth a question to the network."""
+        return self._phase != STOPPED and not self.connected and self.device.problem() is None
+
+    @property
+    def phase(self) -> str:
+        """One of stopped, waiting, connecting, session."""
+        return self._phase
+
+    def start(self, now_s: float) -> None:
+        """Begin to serve."""
+        if self._phase != STOPPED:
+            return
+        self._begin(now_s)
+        self.tick(now_s)
+
+    def stop(self, now_s: float, why: str = "it is no longer served") -> None:
+        """Let go of the device; a write under way ends unconfirmed."""
+        if self._session is not None or self._phase == CONNECTING:
+            self._drop(now_s, abort=len(self._writes) > 0)
+        self._tries.end()
+        self._phase = STOPPED
+        self.deadline_s = NEVER
+        self._writes.drop_all(self.device.label, why, now_s)
+
+    def hold(self, error: TuyaError, now_s: float) -> None:
+        """Say why nobody may connect now (another owner); start() begins anew."""
+        self.stop(now_s, error.what)
+        self._fail(error, now_s)
+
+    def set_polling(self, polling: Polling, _now_s: float) -> None:
+        """Another way of asking."""
+        self._polling = polling
+        if self._session is not None:
+            self._session.set_polling(polling)
+        self._set_deadline()
+
+    def reconfigure(self, device: Device, now_s: float) -> None:
+        """Changed settings. A key, port or version that changed is taken up by a new connection."""
+        old, self.device = self.device, device
+        self._tries.reconfigure(device)
+        basics = (old.local_key, old.port, old.version, old.version_fixed)
+        if basics != (device.local_key, device.port, device.version, device.version_fixed):
+            self._tries.new_versions()
+            self._habits = Habits()
+        elif device.address == old.address or self.connected or self._phase == STOPPED:
+            return
+        if self._phase == STOPPED:
+            return
+        if self.connected:
+            self._close(messages.settings_changed(device.label), now_s, abort=False, our_fault=True)
+        elif self._phase in (CONNECTING, SESSION):
+            self._drop(now_s, abort=True)
+        self._begin(now_s)
+        self._set_deadline()
+
+    def _begin(self, now_s: float) -> None:
+        self._phase = WAITING
+        self._diagnosis.begin(now_s - self._waited_s)
+        self._waited_s = 0.0
+        problem = self.device.problem()
+        self._tries.begin(now_s, possible=problem is None)
+        if problem is not None:
+            self._fail(problem, now_s)
+
+    def command(self, dps: Dps, now_s: float) -> None:
+        """Write data points, now or not at all. Ends in exactly one CommandDone."""
+        self._writes.send(self._session, self.device.label, dps, now_s)
+        self._flush()
+        self._set_deadline()
+
+    def query(self, now_s: float) -> None:
+        """Ask for everything as soon as the spacing allows; nothing while not connected."""
+        if self._session is not None and self._session.up:
+            self._session.ask_soon(now_s)
+            self._set_deadline()
+
+    def state(self, now_s: float) -> DeviceState:
+        """What is known now."""
+        session = self._session
+        heard_s = session.heard_s if session is not None and session.up else self.last_heard_s
+        connected = self.connected
+        return DeviceState(
+            device_id=self.device.device_id,
+            name=self.device.label,
+            connected=connected,
+            address=self._address if connected else self._tries.addresses.target(),
+            port=self.device.port,
+            version=self._version if connected else self._tries.versions.known,
+            last_error=self.last_error,
+            last_heard_s=heard_s,
+            last_heard_age_s=None if heard_s is None else max(0.0, now_s - heard_s),
+            device22=self._habits.device22,
+            refused_frames=session.dropped_frames if session is not None else 0,
+        )
+
+    # -- what the network says
+
+    def announced(self, address: str, version: str, now_s: float) -> None:
+        """An announcement of this device: a hint."""
+        if self._phase == STOPPED or self.device.problem() is not None:
+            return
+        tries = self._tries
+        news = tries.versions.hear(version)
+        session = self._session
+        if session is not None and session.up:
+            tries.addresses.announced = address
+            elsewhere = address != self._address
+            if elsewhere or now_s - session.heard_s >= PROBE_SILENCE_S:
+                self._probe.plan(now_s, session.refreshed_s, judges=elsewhere)
+                self.tick(now_s)
+            return
+        new_address = address != self._address
+        chosen = tries.addresses.hear(address, now_s)
+        if not chosen or not (self._phase == WAITING or (self._phase == CONNECTING and new_address)):
+            return
+        if isinstance(self.last_error, WrongKey) and not new_address and not news:
+            return  # trying does not make a key right
+        connecting = self._phase == CONNECTING
+        if tries.hurry(now_s, connecting=connecting) and connecting:
+            self._drop(now_s, abort=True)
+        self.tick(now_s)
+
+    def opened(self, now_s: float) -> None:
+        """TCP is connected."""
+        device = self.device
+        versions = self._tries.versions
+        self._version = versions.current()
+        self._phase = SESSION
+        self._session = Session(
+            Wire(self._version, device.local_key, self._random_bytes),
+            device.device_id,
+            device.label,
+            self._polling,
+            self._habits,
+            now_s,
+            nonce=self._random_bytes(16),
+            wall_time=self._wall_time,
+            version_sure=versions.is_sure(self._version),
+        )
+        self._flush()
+        self._set_deadline()
+
+    def connect_failed(self, reason: str, refused: bool, now_s: float) -> None:
+        """No TCP connection. reason: text of the operating system."""
+        where = f"{self._address}:{self.device.port}"
+        self._close(messages.no_connection(self.device.label, where, reason, refused), now_s, abort=True)
+        self._set_deadline()
+
+    def received(self, data: bytes, now_s: float) -> None:
+        """Bytes from the device."""
+        session = self._session
+        if session is None:
+            return
+        for output in session.receive(data, now_s):
+            self._obey(output, now_s)
+        if self._session is not session:
+            self._set_deadline()
+            return
+        self._flush()
+        if session.deadline_s < self.deadline_s:
+            self.deadline_s = session.deadline_s
+
+    def closed(self, now_s: float) -> None:
+        """The peer closed or reset the connection."""
+        session, label = self._session, self.device.label
+        if session is None:
+            return
+        by_refresh = session.up and now_s - session.refreshed_s < REFRESH_CRASH_S
+        if by_refresh:
+            self._habits.refresh_crashes += 1
+            self._habits.refresh_refused = self._habits.refresh_crashes >= REFRESH_CRASHES
+            error = messages.closed_by_refresh(label, self._habits.refresh_refused)
+        elif session.up:
+            short = now_s - self._opened_s < EVICTION_S
+            error = messages.closed(label, short and self._tries.short_lives > 0)
+        elif session.has_evidence:
+            error = session.suspicion()
+        else:
+            error = messages.closed_early(label, self._version)
+        self._close(error, now_s, abort=False, our_fault=by_refresh)
+        self._set_deadline()
+
+    def give_up(self, now_s: float) -> None:
+        """Something failed on our side while this device was served: begin again with a new connection."""
+        if self._phase == STOPPED:
+            return
+        self._close(messages.internal(self.device.label), now_s, abort=True)
+        self._set_deadline()
+
+    # -- time
+
+    def tick(self, now_s: float) -> None:
+        """Do what is due."""
+        if self._phase == WAITING:
+            self._tick_waiting(now_s)
+        elif self._phase == CONNECTING and now_s >= self._connect_s + CONNECT_TIMEOUT_S:
+            self.connect_failed("no answer", False, now_s)
+        session = self._session
+        if session is not None:
+            if now_s >= session.deadline_s:
+                for output in session.tick(now_s):
+                    self._obey(output, now_s)
+            self._tick_probe(now_s)
+        if self._writes and self._writes.tick(self._session, self.device.label, now_s):
+            # aborted: what still waits in TCP must not switch anything later
+            self._close(messages.unanswered(self.device.label), now_s, abort=True)
+        if self._diagnosis.verdict_due(now_s) and self._phase in (CONNECTING, SESSION):
+            early = messages.no_answer_yet(self.device.label, self._address)
+            self._fail(early if self._session is None else self._session.suspicion(), now_s)
+        self._flush()
+        self._set_deadline()
+
+    def _tick_waiting(self, now_s: float) -> None:
+        tries = self._tries
+        address = tries.next(now_s)
+        if address is not None:
+            self._address = address
+            self._phase = CONNECTING
+            self._connect_s = now_s
+            self._transport.connect(address, self.device.port)
+        elif tries.holder is not None:
+            if tries.holder.proven or self._diagnosis.waits(now_s, FIRST_VERDICT_S):
+                where = tries.addresses.target() or ""
+                self._fail(messages.address_taken(self.device.label, where, tries.holder.label), now_s)
+        elif tries.addresses.target() is None and self._diagnosis.waits(now_s, NOT_FOUND_S):
+            self._fail(messages.no_address(self.device.label), now_s)
+
+    def _tick_probe(self, now_s: float) -> None:
+        session = self._session
+        if session is None or not session.up:
+            return
+        if self._probe.is_due(now_s):
+            session.probe()
+        elif self._probe.has_failed(now_s, session.heard_s):
+            self._close(messages.moved(self.device.label), now_s, abort=True)
+            self._tries.moved(now_s)
+
+    # -- what follows
+
+    def _obey(self, output: Output, now_s: float) -> None:
+        device_id = self.device.device_id
+        if isinstance(output, Data):
+            self._emit(Status(device_id, now_s, output.dps, output.full))
+            if self._writes:
+                self._writes.report(output.dps, now_s)
+        elif isinstance(output, Answered):
+            self._emit(Alive(device_id, now_s))
+        elif isinstance(output, Opened):
+            self._opened_s = now_s
+            self._tries.opened(self._address, self._version)
+            self._diagnosis.connected()
+            self.last_error = None
+            self._emit(Connected(device_id, now_s, self._address, self.device.port, self._version))
+        elif isinstance(output, Doubt):
+            self._fail(output.error, now_s)
+        else:
+            self._close(output.error, now_s, abort=True, ended=output)
+
+    def _close(
+        self, error: TuyaError, now_s: float, *, abort: bool, ended: Optional[Ended] = None, our_fault: bool = False
+    ) -> None:
+        """Close what is open, say why, and decide when and how the next connection is tried."""
+        session, tries = self._session, self._tries
+        self._drop(now_s, abort=abort or len(self._writes) > 0)
+        if session is not None and session.up:
+            self.last_heard_s = session.heard_s
+            tries.lost(now_s, now_s - self._opened_s, our_fault=our_fault)
+            self._habits.troubled = tries.short_lives > 0
+            self.last_error = error
+            self._emit(Lost(self.device.device_id, now_s, error))
+            return
+        error = tries.judged(error, self._address)
+        version, hint = self._version, ended.hint if ended is not None else ""
+        proof = isinstance(error, WrongKey) and version in ("3.4", "3.5")
+        sure = session is None or tries.versions.is_sure(version)
+        tries.failed(self._address, version, error, now_s, hint=hint, answered=session is not None, proof=proof)
+        if self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
+            self._fail(error, now_s)
+
+    def _drop(self, now_s: float, *, abort: bool) -> None:
+        """Close what is open; the pause begins."""
+        self._session = None
+        self._transport.close(abort=abort)
+        self._probe.forget()
+        self._tries.closed(now_s)
+        self._phase = WAITING
+
+    def _fail(self, error: TuyaError, now_s: float) -> None:
+        self.last_error = error
+        self._diagnosis.failed(error, now_s)
+
+    def _flush(self) -> None:
+        if self._session is not None:
+            data = self._session.take()
+            if data:
+                self._transport.send(data)
+
+    def _set_deadline(self) -> None:
+        if self._phase == STOPPED:
+            self.deadline_s = self._writes.next_s()
+            return
+        deadline_s = min(self._writes.next_s(), self._probe.next_s())
+        if self._phase == WAITING:
+            if self._tries.addresses.target() is None:
+                deadline_s = min(deadline_s, self._diagnosis.next_s(NOT_FOUND_S))
+            else:
+                deadline_s = min(deadline_s, self._tries.due_s)
+                if self._tries.holder is not None:
+                    deadline_s = min(deadline_s, self._diagnosis.next_s(FIRST_VERDICT_S))
+        else:
+            deadline_s = min(deadline_s, self._diagnosis.next_s(FIRST_VERDICT_S))
+            if self._phase == CONNECTING:
+                deadline_s = min(deadline_s, self._connect_s + CONNECT_TIMEOUT_S)
+            elif self._session is not None:
+                deadline_s = min(deadline_s, self._session.deadline_s)
+        self.deadline_s = deadline_s
