@@ -70,7 +70,7 @@ def test_the_owner_tells_state_version_error_and_age(device_id):
 
 def test_another_process_holds_it_until_it_dies(device_id):
     code = (
-        "import sys\nfrom tuya.lan.locks import device_lock as owner\n"
+        "import sys\nfrom tuya.lan.locks import device_lock\n"
         f"lock = device_lock.take({device_id!r}, 'other')\nprint(lock is not None, flush=True)\nsys.stdin.read()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
