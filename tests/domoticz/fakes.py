@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 from tuya.devices.devices_file import DeviceEntry, parse_devices
 from tuya.lan.device import Device, Polling
 from tuya.lan.errors import TuyaError
-from tuya.lan.events import Alive, CommandDone, Connected, Failed, Lost, Status
+from tuya.lan.events import Alive, Connected, Failed, Lost, Status, WriteDone
 
 SY1 = "jdj6ccklup7btq3a"
 KEY = "k3y-Of_A,breaker"
@@ -189,7 +189,7 @@ class FakeClient:
     def set_polling(self, device_id: str, polling: Polling) -> None:
         self.polling[device_id] = polling
 
-    def command(self, device_id: str, dps: Mapping[int, Any]) -> None:
+    def write(self, device_id: str, dps: Mapping[int, Any]) -> None:
         self.commands.append((device_id, dict(dps)))
 
     # what a breaker does
@@ -211,4 +211,4 @@ class FakeClient:
         self.sink(Failed(device_id, self.clock(), error))
 
     def done(self, dps: Mapping[int, Any], error: Optional[TuyaError], device_id: str = DEVICE_ID) -> None:
-        self.sink(CommandDone(device_id, self.clock(), dict(dps), error))
+        self.sink(WriteDone(device_id, self.clock(), dict(dps), error))

@@ -122,7 +122,7 @@ def link(data: bytes) -> None:
         elif action == 2:
             made.announced(f"10.0.0.{piece[-1] % 5}", VERSIONS[piece[-1] % 5], now_s)
         elif action == 3:
-            made.command({piece[-1]: True}, now_s)
+            made.write({piece[-1]: True}, now_s)
         elif action == 4 and made.phase == "connecting":
             made.connect_failed("x", bool(piece[-1] & 1), now_s)
         elif made.phase == "session":

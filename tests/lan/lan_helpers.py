@@ -8,7 +8,7 @@ from typing import Any, Callable, List, Optional, Type, TypeVar
 
 from tests.lateness import lateness
 from tuya.lan.client import Client, Device
-from tuya.lan.events import CommandDone, Connected, Event, Failed, Lost, Status
+from tuya.lan.events import Connected, Event, Failed, Lost, Status, WriteDone
 
 VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
 E = TypeVar("E")
@@ -62,8 +62,8 @@ class Recorder:
     def wait_failed(self, device_id: str, timeout_s: float = 5.0, since: int = 0) -> Failed:
         return self.wait(lambda e: isinstance(e, Failed) and e.device_id == device_id, timeout_s, since)
 
-    def wait_done(self, device_id: str, timeout_s: float = 5.0, since: int = 0) -> CommandDone:
-        return self.wait(lambda e: isinstance(e, CommandDone) and e.device_id == device_id, timeout_s, since)
+    def wait_done(self, device_id: str, timeout_s: float = 5.0, since: int = 0) -> WriteDone:
+        return self.wait(lambda e: isinstance(e, WriteDone) and e.device_id == device_id, timeout_s, since)
 
     def wait_value(self, device_id: str, dp: int, value: Any, timeout_s: float = 5.0, since: int = 0) -> Status:
         return self.wait(

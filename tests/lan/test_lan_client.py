@@ -24,7 +24,7 @@ from tuya.lan.errors import (
     Unreachable,
     WrongKey,
 )
-from tuya.lan.events import Alive, CommandDone, Connected, Failed, Lost, Status
+from tuya.lan.events import Alive, Connected, Failed, Lost, Status, WriteDone
 from tuya.simulator import Fleet
 
 CONTROLS = {"3.1": 7, "3.2": 7, "3.3": 7, "3.4": 13, "3.5": 13}
@@ -46,7 +46,7 @@ def test_values_pushes_and_a_confirmed_switch(version):
             since = len(run.seen.events)
             asked_s = time.monotonic()
             late_s = lateness()
-            run.client.command(breaker.device_id, {1: False})
+            run.client.write(breaker.device_id, {1: False})
             done = run.seen.wait_done(breaker.device_id, 1.0, since)
             assert done.error is None
             assert done.dps == {1: False}
@@ -144,13 +144,13 @@ def test_the_first_error_comes_soon_whatever_the_reason():
 def test_commands_without_a_connection_are_refused_at_once():
     device = Device("noaddress00000000000", b"0123456789abcdef")
     with Running([device]) as run:
-        run.client.command(device.device_id, {1: True})
+        run.client.write(device.device_id, {1: True})
         done = run.seen.wait_done(device.device_id, 0.5)
         assert isinstance(done.error, NotConnected)
-        run.client.command("nobody", {1: True})
+        run.client.write("nobody", {1: True})
         assert isinstance(run.seen.wait_done("nobody", 0.5).error, NotConnected)
-    run.client.command(device.device_id, {1: True})
-    assert len(run.seen.of(CommandDone, device.device_id)) == 2
+    run.client.write(device.device_id, {1: True})
+    assert len(run.seen.of(WriteDone, device.device_id)) == 2
 
 
 def test_a_write_is_sent_once_and_confirmed_by_what_is_reported():
@@ -164,7 +164,7 @@ def test_a_write_is_sent_once_and_confirmed_by_what_is_reported():
             asked_s = time.monotonic()
             late_s = lateness()
             for breaker in fleet.breakers:
-                run.client.command(breaker.device_id, {1: False})
+                run.client.write(breaker.device_id, {1: False})
             for breaker in fleet.breakers:
                 done = run.seen.wait_done(breaker.device_id, 4.0)
                 took_s = done.at_s - asked_s
@@ -178,7 +178,7 @@ def test_a_write_is_sent_once_and_confirmed_by_what_is_reported():
                     assert isinstance(done.error, NotConfirmed)
                     assert 3.0 <= took_s < 3.4 + late_s()
                 assert len(breaker.writes) == 1
-                assert len(run.seen.of(CommandDone, breaker.device_id)) == 1
+                assert len(run.seen.of(WriteDone, breaker.device_id)) == 1
             assert not run.seen.of(Lost)
 
 
@@ -189,7 +189,7 @@ def test_a_breaker_that_trips_at_once_is_not_closed_again():
         breaker.fault("trip")
         with Running([device_of(breaker)]) as run:
             run.seen.wait_status(breaker.device_id, full=True)
-            run.client.command(breaker.device_id, {1: True})
+            run.client.write(breaker.device_id, {1: True})
             assert isinstance(run.seen.wait_done(breaker.device_id, 4.0).error, NotConfirmed)
             time.sleep(0.5)
             assert len(breaker.writes) == 1
@@ -201,7 +201,7 @@ def test_a_write_that_was_cut_off_is_not_sent_again():
         with Running([device_of(breaker)]) as run:
             run.seen.wait_status(breaker.device_id, full=True)
             breaker.fault("mute")
-            run.client.command(breaker.device_id, {1: False})
+            run.client.write(breaker.device_id, {1: False})
             time.sleep(0.1)
             breaker.fault("reset")
             breaker.clear_faults()
@@ -252,7 +252,7 @@ def test_a_second_client_is_kept_out_and_told_by_whom():
                 failed = other.seen.wait_failed(breaker.device_id, 1.0)
                 assert isinstance(failed.error, OwnedElsewhere)
                 assert "served by test" in str(failed.error)
-                other.client.command(breaker.device_id, {1: False})
+                other.client.write(breaker.device_id, {1: False})
                 assert isinstance(other.seen.wait_done(breaker.device_id, 1.0).error, NotConnected)
             assert breaker.connections == 1
             assert run.client.snapshot()[breaker.device_id].connected

@@ -15,7 +15,7 @@ import pytest
 from tests.lan.lan_helpers import VERSIONS, Running, device_of
 from tuya.lan import events
 from tuya.lan.errors import Busy, Closed, Mute, TuyaError, WrongKey
-from tuya.lan.events import CommandDone, Connected, Failed, Lost, Status
+from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
 from tuya.simulator import FAULTS, Fleet
 
 # name, parameters, whether the connection must survive, seconds until values are right again after the fault
@@ -79,7 +79,7 @@ def test_fault(name, parameters, held, limit_s, caplog):
                 seen.wait_status(breaker.device_id, full=True)
             for breaker in struck:
                 breaker.fault(name, **parameters)
-                run.client.command(breaker.device_id, {1: False})
+                run.client.write(breaker.device_id, {1: False})
             for number in range(4):
                 for breaker in fleet.breakers:
                     breaker.push({20: 2000 + number})
@@ -99,7 +99,7 @@ def test_fault(name, parameters, held, limit_s, caplog):
             for breaker in struck:
                 assert len(breaker.writes) <= 1
                 assert breaker.most_at_once == 1
-                assert len(seen.of(CommandDone, breaker.device_id)) <= 1
+                assert len(seen.of(WriteDone, breaker.device_id)) <= 1
                 if held is not None:
                     assert bool(seen.of(Lost, breaker.device_id)) is not held, breaker.version
                 assert breaker.refused == 0
@@ -110,7 +110,7 @@ def test_fault(name, parameters, held, limit_s, caplog):
 
 
 def _nothing_but_typed_events(seen):
-    kinds = (events.Alive, CommandDone, Connected, Failed, Lost, Status, events.Announced)
+    kinds = (events.Alive, WriteDone, Connected, Failed, Lost, Status, events.Announced)
     for event in seen.events:
         assert type(event) in kinds
         error = getattr(event, "error", None)

@@ -61,7 +61,7 @@ def test_values_and_a_switch(version, sequence):
         run.client.set_polling(device.device_id, Polling(refresh_dps=(18, 19, 20), refresh_interval_s=5.0))
         status = run.seen.wait_status(device.device_id, full=True)
         assert status.dps == {1: True, 18: 302, 19: 412, 20: 2412}
-        run.client.command(device.device_id, {1: False})
+        run.client.write(device.device_id, {1: False})
         done = run.seen.wait_done(device.device_id, 1.0)
         assert done.error is None
 
@@ -84,8 +84,8 @@ def test_an_outage_is_noticed_and_survived(version):
     options = ("--go-dark-after", str(answers), "--drop-after-dark", "1", "--outages", "1")
     with mock(version, *options) as device, Running([device]) as run:
         run.seen.wait_status(device.device_id, full=True)
-        run.client.command(device.device_id, {1: False})
-        run.client.command(device.device_id, {1: True})
+        run.client.write(device.device_id, {1: False})
+        run.client.write(device.device_id, {1: True})
         run.seen.wait_lost(device.device_id, 14.0)
         since = len(run.seen.events)
         run.seen.wait_connected(device.device_id, 4.0, since)

@@ -11,7 +11,7 @@ from tuya.devices.devices_file import DeviceEntry
 from tuya.devices.lan_device import device_of
 from tuya.lan.client import Client, Polling
 from tuya.lan.errors import NotConfirmed, TuyaError, Unreachable
-from tuya.lan.events import CommandDone, Connected, Event, Failed, Lost, Status
+from tuya.lan.events import Connected, Event, Failed, Lost, Status, WriteDone
 
 POLL_S = 0.2
 STOP_S = 2.0
@@ -65,11 +65,11 @@ class Asking:
 
     def write(self, dps: Mapping[int, Any], seconds: float) -> Optional[TuyaError]:
         """Write data points once. Return None when the device confirmed them, else why not."""
-        self._client.command(self._id, dps)
+        self._client.write(self._id, dps)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             event = self._take(POLL_S)
-            if isinstance(event, CommandDone):
+            if isinstance(event, WriteDone):
                 return event.error
         return NotConfirmed(self._name, f"no confirmation within {seconds:g} s")
 

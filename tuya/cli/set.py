@@ -13,7 +13,7 @@ from typing import Dict, List, Optional, Tuple
 
 from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.errors import BadValue, NotFound, OwnedElsewhere, TuyaError, WrongKey
-from tuya.lan.events import CommandDone, DpValue, Failed, Status
+from tuya.lan.events import DpValue, Failed, Status, WriteDone
 from tuya.metering.profile import Control, Profile
 
 from .common import (
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
         if error is None:
             profile = following.known[entry.device_id].profile
             _check(wanted, profile, entry)
-            following.client.command(entry.device_id, wanted)
+            following.client.write(entry.device_id, wanted)
             error = _confirmation(following)
     if args.json:
         shown = {str(dp): value for dp, value in wanted.items()}
@@ -136,6 +136,6 @@ def _problem(control: Control, value: DpValue) -> str:
 
 def _confirmation(following: Following) -> Optional[TuyaError]:
     for event in following.events(CONFIRM_LIMIT_S):
-        if isinstance(event, CommandDone):
+        if isinstance(event, WriteDone):
             return event.error
     return TuyaError("", "the write did not end")

@@ -14,7 +14,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 from ..devices.devices_file import DeviceEntry
 from ..devices.journal import Journal, Line
 from ..lan.device import Polling
-from ..lan.events import Alive, Announced, CommandDone, Connected, DpValue, Event, Failed, Lost, Status
+from ..lan.events import Alive, Announced, Connected, DpValue, Event, Failed, Lost, Status, WriteDone
 from ..lan.limits import HEARTBEAT_INTERVAL_S
 from ..metering.profile import Profile
 from .breaker import NO_PROFILE, Birth, Breaker, Rules, Write
@@ -140,7 +140,7 @@ class Fleet:
                 if isinstance(event, Lost):
                     breaker.lost(event.at_s)
                 self.journal.failed(event.device_id, event.error, event.at_s)
-            elif isinstance(event, CommandDone) and event.error is not None:
+            elif isinstance(event, WriteDone) and event.error is not None:
                 breaker.command_failed(event.dps)
                 self.journal.say(str(event.error), is_error=True)
             breaker.next_due_s = FORCED_S
@@ -318,7 +318,7 @@ def describe(name: str, event: Event) -> str:
         return f"{name}: {'answered' if event.full else 'reported'} {dict(event.dps)}"
     if isinstance(event, Connected):
         return f"{name}: connected to {event.address}:{event.port}, protocol {event.version}"
-    if isinstance(event, CommandDone):
+    if isinstance(event, WriteDone):
         return f"{name}: write of {dict(event.dps)} {'confirmed' if event.error is None else event.error}"
     if isinstance(event, (Lost, Failed)):
         return f"{name}: {type(event).__name__.lower()}: {type(event.error).__name__}: {event.error}"

@@ -191,7 +191,7 @@ class Service:
         except Refusal as refusal:
             self._framework.error(f"{name}: '{command}' is not sent: {refusal}")
             return
-        self._client.command(device_id, dps)
+        self._client.write(device_id, dps)
 
     def unit_removed(self, device_id: str, unit: int) -> None:
         """The user deleted a unit: it stays away."""

@@ -13,7 +13,7 @@ from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optiona
 from .. import thread_end
 from .device import Device, DeviceState, Polling
 from .errors import NotConnected
-from .events import CommandDone, DpValue, Event
+from .events import DpValue, Event, WriteDone
 from .network.listener import Listener
 from .network.reactor import Reactor
 from .protocol import tinytuya_codec
@@ -35,7 +35,6 @@ class Client:
     owner: who this is, for others who want the same devices ("hardware Breakers"); "" does not stay unnamed.
     discovery: listen for announcements and ask for them while a device is missing.
     waited_s: how long somebody has waited for a first word already (a command that was slow to start).
-    exclusive: take the lock of each device (see owner.py); only tests do without.
     Raises CodecMissing when the codec cannot be imported.
     """
 
@@ -47,13 +46,12 @@ class Client:
         owner: str = "",
         discovery: bool = True,
         clock: Callable[[], float] = time.monotonic,
-        exclusive: bool = True,
         listener: Optional[Listener] = None,
         waited_s: float = 0.0,
     ) -> None:
         tinytuya_codec.load()
         self._sink = sink
-        self._owner = (owner or "another program") if exclusive else None
+        self._owner = owner or "another program"
         self._discovery = discovery
         self._clock = clock
         self._waited_s = waited_s
@@ -140,17 +138,17 @@ class Client:
             self._polling[device_id] = polling
         self._do(Job(lambda reactor, now_s: reactor.set_polling(device_id, polling, now_s)))
 
-    def command(self, device_id: str, dps: Mapping[int, DpValue]) -> None:
-        """Write data points now or not at all. Ends in exactly one CommandDone.
+    def write(self, device_id: str, dps: Mapping[int, DpValue]) -> None:
+        """Write data points now or not at all. Ends in exactly one WriteDone.
 
         error None: the device has reported the values. NotConnected or BadValue: nothing was sent. NotConfirmed: sent
         once and not reported within 3 s; it is never sent again. Without a running thread the event comes at once, on
         the caller's thread.
         """
         wanted = dict(dps)
-        if not self._do(Job(lambda reactor, now_s: reactor.command(device_id, wanted, now_s), answers=True)):
+        if not self._do(Job(lambda reactor, now_s: reactor.write(device_id, wanted, now_s), answers=True)):
             error = NotConnected("", "the connection to the devices is stopped", "Nothing was sent")
-            self._sink(CommandDone(device_id, self._clock(), wanted, error))
+            self._sink(WriteDone(device_id, self._clock(), wanted, error))
 
     def query(self, device_id: str) -> None:
         """Ask one device for everything as soon as the spacing of requests allows; nothing while not connected."""

@@ -62,7 +62,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class CommandDone:
+class WriteDone:
     """The end of a write: confirmed by the device's own report (error None), refused or not confirmed."""
 
     device_id: str
@@ -82,4 +82,4 @@ class Announced:
     product_id: str
 
 
-Event = Union[Connected, Status, Alive, Lost, Failed, CommandDone, Announced]
+Event = Union[Connected, Status, Alive, Lost, Failed, WriteDone, Announced]

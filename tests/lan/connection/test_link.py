@@ -25,7 +25,7 @@ from tuya.lan.errors import (
     WrongKey,
     WrongVersion,
 )
-from tuya.lan.events import Alive, CommandDone, Connected, Failed, Lost, Status
+from tuya.lan.events import Alive, Connected, Failed, Lost, Status, WriteDone
 from tuya.lan.limits import Backoff, TokenBucket
 from tuya.lan.protocol.wire import CONTROL, DP_QUERY, HEART_BEAT, STATUS, UPDATEDPS
 from tuya.simulator.frames import Wire as DeviceWire
@@ -61,6 +61,11 @@ class World:
             places=places,
             waited_s=waited_s,
         )
+
+    @property
+    def connecting(self) -> bool:
+        """Whether the link waits for TCP to connect."""
+        return self.open and self.link._session is None
 
     # Transport
     def connect(self, address: str, port: int) -> None:
@@ -299,36 +304,36 @@ def test_closes_before_and_after_an_answer():
 
 def test_a_write_is_confirmed_by_a_push_and_by_a_query():
     world = World().up()
-    world.link.command({1: False}, world.now_s)
+    world.link.write({1: False}, world.now_s)
     world.deliver()
     world.push(b'{"dps":{"1":true}}')
-    assert not world.of(CommandDone)
+    assert not world.of(WriteDone)
     world.push(b'{"dps":{"1":0}}')
-    assert world.of(CommandDone)[0].error is None
+    assert world.of(WriteDone)[0].error is None
     world.run(5.0)
-    world.link.command({1: True}, world.now_s)
+    world.link.write({1: True}, world.now_s)
     world.run(1.0)
-    assert world.of(CommandDone)[1].error is None
-    assert world.of(CommandDone)[1].at_s == world.now_s
+    assert world.of(WriteDone)[1].error is None
+    assert world.of(WriteDone)[1].at_s == world.now_s
     assert world.sent(CONTROL) == [1000.0, 1005.0]
-    assert len(world.of(CommandDone)) == 2
+    assert len(world.of(WriteDone)) == 2
 
 
 def test_a_write_of_two_points_waits_for_both():
     world = World().up()
-    world.link.command({1: False, 41: True}, world.now_s)
+    world.link.write({1: False, 41: True}, world.now_s)
     world.push(b'{"dps":{"1":false}}')
-    assert not world.of(CommandDone)
+    assert not world.of(WriteDone)
     world.push(b'{"dps":{"41":true}}')
-    assert world.of(CommandDone)[0].dps == {1: False, 41: True}
+    assert world.of(WriteDone)[0].dps == {1: False, 41: True}
 
 
 def test_a_write_that_nobody_answers_is_given_up_with_the_connection():
     world = World().up()
     world.answers = False
-    world.link.command({1: False}, world.now_s)
+    world.link.write({1: False}, world.now_s)
     world.run(3.0)
-    (done,) = world.of(CommandDone)
+    (done,) = world.of(WriteDone)
     assert isinstance(done.error, NotConfirmed)
     assert done.at_s == 1003.0
     assert isinstance(world.of(Lost)[0].error, Mute)
@@ -339,10 +344,10 @@ def test_a_write_that_nobody_answers_is_given_up_with_the_connection():
 
 def test_a_write_that_is_acknowledged_and_not_done_keeps_the_connection():
     world = World().up()
-    world.link.command({1: False}, world.now_s)
+    world.link.write({1: False}, world.now_s)
     world.deliver()
     world.run(3.0)
-    assert isinstance(world.of(CommandDone)[0].error, NotConfirmed)
+    assert isinstance(world.of(WriteDone)[0].error, NotConfirmed)
     assert not world.of(Lost)
     world.run(60.0)
     assert len(world.sent(CONTROL)) == 1
@@ -350,13 +355,13 @@ def test_a_write_that_is_acknowledged_and_not_done_keeps_the_connection():
 
 def test_a_write_is_confirmed_after_a_reconnect_and_not_repeated():
     world = World().up()
-    world.link.command({1: True}, world.now_s)
+    world.link.write({1: True}, world.now_s)
     world.link.closed(world.now_s)
     world.run(1.6)
     assert world.open
     world.link.opened(world.now_s)
     world.deliver()
-    (done,) = world.of(CommandDone)
+    (done,) = world.of(WriteDone)
     assert done.error is None
     assert len(world.sent(CONTROL)) == 1
 
@@ -365,12 +370,12 @@ def test_too_many_writes_and_stop():
     world = World().up()
     world.answers = False
     for _ in range(40):
-        world.link.command({1: False}, world.now_s)
-    assert [type(event.error) for event in world.of(CommandDone)] == [Busy] * 8
+        world.link.write({1: False}, world.now_s)
+    assert [type(event.error) for event in world.of(WriteDone)] == [Busy] * 8
     world.link.stop(world.now_s)
-    assert len(world.of(CommandDone)) == 40
-    world.link.command({1: False}, world.now_s)
-    assert isinstance(world.of(CommandDone)[-1].error, NotConnected)
+    assert len(world.of(WriteDone)) == 40
+    world.link.write({1: False}, world.now_s)
+    assert isinstance(world.of(WriteDone)[-1].error, NotConnected)
 
 
 def test_refreshes_that_are_ignored_become_queries():

@@ -52,7 +52,7 @@ class Net:
         """All links in step of 50 ms; TCP connects within one step where a device is."""
         for _ in range(round(seconds / 0.05)):
             for world in self.worlds:
-                if world.link.phase == "connecting" and world.attempts[-1][1] in self.at:
+                if world.connecting and world.attempts[-1][1] in self.at:
                     world.wire.use_key(self.at[world.attempts[-1][1]])
                     world.link.opened(world.now_s)
                     world.deliver()

@@ -14,7 +14,7 @@ import pytest
 from tests.lan.lan_helpers import Running, device_of
 from tuya.lan.client import Device
 from tuya.lan.errors import NotConnected, OwnedElsewhere
-from tuya.lan.events import CommandDone, Failed
+from tuya.lan.events import Failed, WriteDone
 from tuya.lan.locks import device_lock
 from tuya.simulator import Fleet
 
@@ -94,11 +94,11 @@ def test_a_stop_right_after_a_start_leaves_no_lock_and_no_exception(monkeypatch)
     for _ in range(20):
         run.client.start()
         run.client.set_devices(list(run.client._devices.values()))
-        run.client.command(ids[0], {1: True})
+        run.client.write(ids[0], {1: True})
         assert run.client.stop(2.0)
     assert crashes == []
-    assert all(isinstance(event.error, NotConnected) for event in run.seen.of(CommandDone))
-    assert len(run.seen.of(CommandDone)) == 20
+    assert all(isinstance(event.error, NotConnected) for event in run.seen.of(WriteDone))
+    assert len(run.seen.of(WriteDone)) == 20
     assert [each for each in ids if device_lock.ask(each) is not None] == []
 
 

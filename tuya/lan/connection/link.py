@@ -11,7 +11,7 @@ from typing import Callable, Optional
 
 from ..device import Device, DeviceState, Habits, Polling
 from ..errors import TuyaError, WrongKey
-from ..events import Alive, CommandDone, Connected, Dps, Event, Failed, Lost, Status
+from ..events import Alive, Connected, Dps, Event, Failed, Lost, Status, WriteDone
 from ..limits import (
     CONNECT_TIMEOUT_S,
     EVICTION_S,
@@ -60,7 +60,7 @@ class Link:
         self._random_bytes = random_bytes
         self._habits = Habits()
         self._tries = Tries(device, Places() if places is None else places, rng)
-        self._writes = Writes(lambda dps, error, now_s: emit(CommandDone(device.device_id, now_s, dps, error)))
+        self._writes = Writes(lambda dps, error, now_s: emit(WriteDone(device.device_id, now_s, dps, error)))
         self._session: Optional[Session] = None
         self._phase = STOPPED
         self._address = ""
@@ -85,11 +85,6 @@ class Link:
     def missing(self) -> bool:
         """Whether it is served here, could be connected, and is not: worth a question to the network."""
         return self._phase != STOPPED and not self.connected and self.device.problem() is None
-
-    @property
-    def phase(self) -> str:
-        """One of stopped, waiting, connecting, session."""
-        return self._phase
 
     def start(self, now_s: float) -> None:
         """Begin to serve."""
@@ -147,8 +142,8 @@ class Link:
         if problem is not None:
             self._fail(problem, now_s)
 
-    def command(self, dps: Dps, now_s: float) -> None:
-        """Write data points, now or not at all. Ends in exactly one CommandDone."""
+    def write(self, dps: Dps, now_s: float) -> None:
+        """Write data points, now or not at all. Ends in exactly one WriteDone."""
         self._writes.send(self._session, self.device.label, dps, now_s)
         self._flush()
         self._set_deadline()

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 from ..connection.link import Link
 from ..device import Device, DeviceState, Polling
 from ..errors import NotConnected, OwnedElsewhere
-from ..events import Announced, CommandDone, Dps, Event
+from ..events import Announced, Dps, Event, WriteDone
 from ..limits import GATHER_S, LATE_LOOP_S, PAUSE_MAX_S
 from ..locks.address_locks import AddressLocks
 from ..locks.address_use import Places
@@ -43,7 +43,7 @@ class Reactor:
         sink: Callable[[Event], None],
         clock: Callable[[], float],
         listener: Optional[Listener],
-        owner: Optional[str],
+        owner: str,
         waited_s: float = 0.0,
     ) -> None:
         self._sink = sink
@@ -58,14 +58,9 @@ class Reactor:
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
         self._address_locks = AddressLocks()
-        self._ownership: Optional[Ownership] = None
-        self._closings: Optional[Closings] = None
-        if owner is not None:
-            self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
-            self._closings = Closings()
-            self._places = Places(self._address_locks.claim, self._address_locks.release)
-        else:
-            self._places = Places()
+        self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
+        self._closings = Closings()
+        self._places = Places(self._address_locks.claim, self._address_locks.release)
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -152,12 +147,8 @@ class Reactor:
             self._reschedule(channel)
 
     def _due_s(self) -> float:
-        due_s = self._timers[0][0] if self._timers else NEVER
-        if self._listener is not None:
-            due_s = min(due_s, self._listener.deadline_s)
-        if self._ownership is not None:
-            due_s = min(due_s, self._ownership.deadline_s)
-        return due_s
+        due_s = min(self._timers[0][0] if self._timers else NEVER, self._ownership.deadline_s)
+        return due_s if self._listener is None else min(due_s, self._listener.deadline_s)
 
     def _tick(self, now_s: float) -> None:
         timers = self._timers
@@ -169,7 +160,7 @@ class Reactor:
             if channel.link.deadline_s <= now_s:
                 self._guarded(channel, channel.link.tick, now_s)
             self._reschedule(channel)
-        if self._ownership is not None and now_s >= self._ownership.deadline_s:
+        if now_s >= self._ownership.deadline_s:
             self._ownership.tick(now_s)
         if self._listener is not None and now_s >= self._listener.deadline_s:
             missing = sum(1 for c in self._channels.values() if c.link is not None and c.link.missing)
@@ -187,10 +178,8 @@ class Reactor:
         now_s = self._clock()
         for device_id in list(self._channels):
             self.remove(device_id, now_s)
-        if self._ownership is not None:
-            self._ownership.release_all()
-        if self._closings is not None:
-            self._closings.close()
+        self._ownership.release_all()
+        self._closings.close()
         self._address_locks.close()
         if self._listener is not None:
             self._listener.close()
@@ -215,10 +204,7 @@ class Reactor:
             waited_s=self._waited_s,
         )
         self._channels[device.device_id] = channel
-        if self._ownership is not None:
-            self._ownership.want(device.device_id, now_s)
-        else:
-            self._freed(device.device_id, now_s)
+        self._ownership.want(device.device_id, now_s)
 
     def remove(self, device_id: str, now_s: float) -> None:
         """Serve one device less."""
@@ -227,11 +213,10 @@ class Reactor:
             return
         self._guarded(channel, channel.link.stop, now_s)
         channel.link = None
-        if self._ownership is not None:
-            age_s = now_s - self._places.closed_s(device_id)
-            if self._closings is not None and age_s < PAUSE_MAX_S:
-                self._closings.remember(device_id, age_s)  # before somebody else can have the lock
-            self._ownership.release(device_id)
+        age_s = now_s - self._places.closed_s(device_id)
+        if age_s < PAUSE_MAX_S:
+            self._closings.remember(device_id, age_s)  # before somebody else can have the lock
+        self._ownership.release(device_id)
 
     def change(self, device: Device, now_s: float) -> None:
         """Other settings of a device."""
@@ -245,14 +230,14 @@ class Reactor:
         if channel is not None and channel.link is not None:
             self._guarded(channel, channel.link.set_polling, polling, now_s)
 
-    def command(self, device_id: str, dps: Dps, now_s: float) -> None:
+    def write(self, device_id: str, dps: Dps, now_s: float) -> None:
         """Write data points of one device."""
         channel = self._channels.get(device_id)
         if channel is None or channel.link is None:
             error = NotConnected("", "this device is not served", "Is it in devices.json?")
-            self._sink(CommandDone(device_id, now_s, dps, error))
+            self._sink(WriteDone(device_id, now_s, dps, error))
             return
-        self._guarded(channel, channel.link.command, dps, now_s)
+        self._guarded(channel, channel.link.write, dps, now_s)
 
     def query(self, device_id: str, now_s: float) -> None:
         """Ask one device for everything."""
@@ -290,7 +275,7 @@ class Reactor:
     def _freed(self, device_id: str, now_s: float) -> None:
         channel = self._channels.get(device_id)
         if channel is not None and channel.link is not None:
-            age_s = self._closings.recall(device_id) if self._closings is not None else None
+            age_s = self._closings.recall(device_id)
             if age_s is not None:
                 self._places.recall(device_id, now_s - age_s)
             self._guarded(channel, channel.link.start, now_s)
