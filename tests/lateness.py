@@ -1,4 +1,4 @@
-"""How long the machine, and not the code under test, held this process up.
+"""How long the machine, and not the code under test, held things up.
 
 A stated time (a click is confirmed within half a second) is a promise about the code. On a machine whose processors
 are busy with other things the same code is late without a fault of its own; the kernel says by how much.
@@ -9,15 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable
 
+_PRESSURE = Path("/proc/pressure/cpu")
 _TASKS = Path("/proc/self/task")
 
 
 def _waited_s() -> float:
-    """Seconds that the threads of this process have stood in line for a processor; 0 where the kernel does not tell.
+    """Seconds in which something stood in line for a processor; 0 where the kernel does not tell.
 
-    schedstat: time on a processor, time waiting for one (both in ns), number of turns
+    The whole machine's count, where there is one: it holds the waiting of threads that have ended and of processes
+    that a test has started, and grows no faster than the clock. "some" counts the time in which at least one task
+    waited, total in microseconds (https://docs.kernel.org/accounting/psi.html). Else the threads of this process that
+    are there now: time on a processor, time waiting for one in ns, turns
     (https://docs.kernel.org/scheduler/sched-stats.html).
     """
+    try:
+        return int(_PRESSURE.read_text(encoding="ascii").split("total=")[1].split()[0]) / 1e6
+    except (OSError, IndexError, ValueError):
+        pass
     waited_ns = 0
     for task in _TASKS.glob("*/schedstat"):
         try:

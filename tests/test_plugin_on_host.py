@@ -11,15 +11,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import eventually, stand_in
 from tests.e2e.plugin_folder import REPOSITORY
 from tests.lateness import lateness
+from tests.leftovers import Leftovers
 from tuya.host.releases import RELEASES
 from tuya.simulator import Fleet
 
@@ -59,11 +58,6 @@ def ids(fleet):
     return [breaker.entry()["id"] for breaker in fleet.breakers]
 
 
-def own_threads():
-    """Name the kernel's threads of this process; those of sub-interpreters are in no list of Python's."""
-    return {task.name for task in Path("/proc/self/task").iterdir()} if sys.platform == "linux" else set()
-
-
 def assert_no_secret(texts, fleet):
     whole = "\n".join(texts)
     for entry in fleet.devices():
@@ -95,7 +89,7 @@ def test_a_life_on_each_release(stage, tmp_path, release):
 
 
 def test_two_instances_and_twenty_restarts(stage, tmp_path):
-    before = own_threads()
+    left = Leftovers()
     with fleet_of(3) as one, fleet_of(3, version="3.5") as two:
         stage = stage()
         first = started(stage, written(one, tmp_path / "one.json"), 12, Mode6="debug")
@@ -117,10 +111,7 @@ def test_two_instances_and_twenty_restarts(stage, tmp_path):
         assert_no_secret(stage.lines("normal", "status", "error", "print"), two)
         assert all(entry["key"] not in "\n".join(stage.lines()) for entry in one.devices())
         assert all(breaker.writes == [] for breaker in (*one.breakers, *two.breakers))
-    deadline_s = time.monotonic() + 15
-    while own_threads() - before and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    assert own_threads() - before == set(), [thread.name for thread in threading.enumerate()]
+    assert left.after_a_while() == []
 
 
 def test_a_stop_is_quick_with_every_breaker_dead(stage, tmp_path):

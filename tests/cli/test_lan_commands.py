@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.lateness import lateness
 from tuya.simulator import Fleet
 
 
@@ -67,11 +68,12 @@ def test_the_first_error_comes_within_five_seconds(home):
     fleet, path = home
     fleet.breakers[0].fault("mute")
     started_s = time.monotonic()
+    late_s = lateness()
     process = subprocess.Popen(
         [sys.executable, "-m", "tuya", "watch", "Oven", "--devices", path, "--json"], stdout=subprocess.PIPE, text=True
     )
     event = json.loads(process.stdout.readline())
-    assert time.monotonic() - started_s < 5.0
+    assert time.monotonic() - started_s < 5.0 + late_s()
     assert (event["event"], event["error"]) == ("error", "Mute")
     process.terminate()
     assert process.wait(5) == 1
@@ -159,4 +161,5 @@ def test_the_age_of_a_process():
     code = "import time\ntime.sleep(0.3)\nfrom tuya.cli.lan_tools import process_age_s\nprint(process_age_s())"
     started_s = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # ticks of the kernel: the start is known to a hundredth of a second
     assert 0.25 < float(done.stdout) < time.monotonic() - started_s + 0.05

@@ -121,9 +121,14 @@ def test_the_end_of_stdin_ends_nothing_and_costs_nothing(simulate, kind):
     if process.stdin is not None:
         process.stdin.close()
         process.stdin = None
-    before = cpu_s(process)
-    time.sleep(1.0)
-    assert cpu_s(process) - before <= 0.1
+
+    def used_in_a_second():
+        before = cpu_s(process)
+        time.sleep(1.0)
+        return cpu_s(process) - before
+
+    # one that turned in circles would use half a second and more each time, also beside busy neighbours
+    assert min(used_in_a_second() for _ in range(3)) <= 0.1
     assert process.poll() is None
     assert status(entry)["1"] is True
     assert end(process)[0] == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
@@ -14,6 +13,7 @@ import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, FakeClient, FakeDomoticz
 from tests.lateness import lateness
+from tests.leftovers import Leftovers
 from tuya.domoticz import service as service_module
 from tuya.domoticz.bridge import Bridge
 from tuya.domoticz.framework import Framework
@@ -48,11 +48,12 @@ class Room:
 @pytest.fixture(name="room")
 def _room(tmp_path: Path) -> Iterator[Room]:
     before_s = sys.getswitchinterval()
+    left = Leftovers()
     room = Room(tmp_path)
     yield room
     room.bridge.stop()
     sys.setswitchinterval(before_s)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+    assert left.after_a_while() == []
 
 
 def test_from_start_to_stop(room: Room):
@@ -104,13 +105,15 @@ def test_a_start_that_fails_leaves_no_thread(room: Room, monkeypatch: pytest.Mon
         raise OSError(24, "Too many open files")
 
     monkeypatch.setattr(service_module.Service, "_read_devices", broken)
+    left = Leftovers()
     room.bridge.start()
     assert len(room.errors) == 1
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+    assert left.after_a_while() == []
     assert not room.clients[0].is_running
 
 
 def test_a_client_that_does_not_stop_holds_up_nothing(room: Room):
+    left = Leftovers()
     room.bridge.start()
 
     def broken(_timeout_s: float) -> bool:
@@ -119,7 +122,7 @@ def test_a_client_that_does_not_stop_holds_up_nothing(room: Room):
     room.clients[0].stop = broken  # type: ignore[method-assign]
     room.bridge.stop()
     assert len(room.errors) == 1
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+    assert left.after_a_while() == []
 
 
 @pytest.mark.parametrize(

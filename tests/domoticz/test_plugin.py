@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
-import threading
 import types
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Iterator
 import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, FakeDomoticz
+from tests.leftovers import Leftovers
 
 PLUGIN = Path(__file__).resolve().parent.parent.parent / "plugin.py"
 # stored values of the drop-downs, as the settings expect them
@@ -55,8 +55,9 @@ def _domoticz(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeD
         setattr(module, name, getattr(domoticz, name))
     monkeypatch.setitem(sys.modules, "DomoticzEx", module)
     monkeypatch.setattr(sys, "path", list(sys.path))
+    left = Leftovers()
     yield domoticz
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("tuya-")]
+    assert left.after_a_while() == []
 
 
 def load(path: Path, domoticz: FakeDomoticz) -> Any:

@@ -1,13 +1,11 @@
 import os
-import sys
-import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from tests.host.host_helpers import SWITCH_AND_METER, eventually, kinds, started
 from tests.lateness import lateness
+from tests.leftovers import Leftovers
 from tuya.host import Stage
 from tuya.host.releases import RELEASES
 
@@ -338,14 +336,12 @@ def test_a_held_database_holds_updates_and_nothing_else(stage):
 
 
 def test_nothing_is_left_of_a_closed_stage(stage):
-    before = threading.active_count()
-    tasks = len(list(Path("/proc/self/task").iterdir())) if sys.platform == "linux" else 0
+    left = Leftovers()
     stage = stage(THREAD, tools=WORKER)
     idx = started(stage)
     for _ in range(3):
         stage.restart(idx)
         assert stage.wait_started(idx)
     assert stage.close()
-    eventually(lambda: threading.active_count() == before)
-    assert sys.platform != "linux" or eventually(lambda: len(list(Path("/proc/self/task").iterdir())) == tasks)
+    assert left.after_a_while() == []
     assert kinds(stage) == []

@@ -59,6 +59,8 @@ class Terminal:
         words = ["bash", str(folder / "install.sh"), "demo", "--stand-in"]
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
+            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGPIPE):
+                signal.signal(number, signal.SIG_DFL)  # whatever the run of the tests was started to ignore
             os.execvpe("bash", words, environment())  # noqa: S606 - our own script
         self.text = ""
         self._ended = False

@@ -7,14 +7,15 @@ from tests.simulator.peer import VERSIONS, FakeClock, Peer
 from tuya.simulator import Fleet
 
 
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name == "simulated breakers"]
+def threads(before):
+    return [thread for thread in threading.enumerate() if thread.name == "simulated breakers" and thread not in before]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_one_thread_serves_several_breakers(version):
+    before = set(threading.enumerate())
     with Fleet(version=version, count=3, noise=0.0, load_w=230.0) as fleet:
-        assert len(threads()) == 1
+        (thread,) = threads(before)
         peers = [Peer(breaker) for breaker in fleet.breakers]
         for number, (peer, breaker) in enumerate(zip(peers, fleet.breakers)):
             breaker.set_load(230.0 * (number + 1))
@@ -27,7 +28,7 @@ def test_one_thread_serves_several_breakers(version):
         assert [breaker.relay for breaker in fleet.breakers] == [True, False, True]
         for peer in peers:
             peer.socket.close()
-    assert threads() == []
+    assert not thread.is_alive()
 
 
 def test_readings_are_pushed_by_themselves():
@@ -155,8 +156,10 @@ def test_a_client_that_does_not_read_is_thrown_out():
 
 
 def test_what_a_load_raises_is_told_at_the_end():
+    before = set(threading.enumerate())
     fleet = Fleet(count=1)
     fleet.start()
+    (thread,) = threads(before)
     with Peer(fleet.breakers[0]):
         fleet.breakers[0].set_load(100.0)
         fleet.breakers[0].meter._loads["1"] = fleet.breakers[0].meter._loads["1"].__class__(lambda t_s: 1 / 0)
@@ -164,7 +167,7 @@ def test_what_a_load_raises_is_told_at_the_end():
     with pytest.raises(ZeroDivisionError):
         fleet.stop()
     fleet.stop()
-    assert threads() == []
+    assert not thread.is_alive()
 
 
 def test_breakers_may_be_used_from_many_threads():
