@@ -20,8 +20,8 @@ class Bench:
         self.breaker = self.fleet.breakers[0]
         self.session = Session(self.breaker, self.clock(), WALL_S)
         self.codec = Codec(version, key or self.breaker.local_key)
-        self.fleet.push = lambda breaker, dps: self.session.push(dps, self.clock())
-        self.fleet.is_served = lambda breaker: self.session.up
+        self.fleet.stations[0].push = lambda dps: self.session.push(dps, self.clock())
+        self.fleet.stations[0].is_served = lambda: self.session.up
         if self.session.up:
             self.breaker.connected_now()
         elif handshake:

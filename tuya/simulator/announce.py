@@ -1,4 +1,4 @@
-"""Announcements on UDP as a device makes them, and its answer to REQ_DEVINFO. Sends on loopback only; knows no TCP.
+"""Announcements on UDP as a device makes them, and its answer to REQ_DEVINFO. Sends on loopback only.
 
 3.1 announces in plain text on 6666, 3.2-3.4 encrypted on 6667, each about every 5 s while nobody is connected; 3.5
 stays silent until a REQ_DEVINFO (command 37) comes in on 7000 and answers there. 127.255.255.255 reaches every socket

@@ -1,22 +1,20 @@
-"""One simulated breaker: identity, relay, DPs, what was written, what is reported. Knows no sockets and no bytes.
+"""One simulated breaker: identity, relay, DPs, what was written, what is reported.
 
-Every method may be called from any thread: the fleet's lock guards the state, and what has to be sent goes out through
-the fleet's thread.
+Every method may be called from any thread: the lock of what surrounds the breaker guards the state, and what has to be
+sent goes out through there.
 """
 
 from __future__ import annotations
 
 import random
 import threading
-from typing import TYPE_CHECKING, Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
 from .distortion import FrameDistortion
 from .faults import Faults
 from .meter import Meter, Watts, as_load
+from .outside import Outside
 from .products import Dp, Product
-
-if TYPE_CHECKING:
-    from .fleet import Fleet
 
 Dps = Dict[int, Any]
 KEY_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&()*+,-./:;<=>?@[]^_`{|}~'\"\\"
@@ -32,10 +30,10 @@ class Breaker:
     writes: (time of the fleet's clock, DPs) of each write command received; requests: commands received, by number.
     """
 
-    def __init__(self, fleet: Fleet, product: Product, version: str, host: str, seed: str) -> None:
+    def __init__(self, outside: Outside, product: Product, version: str, host: str, seed: str) -> None:
         rng = random.Random(seed)
-        self._fleet = fleet
-        self._lock: threading.RLock = fleet.lock
+        self._outside = outside
+        self._lock: threading.RLock = outside.lock
         self.product = product
         self.version = version
         self.host = host
@@ -44,7 +42,7 @@ class Breaker:
         self.local_key = random_key(rng)
         self.mac = ":".join(f"{rng.randrange(256):02x}" for _ in range(6))
         self.name = product.name
-        self.meter = Meter(product, rng, fleet.noise, fleet.clock())
+        self.meter = Meter(product, rng, outside.noise, outside.clock())
         self.faults = Faults(self.meter.values)
         self.distortion = FrameDistortion(self.faults)
         self._others: Dps = {dp.dp: dp.first for dp in product.dps if dp.dp not in self.meter.values}
@@ -90,7 +88,7 @@ class Breaker:
     @property
     def connected(self) -> bool:
         """Whether a client holds a session under the right key."""
-        return self._fleet.is_served(self)
+        return self._outside.is_served()
 
     def set_load(self, watts: Union[float, Watts], power_factor: float = 1.0, channel: Optional[str] = None) -> None:
         """Hang a load on one channel or on all of them: watts (negative: returned) or a function watts(t_s).
@@ -102,7 +100,7 @@ class Breaker:
             self._advance()
             self.meter.set_load(as_load(watts, power_factor), self.product.channels if channel is None else [channel])
             self.meter.settle(self.relay)
-            self._fleet.soon(self)
+            self._outside.soon()
 
     def set_relay(self, closed: bool) -> None:
         """The button on the breaker: it switches and pushes. Raises ValueError where there is no relay."""
@@ -132,30 +130,30 @@ class Breaker:
 
     def push_every(self, interval_s: Optional[float]) -> None:
         """Push all measuring DPs at this interval, for load tests; None ends it."""
-        self._fleet.push_every(self, interval_s)
+        self._outside.push_every(interval_s)
 
     def fault(self, name: str, **parameters: Any) -> None:
         """Switch a fault on (see faults.FAULTS for names and parameters). Raises UnknownFault."""
-        self._fleet.fault(self, name, parameters)
+        self._outside.fault(name, parameters)
 
     def clear_faults(self, *names: str) -> None:
         """Switch these faults off, without names all of them."""
-        self._fleet.clear_faults(self, names)
+        self._outside.clear_faults(names)
 
     def stop(self, silent: bool = False) -> None:
         """Cut its power: connections end and its port refuses; silent: nothing is answered at all."""
-        self._fleet.power(self, False, silent)
+        self._outside.power(False, silent)
 
     def start(self) -> None:
         """Give it power again, at the same address. The relay goes where its power-on state says."""
-        self._fleet.power(self, True)
+        self._outside.power(True)
 
     def move(self, port: Optional[int] = None, host: Optional[str] = None) -> None:
         """A new address, as after a new DHCP lease: connections end, the old address refuses.
 
         port: 0 for any. host: 127.x.y.z. Raises ValueError for another host, OSError where the address is taken.
         """
-        self._fleet.fault(self, "move", {"port": port, "host": host})
+        self._outside.fault("move", {"port": port, "host": host})
 
     def entry(self) -> Dict[str, Any]:
         """This breaker as an entry of devices.json."""
@@ -176,13 +174,13 @@ class Breaker:
             "mapping": self.product.mapping(),
         }
 
-    # What follows is called by the fleet and its sessions only, with the lock held.
+    # What follows is called by what surrounds the breaker and by its sessions only, with the lock held.
 
     def send(self, dps: Mapping[int, Any]) -> None:
         """Push these DPs to whoever is connected; an empty push is none."""
         if dps:
             self.meter.reported(dps)
-            self._fleet.push(self, dict(dps))
+            self._outside.push(dict(dps))
 
     def _report(self, dps: Mapping[int, Any]) -> None:
         """What the firmware pushes by itself."""
@@ -193,7 +191,7 @@ class Breaker:
         """Once a second while somebody is connected: what is due by the firmware's rule."""
         self._advance()
         if self.faults.get("quiet") is None:
-            self.send(self.meter.due(self._fleet.clock()))
+            self.send(self.meter.due(self._outside.clock()))
 
     def query(self) -> Dps:
         """The answer to a full query. It counts as a report of what it holds."""
@@ -235,7 +233,7 @@ class Breaker:
 
     def write_later(self, dps: Dps, delay_s: float) -> None:
         """Apply a write after a delay and report it then."""
-        self._fleet.later(delay_s, lambda: self.send(self.write(dps)))
+        self._outside.later(delay_s, lambda: self.send(self.write(dps)))
 
     def connected_now(self) -> None:
         """A new client holds the connection."""
@@ -248,7 +246,7 @@ class Breaker:
 
     def power_returned(self) -> None:
         """The mains are back: nothing was consumed meanwhile; the relay goes where its power-on state says."""
-        self.meter.advance(self._fleet.clock(), closed=False)
+        self.meter.advance(self._outside.clock(), closed=False)
         switch, state_dp = self.product.switch_dp, self.product.power_on_dp
         state = self._others.get(state_dp) if state_dp is not None else None
         if switch is not None and state in POWER_ON:
@@ -265,12 +263,12 @@ class Breaker:
     def _all_dps(self) -> Dps:
         merged = {**self._others, **self.meter.values}
         if self._countdown_ends_s is not None and self.product.countdown_dp is not None:
-            merged[self.product.countdown_dp] = max(0, round(self._countdown_ends_s - self._fleet.clock()))
+            merged[self.product.countdown_dp] = max(0, round(self._countdown_ends_s - self._outside.clock()))
         return dict(sorted(merged.items()))
 
     def _advance(self) -> None:
-        now_s = self._fleet.clock()
-        self.meter.advance(now_s, self.relay and self._fleet.is_powered(self))
+        now_s = self._outside.clock()
+        self.meter.advance(now_s, self.relay and self._outside.is_powered())
         if self._countdown_ends_s is not None and now_s >= self._countdown_ends_s:
             ended = {self.product.countdown_dp or 0: 0}
             self._keep(ended)
@@ -289,7 +287,7 @@ class Breaker:
         if trip is not None:
             if not trip["delay_s"]:
                 return self._trip()
-            self._fleet.later(trip["delay_s"], self.trip)
+            self._outside.later(trip["delay_s"], self.trip)
         self.meter.settle(closed)
         return report
 
@@ -308,7 +306,7 @@ class Breaker:
                 self._others[dp] = value
         countdown_s = dps.get(self.product.countdown_dp) if self.product.countdown_dp is not None else None
         if countdown_s is not None:
-            self._countdown_ends_s = self._fleet.clock() + countdown_s if countdown_s else None
+            self._countdown_ends_s = self._outside.clock() + countdown_s if countdown_s else None
 
 
 def _fits(dp: Dp, value: Any) -> bool:

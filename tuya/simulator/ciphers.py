@@ -1,4 +1,4 @@
-"""AES, HMAC and the session keys of protocols 3.1-3.5, as a device does them. Knows no frames and no data points.
+"""AES, HMAC and the session keys of protocols 3.1-3.5, as a device does them.
 
 Written from the protocol on pycryptodome alone: the client's codec is a different one on purpose, so that an error
 in either shows when the two meet.

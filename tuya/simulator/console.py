@@ -1,4 +1,4 @@
-"""Commands for a running fleet as lines of text: one line in, one line about what was done. Knows no sockets."""
+"""Commands for a running fleet as lines of text: one line in, one line about what was done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What faults do to values, JSON and frames on their way out. Knows no sockets and no time.
+"""What faults do to values, JSON and frames on their way out.
 
 Order: values -> JSON -> (session: frames) -> checks, lengths, garbage, replays. Pieces and pauses are the line's.
 """

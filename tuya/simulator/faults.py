@@ -1,4 +1,4 @@
-"""Everything that a simulated breaker can be made to do wrong: one table, and which of it is on. Knows no sockets.
+"""Everything that a simulated breaker can be made to do wrong: one table, and which of it is on.
 
 `FAULTS` is the reference: names, parameters, defaults and what happens. States stay on until they are cleared; actions
 happen once. Everything can be switched while a client is connected.

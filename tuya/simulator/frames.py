@@ -1,4 +1,4 @@
-"""Frames of protocols 3.1-3.5 as a device reads and writes them. Knows no commands, no data points and no sockets.
+"""Frames of protocols 3.1-3.5 as a device reads and writes them.
 
 55AA (3.1-3.4): 000055AA | sequence u32 | command u32 | length u32 | [return code u32] | body | check | 0000AA55,
     length counts from behind itself to the end; check is CRC32, from 3.4 on HMAC-SHA256 of all before it.

@@ -1,17 +1,16 @@
-"""One TCP connection to a simulated breaker: a socket, its session, and what still has to be sent. Knows no other."""
+"""One TCP connection to a simulated breaker: a socket, its session, and what still has to be sent."""
 
 from __future__ import annotations
 
+import selectors
 import socket
 import struct
 from collections import deque
-from typing import TYPE_CHECKING, Any, Deque, List, Mapping, Tuple
+from typing import Any, Callable, Deque, List, Mapping, Tuple
 
 from .breaker import Breaker
+from .loop import Loop
 from .session import Session
-
-if TYPE_CHECKING:
-    from .fleet import Fleet
 
 RECEIVE_BYTES = 4096
 UNSENT_LIMIT_BYTES = 65536  # a client that does not read is thrown out before memory goes
@@ -21,11 +20,19 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Line:
     """A connection. `open` until either side hung up; `forgotten`: open, but the breaker knows nothing of it any more.
 
-    All calls with the fleet's lock held.
+    closed: called with the line just before it closes its socket. All calls with the loop's lock held.
     """
 
-    def __init__(self, fleet: Fleet, breaker: Breaker, connection: socket.socket, session: Session) -> None:
-        self.fleet = fleet
+    def __init__(
+        self,
+        loop: Loop,
+        breaker: Breaker,
+        connection: socket.socket,
+        session: Session,
+        closed: Callable[[Line], None],
+    ) -> None:
+        self._loop = loop
+        self._closed = closed
         self.breaker = breaker
         self.socket = connection
         self.session = session
@@ -36,8 +43,14 @@ class Line:
         self._waiting: Deque[Tuple[float, bytes]] = deque()
         self._waiting_bytes = 0
 
-    def readable(self) -> None:
-        """The socket has something: bytes, an end or an error."""
+    def ready(self, events: int) -> None:
+        """The socket can be read, written, or both."""
+        if self.open and events & selectors.EVENT_READ:
+            self._readable()
+        if self.open and events & selectors.EVENT_WRITE:
+            self._writable()
+
+    def _readable(self) -> None:
         try:
             data = self.socket.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -47,13 +60,13 @@ class Line:
         if not data:
             self.close()
         elif not self._is_mute():
-            self.session.receive(data, self.fleet.clock())
+            self.session.receive(data, self._loop.clock())
             self.flush()
 
     def push(self, dps: Mapping[int, Any]) -> None:
         """Report DPs."""
         if not self._is_mute():
-            self.session.push(dps, self.fleet.clock())
+            self.session.push(dps, self._loop.clock())
             self.flush()
 
     def _is_mute(self) -> bool:
@@ -81,7 +94,7 @@ class Line:
             if len(self._kept_back) >= join["count"]:
                 self._release()
             elif len(self._kept_back) == 1:
-                self.fleet.later(join["hold_s"], self._release)
+                self._loop.later(join["hold_s"], self._release)
             return
         delay, slow, split = faults.get("delay"), faults.get("slow"), faults.get("split")
         if delay is not None:
@@ -109,7 +122,7 @@ class Line:
         if self._waiting_bytes > UNSENT_LIMIT_BYTES:
             self.close()
         elif len(self._waiting) == 1:
-            self.fleet.later(delay_s, self._send_waiting)
+            self._loop.later(delay_s, self._send_waiting)
 
     def _send_waiting(self) -> None:
         if not self.open or not self._waiting:
@@ -119,16 +132,16 @@ class Line:
         if not self.forgotten:
             self._send(piece)
         if self._waiting:
-            self.fleet.later(self._waiting[0][0], self._send_waiting)
+            self._loop.later(self._waiting[0][0], self._send_waiting)
         else:
             self._hang_up_if_done()
 
     def _send(self, data: bytes) -> None:
         if self.open and data:
             self._unsent += data
-            self.writable()
+            self._writable()
 
-    def writable(self) -> None:
+    def _writable(self) -> None:
         """Send as much as the socket takes."""
         try:
             sent = self.socket.send(self._unsent)
@@ -141,7 +154,7 @@ class Line:
         if len(self._unsent) > UNSENT_LIMIT_BYTES:
             self.close()
             return
-        self.fleet.want_to_write(self, bool(self._unsent))
+        self._loop.watch_for(self.socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0))
 
     def close(self, reset: bool = False) -> None:
         """Hang up: with FIN, or with RST."""
@@ -150,5 +163,6 @@ class Line:
         self.open = False
         if reset:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self.fleet.line_closed(self)
+        self._loop.unwatch(self.socket)
+        self._closed(self)
         self.socket.close()

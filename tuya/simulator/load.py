@@ -1,4 +1,4 @@
-"""Days in the life of loads: deterministic functions watts(t_s), t in seconds since midnight. Pure, knows no breaker.
+"""Days in the life of loads: deterministic functions watts(t_s), t in seconds since midnight.
 
 They have the shapes that make energy counting hard: short peaks, cycles of seconds, slow modulation, watts below the
 deadband, power that flows back. Each repeats after 24 h; negative watts are returned to the grid.

@@ -1,4 +1,4 @@
-"""One connection from the device's side: handshake, commands, answers. Bytes and time in, frames out; no sockets.
+"""One connection from the device's side: handshake, commands, answers. Bytes and time in, frames out.
 
 Real devices: answers carry the request's sequence number (heartbeats 0 up to 3.3), pushes 0; in 3.5 every frame carries
 the next number of the device's own counter. CONTROL and UPDATEDPS are acknowledged empty, data follows as STATUS.
