@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The only set-up there is: finds a Python and hands over to tuya/setup (or to tuya's own command for the keys).
+# The only set-up there is: finds a Python and hands over to tuya/setup.
 #   bash install.sh            packages into lib/, checked in the Python that Domoticz loads
 #   bash install.sh keys       fetch or import the local keys of your breakers into devices.json
 #   bash install.sh demo       three simulated breakers in Domoticz, or in a stand-in where it is not installed
@@ -11,11 +11,16 @@ if [ -z "${BASH_VERSION:-}" ]; then
 fi
 set -u
 
-folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
-unset PYTHONHOME PYTHONPATH CDPATH
+# Nothing of the caller's is executed: Python is isolated (-I: no PYTHON... variable, no user site, no module of the
+# caller's folder), and what it starts gets none of these variables either.
+unset CDPATH
+for name in "${!PYTHON@}"; do
+    [ "$name" = PYTHON ] || unset "$name"
+done
+folder=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 1
 
 fits() {
-    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
+    "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 9))' >/dev/null 2>&1
 }
 
 find_python() {
@@ -47,14 +52,6 @@ case "${1:-install}" in
         ;;
 esac
 
-# by hand instead of "python -m": the caller's folder stays the current one, so that relative paths mean what they say
-start='import signal, sys
-if sys.argv.pop(1) == "heard":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
-import importlib
-sys.path[0] = sys.argv.pop(1)
-sys.exit(importlib.import_module(sys.argv.pop(1) + ".__main__").main(sys.argv[1:]))'
-
 # Python itself would answer a Ctrl-C during its own start with a traceback; who ignores it (nohup) goes on to do so
 ctrl_c=ignored
 if [ -z "$(trap -p INT)" ]; then
@@ -62,11 +59,4 @@ if [ -z "$(trap -p INT)" ]; then
     trap '' INT
 fi
 
-if [ "${1:-}" = keys ]; then
-    shift
-    if [ ! -f "$folder/lib/STAMP" ]; then
-        "$python" -c "$start" "$ctrl_c" "$folder" tuya.setup install || exit 1
-    fi
-    exec "$python" -c "$start" "$ctrl_c" "$folder" tuya keys "$@"
-fi
-exec "$python" -c "$start" "$ctrl_c" "$folder" tuya.setup "$@"
+exec "$python" -I "$folder/tuya/setup/start.py" "$ctrl_c" tuya.setup "$@"

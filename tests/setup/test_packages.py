@@ -88,12 +88,12 @@ def test_a_failure_leaves_the_old_lib_untouched(fresh, lines, tmp_path, monkeypa
     (fresh / "lib").mkdir()
     (fresh / "lib/STAMP").write_text("old")
     python = python_with_pip(
-        tmp_path, monkeypatch, 'mkdir -p "$PWD/lib/x"; echo "ERROR: No space left on device"; exit 1'
+        tmp_path, monkeypatch, f'mkdir -p "{fresh}/.lib-half/x"; echo "ERROR: No space left on device"; exit 1'
     )
     with pytest.raises(SetupError, match="the disk is full"):
         packages.make_lib(fresh, python, None, lines.append)
     assert (fresh / "lib/STAMP").read_text() == "old"
-    assert [path.name for path in fresh.glob(".lib-*")] == []
+    assert [path.name for path in fresh.glob(".lib-*")] == [".lib-half"]
 
 
 def test_without_pip_the_distributions_own_is_borrowed(fresh, wheelhouse, lines, tmp_path, monkeypatch):
@@ -132,7 +132,7 @@ def test_another_python_s_pip_serves_as_well(tmp_path, monkeypatch):
     other = python_with_pip(tmp_path, monkeypatch, "exit 0")
     monkeypatch.setattr(packages.sys, "executable", str(without))
     monkeypatch.setattr(packages, "_other_pythons", lambda: [other])
-    assert list(packages.pips(str(without))) == [[other, "-m", "pip"]]
+    assert list(packages.pips(str(without))) == [[other, "-I", "-m", "pip"]]
 
 
 def test_a_folder_of_one_s_own_that_cannot_be_written_is_not_blamed_on_others(tmp_path, monkeypatch):
@@ -168,14 +168,34 @@ def test_a_machine_without_wheels_is_told_that_it_compiles(fresh, lines, tmp_pat
     assert "--only-binary" not in log.read_text()
 
 
-def test_settings_that_contradict_target_do_not_reach_pip(monkeypatch):
-    for name in ("PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"):
+def test_settings_that_contradict_what_we_ask_for_do_not_reach_pip(monkeypatch):
+    contradicting = {"PIP_TARGET", "PIP_PREFIX", "PIP_PYTHON", "PIP_NO_BINARY", "PIP_PLATFORM", "PIP_CONSTRAINT"}
+    for name in (*contradicting, "PYTHONPATH", "PYTHONSTARTUP", "PYTHONUSERBASE"):
         monkeypatch.setenv(name, "/elsewhere")
     monkeypatch.setenv("PIP_USER", "1")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://mine/simple")
     environment = packages.pip_environment()
-    assert not {"PIP_TARGET", "PIP_PREFIX", "PYTHONPATH"} & set(environment)
-    assert (environment["PIP_USER"], environment["PIP_INDEX_URL"]) == ("0", "http://mine/simple")
+    assert not contradicting & set(environment)
+    assert not any(name.startswith("PYTHON") for name in environment)
+    assert environment["PIP_USER"] == "0"
+
+
+def test_where_packages_are_means_the_same_in_the_folder_where_pip_runs(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    given = {
+        "PIP_INDEX_URL": "http://mine/simple",
+        "PIP_FIND_LINKS": "wheels https://index/links /absolute",
+        "PIP_CERT": "my certificates/own.pem",
+        "SSL_CERT_FILE": "/etc/ssl/own.pem",
+        "PIP_CLIENT_CERT": "",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    environment = packages.pip_environment()
+    assert {name: environment[name] for name in given} == {
+        **given,
+        "PIP_FIND_LINKS": f"{tmp_path}/wheels https://index/links /absolute",
+        "PIP_CERT": f"{tmp_path}/my certificates/own.pem",
+    }
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ def _parser() -> argparse.ArgumentParser:
     install = commands.add_parser("install", help="packages into lib/, checked in Domoticz's Python (the default)")
     install.add_argument("--wheels", type=Path, metavar="FOLDER", help="take the packages from a folder: no network")
     install.add_argument("--python", metavar="PATH", help="the Python to install for, if another one was found")
+    commands.add_parser("keys", help="fetch or import the local keys of your breakers; 'keys --help' says more")
     test = commands.add_parser("test", help="everything that is checked before a change is accepted")
     test.add_argument("--only", metavar="STEP", action="append", help="one step of it, as: --only types --only tests")
     demo = commands.add_parser("demo", help="three simulated breakers in Domoticz, or without it")
@@ -57,6 +58,8 @@ def _failed(text: str, code: int = 1) -> int:
 
 
 def _run(words: List[str]) -> int:
+    if words[:1] == ["keys"]:
+        return _keys(words)
     parser = _parser()
     args = parser.parse_args(words if words and not words[0].startswith("--") else ["install", *words])
     module = importlib.import_module({"test": ".checks", "demo": ".demo"}.get(args.command, ".install"), __package__)
@@ -71,6 +74,14 @@ def _run(words: List[str]) -> int:
     else:
         return int(module.run(FOLDER, args.seconds, args.stand_in))
     return 0
+
+
+def _keys(words: List[str]) -> int:
+    """The command line's own `keys`, with the packages that it needs."""
+    if not (FOLDER / "lib" / "STAMP").is_file():
+        importlib.import_module(".install", __package__).install(FOLDER, None, None)
+    code: int = importlib.import_module("tuya.__main__").main(words)
+    return code
 
 
 if __name__ == "__main__":

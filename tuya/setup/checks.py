@@ -97,8 +97,8 @@ def _check_shell(folder: Path, environment: Dict[str, str]) -> Tuple[str, float]
 
 def _environment() -> Dict[str, str]:
     """The environment without what would change what is tested: foreign paths, a key of the user's."""
-    dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "TUYA_LOCAL_KEY", "PYTEST_ADDOPTS")
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    dropped = ("VIRTUAL_ENV", "TUYA_LOCAL_KEY", "PYTEST_ADDOPTS")
+    return {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith("PYTHON")}
 
 
 def _make_venv(folder: Path, name: str, pin_files: Tuple[str, ...]) -> str:
@@ -123,6 +123,7 @@ def _make_venv(folder: Path, name: str, pin_files: Tuple[str, ...]) -> str:
         [*pip, *options],
         env=packages.pip_environment(),
         stdin=subprocess.DEVNULL,
+        cwd=packages.PIP_FOLDER,
         capture_output=True,
         text=True,
         check=False,
@@ -137,8 +138,10 @@ def _venv_with_pip(venv: Path, python: str) -> List[str]:
     """Make a virtual environment; returns the command that is its pip. Raises SetupError."""
     for options in ([], ["--without-pip"]):  # the second works where the distribution keeps ensurepip in a package
         shutil.rmtree(venv, ignore_errors=True)
-        command = [sys.executable, "-m", "venv", *options, str(venv)]
-        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - ours
+        command = [sys.executable, "-I", "-m", "venv", *options, str(venv)]
+        done = subprocess.run(  # noqa: S603 - our own words
+            command, capture_output=True, stdin=subprocess.DEVNULL, cwd=packages.PIP_FOLDER, check=False
+        )
         if done.returncode != 0:
             continue
         for pip in packages.pips(python):

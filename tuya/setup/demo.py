@@ -20,6 +20,7 @@ from . import find_domoticz
 from .errors import SetupError
 from .install import install, say
 from .stages import DemoStage, OwnDomoticz, Row, StandIn
+from .start import isolated
 
 PRODUCT = "jdj6ccklup7btq3a"  # the Tongou TO-Q-SY1-JWT
 VERSION = "3.4"
@@ -48,7 +49,7 @@ def run(folder: Path, seconds: Optional[float], stand_in_only: bool) -> int:
     os.environ["TMPDIR"] = tempfile.tempdir = str(work)
     with ExitStack() as cleaning:
         cleaning.callback(shutil.rmtree, work, ignore_errors=True)
-        simulator = _start_simulator(folder, work, cleaning)
+        simulator = _start_simulator(work, cleaning)
         devices = _read_devices(simulator)
         devices_file = work / "devices.json"
         devices_file.write_text(json.dumps(devices, indent=2), encoding="utf-8")
@@ -65,13 +66,11 @@ def _interrupt(number: int, frame: Optional[FrameType]) -> None:
     raise KeyboardInterrupt
 
 
-def _start_simulator(folder: Path, work: Path, cleaning: ExitStack) -> subprocess.Popen[str]:
+def _start_simulator(work: Path, cleaning: ExitStack) -> subprocess.Popen[str]:
     words = ["simulate", "--product", PRODUCT, "--version", VERSION, "--count", str(len(BREAKERS))]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
     log = cleaning.enter_context((work / "simulator.log").open("w"))
     simulator = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "tuya", *words],
-        env=environment,
+        isolated(sys.executable, "tuya", *words),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,

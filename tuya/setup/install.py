@@ -39,6 +39,8 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
     packages.remove_leftovers(folder)
     if python is not None and not is_python(python):
         raise WrongUse(f"--python {python}: this is no Python 3.{find_domoticz.OLDEST_MINOR} or newer")
+    if python is not None and "/" in python:
+        python = str(Path(python).absolute())  # not resolved: a virtual environment's Python is a link
     chosen = python or _python_of_domoticz(folder, quiet)
     if packages.is_current(folder):
         try:

@@ -27,6 +27,17 @@ RUNTIME_PINS = "requirements.txt"
 CLI_PINS = "requirements-cli.txt"
 PIP_TIMEOUT_S = 900.0  # compiling pycryptodome on a small board takes minutes
 MACHINES_WITH_WHEELS = ("x86_64", "aarch64", "i686")
+PIP_FOLDER = "/"  # where pip runs, so that nothing of the caller's folder (pip/, setup.cfg) is its business
+
+_KEPT_SETTINGS = {
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_TRUSTED_HOST", "PIP_PROXY"),
+    *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_CONFIG_FILE", "PIP_KEYRING_PROVIDER", "PIP_TIMEOUT", "PIP_RETRIES"),
+    *("PIP_CACHE_DIR", "PIP_NO_CACHE_DIR"),
+}
+_PATHS = {
+    *("PIP_CERT", "PIP_CLIENT_CERT", "PIP_CONFIG_FILE", "PIP_CACHE_DIR"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+}
 
 _BROKEN = "this pip does not work with this Python"
 _NOT_REACHED = "pip cannot reach the package index"
@@ -188,8 +199,11 @@ def pips(python: str) -> Iterator[List[str]]:
     """Commands that start pip, best first; only those that answer."""
     # lib/ serves every CPython from 3.9 on, so that another one's pip does as well
     others = [path for path in [sys.executable, *_other_pythons()] if Path(path).resolve() != Path(python).resolve()]
-    commands = [[program, "-m", "pip"] for program in (python, *dict.fromkeys(others))]
-    commands.extend([program, f"{wheel}/pip"] for wheel in _bundled_pip_wheels() for program in (python, *others[:2]))
+    # -I: neither a folder "pip" of the caller's nor one that an environment variable names
+    commands = [[program, "-I", "-m", "pip"] for program in (python, *dict.fromkeys(others))]
+    commands.extend(
+        [program, "-I", f"{wheel}/pip"] for wheel in _bundled_pip_wheels() for program in (python, *others[:2])
+    )
     for command in commands:
         if answers([*command, "--version"]):
             yield command
@@ -214,7 +228,13 @@ def answers(command: List[str]) -> bool:
     """Whether a command of pip's runs and ends well."""
     try:
         done = subprocess.run(  # noqa: S603 - a Python of this machine
-            command, capture_output=True, timeout=60, stdin=subprocess.DEVNULL, env=pip_environment(), check=False
+            command,
+            capture_output=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+            cwd=PIP_FOLDER,
+            env=pip_environment(),
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
@@ -222,11 +242,27 @@ def answers(command: List[str]) -> bool:
 
 
 def pip_environment() -> Dict[str, str]:
-    """The user's environment without settings that contradict --target."""
-    dropped = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_EDITABLE", "PYTHONPATH", "PYTHONHOME")
-    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    """The user's environment; of its settings for pip, only where packages are and how they are reached.
+
+    Others contradict what we ask for (PIP_TARGET, PIP_PYTHON, PIP_NO_BINARY ...). Relative paths are made absolute:
+    pip runs in a folder of its own.
+    """
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PIP_", "PYTHON")) or name in _KEPT_SETTINGS
+    }
+    for name in _PATHS & set(environment):
+        environment[name] = _absolute(environment[name])
+    if "PIP_FIND_LINKS" in environment:  # several, with spaces between them
+        environment["PIP_FIND_LINKS"] = " ".join(map(_absolute, environment["PIP_FIND_LINKS"].split()))
     environment.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", PIP_NO_INPUT="1", PIP_DISABLE_PIP_VERSION_CHECK="1")
     return environment
+
+
+def _absolute(place: str) -> str:
+    """A path of the caller's as an absolute one; an address (https://...) as it is."""
+    return place if "://" in place or not place else str(Path(place).expanduser().absolute())
 
 
 def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> None:
@@ -241,7 +277,7 @@ def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path]
             "and needs a C compiler and Python's headers (Debian: gcc python3-dev)"
         )
     if offline is not None:
-        options += ["--no-index", "--find-links", str(offline)]
+        options += ["--no-index", "--find-links", str(offline.absolute())]
     for pins_file, target in ((RUNTIME_PINS, staged), (CLI_PINS, staged / "cli")):
         command = [*pip, *options, "--target", str(target), "-r", str(folder / pins_file)]
         try:
@@ -251,6 +287,7 @@ def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path]
                 text=True,
                 timeout=PIP_TIMEOUT_S,
                 stdin=subprocess.DEVNULL,
+                cwd=PIP_FOLDER,
                 env=pip_environment(),
                 check=False,
             )
@@ -297,7 +334,7 @@ def _run_pip_of_distribution(python: str, staged: Path, folder: Path, say: Say) 
         wheel = _pip_of_distribution(Path(temporary), say)
         if wheel is None:
             raise SetupError("the distribution's pip cannot be downloaded either")
-        _run_pip([python, f"{wheel}/pip"], staged, folder, None, say)
+        _run_pip([python, "-I", f"{wheel}/pip"], staged, folder, None, say)
 
 
 def _pip_of_distribution(temporary: Path, say: Say) -> Optional[Path]:
