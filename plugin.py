@@ -109,7 +109,7 @@ def onHeartbeat() -> None:
 
 def onCommand(DeviceID: str, Unit: int, Command: str, Level: int, *_: object) -> None:
     if _bridge is not None:
-        _bridge.command(DeviceID, Unit, Command, Level)
+        _bridge.click(DeviceID, Unit, Command, Level)
 
 
 def onDeviceRemoved(DeviceID: str, Unit: int = 0) -> None:

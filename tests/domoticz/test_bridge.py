@@ -62,7 +62,7 @@ def test_from_start_to_stop(room: Room):
     room.clients[0].connect()
     room.bridge.heartbeat()
     assert sorted(room.domoticz.devices[DEVICE_ID].Units) == [1, 2, 3, 4]
-    room.bridge.command(DEVICE_ID, 1, "Off", 0)
+    room.bridge.click(DEVICE_ID, 1, "Off", 0)
     assert room.clients[0].commands == [(DEVICE_ID, {1: False})]
     room.bridge.unit_modified(DEVICE_ID, 1)
     room.bridge.unit_added(DEVICE_ID, 1)
@@ -70,7 +70,7 @@ def test_from_start_to_stop(room: Room):
     late_s = lateness()
     room.bridge.stop()
     assert time.monotonic() - began_s < 0.3 + late_s()
-    room.bridge.command(DEVICE_ID, 1, "On", 0)
+    room.bridge.click(DEVICE_ID, 1, "On", 0)
     room.bridge.heartbeat()
     room.bridge.unit_removed(DEVICE_ID, 1)
     assert len(room.clients[0].commands) == 1
@@ -135,7 +135,7 @@ def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tinytuya_codec, "load", missing)
     room.bridge.start()
     room.bridge.heartbeat()
-    room.bridge.command(DEVICE_ID, 1, "On", 0)
+    room.bridge.click(DEVICE_ID, 1, "On", 0)
     assert room.clients == []
     assert len(room.errors) == 1
     assert "bash install.sh" in room.errors[0]

@@ -8,7 +8,8 @@ from typing import Any, Dict
 import pytest
 
 from tests.domoticz.fakes import SY1, SY1_DPS
-from tuya.domoticz.controls import Refusal, countdown, measures, writes
+from tuya.devices.commands import CommandRefused
+from tuya.domoticz.controls import countdown, measures, wanted
 from tuya.domoticz.units import State
 from tuya.metering.profile import match
 from tuya.metering.reading import Reading, Threshold
@@ -34,7 +35,7 @@ PROFILE = match({"product_id": SY1}, SY1_DPS)
     ],
 )
 def test_commands(unit: int, command: str, level: int, expected: Dict[int, Any]):
-    assert writes(unit, command, level, PROFILE, SY1_DPS) == expected
+    assert wanted(unit, command, level, PROFILE, SY1_DPS) == expected
 
 
 @pytest.mark.parametrize(
@@ -53,18 +54,18 @@ def test_commands(unit: int, command: str, level: int, expected: Dict[int, Any])
     ],
 )
 def test_refused_commands(unit: int, command: str, level: int):
-    with pytest.raises(Refusal):
-        writes(unit, command, level, PROFILE, SY1_DPS)
+    with pytest.raises(CommandRefused):
+        wanted(unit, command, level, PROFILE, SY1_DPS)
 
 
 def test_an_unknown_state_cannot_be_toggled():
-    with pytest.raises(Refusal, match="only On and Off"):
-        writes(1, "Toggle", 0, PROFILE, {})
+    with pytest.raises(CommandRefused, match="only On and Off"):
+        wanted(1, "Toggle", 0, PROFILE, {})
 
 
 def test_the_spelling_that_was_read_is_written():
     dps = {**SY1_DPS, 38: "last"}
-    assert writes(61, "Set Level", 10, match({"product_id": SY1}, dps), dps) == {38: "power_on"}
+    assert wanted(61, "Set Level", 10, match({"product_id": SY1}, dps), dps) == {38: "power_on"}
 
 
 def test_gangs_are_written_one_by_one():
@@ -76,10 +77,10 @@ def test_gangs_are_written_one_by_one():
     dps = {1: True, 2: True, 19: 0}
     profile = match({"mapping": mapping}, dps)
     assert profile.switch_dps == (1, 2)
-    assert writes(42, "Off", 0, profile, dps) == {2: False}
+    assert wanted(42, "Off", 0, profile, dps) == {2: False}
     for unit in (1, 43):
-        with pytest.raises(Refusal):
-            writes(unit, "Off", 0, profile, dps)
+        with pytest.raises(CommandRefused):
+            wanted(unit, "Off", 0, profile, dps)
 
 
 def test_controls_are_shown():

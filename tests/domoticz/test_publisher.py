@@ -10,11 +10,12 @@ import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1_DPS, Clock, FakeDomoticz, entry
 from tests.lateness import lateness
-from tuya.domoticz.breaker import Rules
+from tuya.devices.household import Household
 from tuya.domoticz.created import Memory
 from tuya.domoticz.fleet import Fleet
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import HEARTBEAT_LIMIT_S, Publisher
+from tuya.domoticz.settings import Rules
 from tuya.lan.errors import Unreachable
 from tuya.lan.events import Connected, Lost, Status
 from tuya.metering.profile import match
@@ -27,11 +28,11 @@ class Room:
         self.clock = Clock()
         self.domoticz = FakeDomoticz()
         self.framework = Framework(self.domoticz, self.domoticz.namespace)
-        self.fleet = Fleet(Rules(), Memory())
+        self.fleet = Fleet(Rules(), Memory(), Household())
         self.fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, self.clock())
         self.said = 0
         self.publisher = Publisher(self.fleet, self.framework, self.clock, self._say)
-        self.fleet.handle(Connected(DEVICE_ID, self.clock(), "192.168.1.20", 6668, "3.4"), self.clock())
+        self.fleet.household.handle(Connected(DEVICE_ID, self.clock(), "192.168.1.20", 6668, "3.4"), self.clock())
         self.report(SY1_DPS, full=True)
         for birth in self.fleet.births(self.clock()):
             assert self.framework.create(birth.device_id, birth.unit, birth.name, birth.state)
@@ -41,7 +42,7 @@ class Room:
         self.said += 1
 
     def report(self, dps, full: bool = False) -> None:
-        self.fleet.handle(Status(DEVICE_ID, self.clock(), dps, full), self.clock())
+        self.fleet.household.handle(Status(DEVICE_ID, self.clock(), dps, full), self.clock())
 
     def run(self) -> None:
         while self.publisher.step() == 0.0:
@@ -132,7 +133,7 @@ def test_a_switch_edited_by_hand_is_corrected(room: Room):
 def test_red_header_after_the_grace_and_back(room: Room):
     room.publisher.beat()
     device = room.domoticz.devices[DEVICE_ID]
-    room.fleet.handle(Lost(DEVICE_ID, room.clock(), Unreachable("Kitchen", "it is gone")), room.clock())
+    room.fleet.household.handle(Lost(DEVICE_ID, room.clock(), Unreachable("Kitchen", "it is gone")), room.clock())
     room.clock.now_s += 29.5
     room.run()
     assert device.TimedOut == 0
@@ -147,7 +148,7 @@ def test_red_header_after_the_grace_and_back(room: Room):
         room.run()
     assert room.domoticz.updates == []
     assert room.domoticz.shown() == shown
-    room.fleet.handle(Connected(DEVICE_ID, room.clock(), "192.168.1.20", 6668, "3.4"), room.clock())
+    room.fleet.household.handle(Connected(DEVICE_ID, room.clock(), "192.168.1.20", 6668, "3.4"), room.clock())
     room.run()
     assert device.TimedOut == 0
 
@@ -170,7 +171,7 @@ def test_a_fault_in_one_write_is_said_and_the_thread_goes_on(room: Room):
     room.report({1: False})
     room.publisher.start()
     room.publisher.beat()
-    _wait(lambda: any("could not be written" in line.text for line in room.fleet.take_lines()))
+    _wait(lambda: any("could not be written" in line.text for line in room.fleet.household.take_lines()))
     room.framework.write = working
     room.publisher.wake()
     _wait(lambda: room.domoticz.updates == [(DEVICE_ID, 1, 0, "Off")])
@@ -229,11 +230,11 @@ def test_a_thread_that_died_is_started_again(room: Room):
 
 
 def test_no_key_in_what_is_said(room: Room):
-    fleet = Fleet(Rules(), Memory(), debug=True)
+    fleet = Fleet(Rules(), Memory(), Household(debug=True))
     fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, 0.0)
-    fleet.handle(Connected(DEVICE_ID, 0.0, "192.168.1.20", 6668, "3.4"), 0.0)
-    fleet.handle(Status(DEVICE_ID, 0.0, SY1_DPS, True), 0.0)
-    lines = [line.text for line in fleet.take_lines()]
+    fleet.household.handle(Connected(DEVICE_ID, 0.0, "192.168.1.20", 6668, "3.4"), 0.0)
+    fleet.household.handle(Status(DEVICE_ID, 0.0, SY1_DPS, True), 0.0)
+    lines = [line.text for line in fleet.household.take_lines()]
     assert len(lines) >= 2
     assert not any(KEY in line or DEVICE_ID in line for line in lines)
 

@@ -11,11 +11,13 @@ from typing import Callable, Dict, List, Tuple
 import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, SY1_DPS, Clock, FakeDomoticz, entry
-from tuya.domoticz.breaker import Rules
+from tuya.devices.device import Terms
+from tuya.devices.household import Household
 from tuya.domoticz.created import Memory
 from tuya.domoticz.fleet import Fleet
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import Publisher
+from tuya.domoticz.settings import Rules
 from tuya.lan.events import Connected, Status
 from tuya.metering.profile import match
 
@@ -32,7 +34,7 @@ class Hour:
         self.clock = Clock()
         self.domoticz = FakeDomoticz()
         self.framework = Framework(self.domoticz, self.domoticz.namespace)
-        self.fleet = Fleet(Rules(interval_s=interval_s), Memory())
+        self.fleet = Fleet(Rules(Terms(interval_s=interval_s)), Memory(), Household())
         self.publisher = Publisher(self.fleet, self.framework, self.clock, lambda: None)
         self.noise = random.Random(seed)
         self.off_since: Dict[Tuple[str, int], float] = {}
@@ -42,7 +44,7 @@ class Hour:
     def run(self, load_w: Callable[[int], float]) -> None:
         fleet, clock = self.fleet, self.clock
         fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, clock())
-        fleet.handle(Connected(DEVICE_ID, clock(), "192.168.1.20", 6668, "3.4"), clock())
+        fleet.household.handle(Connected(DEVICE_ID, clock(), "192.168.1.20", 6668, "3.4"), clock())
         begin_s = clock()
         pushed: Dict[int, float] = {}
         for quarter in range(int(HOUR_S / STEP_S)):
@@ -55,7 +57,7 @@ class Hour:
                 dps = {20: round(volts * 10), 19: round(watts * 10), 18: round(watts / volts * 1000)}
                 pushed = {W: dps[19] / 10, V: dps[20] / 10, A: dps[18] / 1000}
                 truth = {W: true_w, V: 230.0, A: true_w / 230.0}
-                fleet.handle(
+                fleet.household.handle(
                     Status(DEVICE_ID, clock(), {**SY1_DPS, **dps} if second == 0 else dps, second == 0), clock()
                 )
                 if second == 1:

@@ -338,11 +338,11 @@ def test_an_unchanged_restart_updates_no_switch(instance: Instance):
 
 
 def test_commands(instance: Instance):
-    instance.service.command("bf-unknown-device-0001", 1, "On", 0)
+    instance.service.click("bf-unknown-device-0001", 1, "On", 0)
     assert instance.errors[0].startswith("bf-u..0001: 'On' is not sent")
     instance.client.connect()
     instance.beat()
-    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    instance.service.click(DEVICE_ID, 1, "Off", 0)
     assert instance.client.commands == [(DEVICE_ID, {1: False})]
     assert instance.domoticz.shown()[1] == "On"  # not before the breaker says so
     instance.client.report({1: False, 18: 0, 19: 0})
@@ -355,7 +355,7 @@ def test_commands(instance: Instance):
 def test_a_command_that_fails_is_one_error(instance: Instance):
     instance.client.connect()
     instance.beat()
-    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    instance.service.click(DEVICE_ID, 1, "Off", 0)
     instance.client.done({1: False}, NotConfirmed("Kitchen", "it did not report the new state within 3 s"))
     instance.beat(10)
     assert instance.errors == ["Kitchen: it did not report the new state within 3 s"]
@@ -369,13 +369,13 @@ def test_switching_refused(tmp_path: Path):
     (tmp_path / "devices.json").write_text(json.dumps([raw(), raw(OVEN, domoticz={"switch": "refused"})]))
     instance = Instance(tmp_path, Mode2="refused")
     instance.client.connect()
-    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    instance.service.click(DEVICE_ID, 1, "Off", 0)
     assert instance.client.commands == []
     assert instance.errors == ["Kitchen: 'Off' is not sent: switching is refused by the settings"]
     allowed = restarted(instance, Mode2="allowed")
     allowed.client.connect()
-    allowed.service.command(OVEN, 1, "Off", 0)
-    allowed.service.command(DEVICE_ID, 1, "Off", 0)
+    allowed.service.click(OVEN, 1, "Off", 0)
+    allowed.service.click(DEVICE_ID, 1, "Off", 0)
     assert allowed.client.commands == [(DEVICE_ID, {1: False})]
 
 
@@ -536,7 +536,7 @@ def test_a_quarter_of_a_day_is_quiet(tmp_path: Path):
             if one not in away:
                 instance.client.connect(one)
                 instance.client.report({1: hour % 2 == 0, 18: 50 * hour, 19: 100 * hour}, one)
-        instance.service.command(OVEN, 1, "On", 0)
+        instance.service.click(OVEN, 1, "On", 0)
         for minute in range(59):
             if (hour, minute) == (2, 10):
                 away = {OVEN}
@@ -564,7 +564,7 @@ def test_state_is_stored_at_the_stop(instance: Instance):
     assert instance.domoticz.configuration != before
     assert not instance.client.is_running
     instance.service.stop()
-    instance.service.command(DEVICE_ID, 1, "Off", 0)
+    instance.service.click(DEVICE_ID, 1, "Off", 0)
 
 
 def test_a_stop_with_a_busy_database_is_short_and_stores_nothing(tmp_path: Path):

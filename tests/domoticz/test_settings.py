@@ -43,15 +43,19 @@ def chosen(tmp_path: Path, entries: List[Any], **fields: str):
 @pytest.mark.parametrize("empty", ["", "unknown", "0"])
 def test_empty_and_unknown_values_are_the_defaults(tmp_path: Path, empty: str):
     settings = read_settings(page(tmp_path, Mode2=empty, Mode3=empty, Mode4=empty, Mode5=empty, Mode6=empty))
-    assert (settings.rules.may_switch, settings.rules.show_all, settings.rules.interval_s) == (True, False, 5.0)
+    assert (settings.rules.terms.may_switch, settings.rules.show_all, settings.rules.terms.interval_s) == (
+        True,
+        False,
+        5.0,
+    )
     assert (settings.version, settings.debug, settings.device_id, settings.address) == (None, False, "", None)
 
 
 @pytest.mark.parametrize("interval", ["5", "2", "10", "30", "60"])
 def test_chosen_values(tmp_path: Path, interval: str):
     settings = read_settings(page(tmp_path, Mode2="refused", Mode4="all", Mode5=interval, Mode6="debug"))
-    assert (settings.rules.may_switch, settings.rules.show_all) == (False, True)
-    assert (settings.rules.interval_s, settings.debug) == (float(interval), True)
+    assert (settings.rules.terms.may_switch, settings.rules.show_all) == (False, True)
+    assert (settings.rules.terms.interval_s, settings.debug) == (float(interval), True)
 
 
 @pytest.mark.parametrize(

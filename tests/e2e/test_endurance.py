@@ -118,7 +118,7 @@ def test_everything_in_any_order(theatre, tmp_path):
 @pytest.mark.e2e
 @pytest.mark.timeout(300)
 def test_many_browsers_do_not_end_domoticz(domoticz, tmp_path):
-    """Each device asked for is a miscount of `str` waiting to happen up to Python 3.11: see lasting_types."""
+    """Each device asked for is a miscount of `str` waiting to happen up to Python 3.11: see crash_guards."""
     with Fleet(version="3.4", count=BREAKERS) as fleet:
         idx = add(domoticz, "Breakers", written(fleet, tmp_path / "devices.json"))
         eventually(lambda: len(domoticz.devices(idx)) == 4 * BREAKERS, 90, "all units")

@@ -1,40 +1,24 @@
-"""One breaker: events of the LAN client in, wanted units out. Pure; time is passed in; knows no thread, no framework.
+"""One device as units of Domoticz: what each is to show, what is to be created and what is to be written now.
 
-All calls come under the fleet's lock.
+Pure; time is passed in. All calls come under the household's lock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import AbstractSet, Dict, List, Mapping, Optional, Set, Tuple, Union
+from typing import AbstractSet, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
-from ..devices.devices_file import DeviceEntry
-from ..devices.merged import merged
-from ..lan.device import Polling
-from ..lan.events import DpValue, Status
-from ..metering.energy import EnergyBook
-from ..metering.profile import Profile, match
-from ..metering.reading import Reading
+from ..devices.device import KnownDevice
+from ..lan.events import DpValue
+from ..metering.energy import Circuit
+from ..metering.reading import Channel, Reading
 from . import controls, units
 from .alarm import Alarm
 from .planner import MeterPlan, StatePlan
-from .units import Circuit, Number, State
+from .units import Number, State
 
-NO_PROFILE = "none"
 # A full answer comes right after the connection; a unit may be born without one when the device only pushes.
 FIRST_ANSWER_S = 10.0
-# How long after a command its effect on the relay is counted as ours.
-COMMAND_EFFECT_S = 10.0
-REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; readings older than 10 s look frozen
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the settings say for all breakers of a hardware instance."""
-
-    may_switch: bool = True
-    show_all: bool = False
-    interval_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -56,162 +40,57 @@ class Write:
     state: State
 
 
-class Breaker:
-    """State of one breaker and plans of its units.
+def shown_wh(held: Mapping[int, State], channels: Sequence[Channel]) -> Dict[Circuit, float]:
+    """Return the Wh of each circuit that existing units show; held: unit number -> what it holds."""
+    shown: Dict[Circuit, float] = {}
+    for circuit, unit in units.circuit_units(channels).items():
+        if unit in held:
+            energy_wh = units.parse_meter(held[unit].svalue)[1]
+            if energy_wh is not None:
+                shown[circuit] = energy_wh
+    return shown
 
-    profile: of the entry alone. held: what its existing units in Domoticz hold. remembered: units ever created.
-    saved: EnergyBook.saved() of the last run.
+
+class Breaker:
+    """The plans of one device's units.
+
+    held: what its existing units in Domoticz hold. remembered: units ever created. show_all: also the units beyond
+    switch, kWh, V and A.
     """
 
     def __init__(
-        self,
-        entry: DeviceEntry,
-        profile: Profile,
-        rules: Rules,
-        held: Mapping[int, State],
-        remembered: AbstractSet[int],
-        saved: Mapping[str, object],
+        self, device: KnownDevice, held: Mapping[int, State], remembered: AbstractSet[int], show_all: bool
     ) -> None:
-        self.entry = entry
-        self.rules = rules
-        self.dps: Dict[int, DpValue] = {}
-        self.is_connected = False
-        self.heard_at_s: Optional[float] = None
+        self.device = device
         self.next_due_s: Optional[float] = None
-        self.profile = profile
         self.existing: Set[int] = set(held)
         self.remembered: Set[int] = set(remembered) | self.existing
         self._restore_if_all_deleted()
+        self._show_all = show_all
         self._held = dict(held)
-        self._saved = saved
-        self._book: Optional[EnergyBook] = None
-        self._book_layout: object = None
-        self._is_unknown_said = False
-        self._said_doubts: Set[str] = set()
         self._plans: Dict[int, Union[StatePlan, MeterPlan]] = {}
         self._alarm = Alarm(self._held.get(units.ALARM))
-        self._known: Optional[Reading] = None
         self._measures: Dict[int, units.Measure] = {}
-        self._connected_at_s = 0.0
-        self._has_full_answer = False
-        self._asked: Dict[int, Tuple[DpValue, float]] = {}
         self._is_open = False
 
-    # -- events
+    # -- what units are to show
 
-    @property
-    def polling(self) -> Polling:
-        """How the client is to ask this device."""
-        low_s, high_s = REFRESH_INTERVALS_S
-        return Polling(
-            refresh_dps=self.profile.refresh_dps,
-            refresh_interval_s=min(max(self.rules.interval_s, low_s), high_s),
-            query_dps=self.profile.query_dps,
-        )
-
-    def reconfigure(self, entry: DeviceEntry) -> None:
-        """The entry in the devices file was changed; totals and shown values go on."""
-        self.entry = entry
-        self.profile = match(entry.raw, self.dps)
-        self._known = None
-        self._is_unknown_said = False
-        self._said_doubts.clear()
-
-    def is_unknown_now(self) -> bool:
-        """Whether it has just become clear that nothing is known about this kind of device; true only once."""
-        if self.profile.matched_by != NO_PROFILE or not self._has_full_answer or self._is_unknown_said:
-            return False
-        self._is_unknown_said = True
-        return True
-
-    def new_doubts(self) -> List[str]:
-        """Return what metering corrected or left out in the last report and has not been said yet.
-
-        What differs in its numbers only is the same doubt.
-        """
-        found: List[str] = []
-        for sentence in self.profile.doubts(self.dps):
-            doubt = ": ".join(sentence.split(": ")[:2])
-            if doubt not in self._said_doubts:
-                self._said_doubts.add(doubt)
-                found.append(sentence)
-        return found
-
-    def connected(self, at_s: float) -> None:
-        """A session is up."""
-        self.is_connected = True
-        self._connected_at_s = at_s
-        self._has_full_answer = False
-
-    def lost(self, at_s: float) -> None:
-        """The session is gone; what is shown stays."""
-        self.is_connected = False
-        if self._book is not None:
-            self._book.lost(at_s)
-
-    def answered(self, at_s: float) -> None:
-        """The device answered something without data points."""
-        if self._book is not None:
-            self._book.answered(at_s)
-
-    def status(self, event: Status) -> bool:
-        """Take one frame's data points; return whether the profile (and so the polling) changed."""
-        new_dps = not self.dps.keys() >= event.dps.keys()
-        self.dps.update(event.dps)
-        self._has_full_answer = self._has_full_answer or event.full
-        before = self.profile
-        # a device that was idle at the start may be recognised by its first load, without any new data point
-        if new_dps or self.profile.matched_by == NO_PROFILE:
-            self.profile = match(self.entry.raw, self.dps)
-        if self.profile.matched_by == NO_PROFILE:
-            return False
-        part = self.profile.decode(self.dps, frozenset(event.dps))
-        self._open_book(event.at_s).report(part, event.at_s, event.full)
-        if event.full or self.profile.layout != before.layout or self._known is None:
-            self._known = self.profile.decode(self.dps)
-        else:
-            self._known = merged(self._known, part)
-        self._observe(self._known, event.at_s)
-        return (before.refresh_dps, before.query_dps) != (self.profile.refresh_dps, self.profile.query_dps)
-
-    def _open_book(self, at_s: float) -> EnergyBook:
-        """Return the totals; they begin with what Domoticz shows, and go on when the profile becomes another one."""
-        if self._book is None or self._book_layout != self.profile.layout:
-            circuits = units.circuit_units(self.profile.channels)
-            shown: Dict[Circuit, float] = {}
-            for circuit, unit in circuits.items():
-                if unit in self._held:
-                    energy_wh = units.parse_meter(self._held[unit].svalue)[1]
-                    if energy_wh is not None:
-                        shown[circuit] = energy_wh
-            if self._book is not None:
-                shown.update(self._book.totals_wh(at_s))
-                self._saved = self._book.saved()
-            self._book = EnergyBook(
-                shown_wh=shown,
-                saved=self._saved,
-                power_max_age_s=self.profile.power_max_age_s,
-                step_kwh=dict(self.profile.counter_step_kwh),
-                channels=self.profile.channels,
-            )
-            self._book_layout = self.profile.layout
-        return self._book
-
-    def _observe(self, reading: Reading, at_s: float) -> None:
+    def observe(self, reading: Reading, at_s: float) -> None:
         """Turn what is known of the device into what its units are to show."""
-        measures = units.measures(reading, self.profile.channels, self.profile.switch_dps)
-        measures.update(controls.measures(reading, self.profile))
+        profile = self.device.profile
+        measures = units.measures(reading, profile.channels, profile.switch_dps)
+        measures.update(controls.measures(reading, profile))
         is_on: Optional[bool] = None
-        switch_dps = self.profile.switch_dps
+        switch_dps = profile.switch_dps
         if len(switch_dps) == 1:
             is_on = reading.switch.get(switch_dps[0])
         self._is_open = bool(switch_dps) and all(reading.switch.get(dp) is False for dp in switch_dps)
-        is_ours = len(switch_dps) == 1 and self._is_asked(switch_dps[0], is_on, at_s)
+        is_ours = len(switch_dps) == 1 and self.device.is_asked(switch_dps[0], is_on, at_s)
         alarm = self._alarm.observe(reading, is_on, at_s, is_ours)
         if alarm is not None:
             measures[units.ALARM] = alarm
         self._measures = measures
-        totals_wh = self._totals_wh(at_s)
+        totals_wh = self.device.totals_wh(at_s)
         for unit in measures:
             self._feed(unit, totals_wh, at_s)
 
@@ -228,7 +107,7 @@ class Breaker:
         if number.circuit is None or number.circuit[1] != "used" or number.value >= 0.0:
             return number
         returned: Circuit = (number.circuit[0], "returned")
-        unit = units.circuit_units(self.profile.channels).get(returned)
+        unit = units.circuit_units(self.device.profile.channels).get(returned)
         if unit is None or returned not in totals_wh or not (unit in self.existing or self._may_create(unit)):
             return number
         return Number(0.0, number.circuit)
@@ -236,40 +115,25 @@ class Breaker:
     def _plan(self, unit: int) -> Union[StatePlan, MeterPlan]:
         if unit not in self._plans:
             kind, held = units.kind_of(unit), self._held.get(unit)
-            self._plans[unit] = MeterPlan(kind, self.rules.interval_s, held) if kind.is_meter else StatePlan(held)
+            interval_s = self.device.terms.interval_s
+            self._plans[unit] = MeterPlan(kind, interval_s, held) if kind.is_meter else StatePlan(held)
         return self._plans[unit]
 
-    def _is_asked(self, dp: int, value: Optional[bool], at_s: float) -> bool:
-        asked = self._asked.get(dp)
-        return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
+    # -- clicks
 
-    # -- commands
-
-    @property
-    def may_switch(self) -> bool:
-        """Whether writing is allowed; both the hardware's setting and the file's can refuse it."""
-        return self.rules.may_switch and self.entry.wishes.switch != "refused"
-
-    def command_failed(self, dps: Mapping[int, DpValue]) -> None:
-        """A write was refused or not confirmed: what happens to these data points now is not our doing."""
-        for dp in dps:
-            self._asked.pop(dp, None)
-
-    def command(self, unit: int, command: str, level: int, now_s: float) -> Mapping[int, DpValue]:
-        """Return the data points to write for a command of Domoticz. Raises controls.Refusal."""
-        if not self.may_switch:
-            raise controls.Refusal("switching is refused by the settings")
-        dps = controls.writes(unit, command, level, self.profile, self.dps)
-        self._asked.update({dp: (value, now_s) for dp, value in dps.items()})
-        return dps
+    def click(self, unit: int, word: str, level: int, now_s: float) -> Dict[int, DpValue]:
+        """Return the data points to write for a click. Raises CommandRefused."""
+        self.device.check_may_switch()
+        return self.device.command(controls.wanted(unit, word, level, self.device.profile, self.device.dps), now_s)
 
     # -- what is to be created and written
 
     def births(self, now_s: float) -> List[Birth]:
         """Return the units that are to be created now."""
-        if not self._has_full_answer and now_s - self._connected_at_s < FIRST_ANSWER_S:
+        device = self.device
+        if not device.has_full_answer and now_s - device.connected_at_s < FIRST_ANSWER_S:
             return []
-        totals_wh = self._totals_wh(now_s)
+        totals_wh = device.totals_wh(now_s)
         result: List[Birth] = []
         for unit in sorted(self._measures):
             if unit in self.existing or not self._may_create(unit):
@@ -278,18 +142,19 @@ class Breaker:
                 self._feed(unit, totals_wh, now_s)  # deleted, and asked for again
             state = self._value(unit, totals_wh)
             if state is not None:
-                name = units.name_of(self.entry.shown_name, unit)
-                result.append(Birth(self.entry.device_id, unit, name, state))
+                name = units.name_of(device.entry.shown_name, unit)
+                result.append(Birth(device.device_id, unit, name, state))
         return result
 
     def _may_create(self, unit: int) -> bool:
-        if unit in self.entry.wishes.hide or not (self.rules.show_all or unit in units.BASIC):
+        wishes = self.device.entry.wishes
+        if unit in wishes.hide or not (self._show_all or unit in units.BASIC):
             return False
-        return self.entry.wishes.restore or unit not in self.remembered
+        return wishes.restore or unit not in self.remembered
 
     def due(self, now_s: float) -> Optional[Write]:
         """Return the most urgent write of now, None if there is none; sets next_due_s."""
-        totals_wh = self._totals_wh(now_s)
+        totals_wh = self.device.totals_wh(now_s)
         best: Optional[Tuple[bool, float, int]] = None
         self.next_due_s = None
         for unit in self.existing & self._plans.keys():
@@ -297,7 +162,7 @@ class Breaker:
             if isinstance(plan, StatePlan):
                 at_s = plan.due_at_s()
             else:
-                at_s = plan.due_at_s(self._energy(unit, totals_wh), self.is_connected, self._is_open)
+                at_s = plan.due_at_s(self._energy(unit, totals_wh), self.device.is_connected, self._is_open)
             if at_s is None:
                 continue
             if at_s <= now_s and (best is None or (isinstance(plan, MeterPlan), at_s, unit) < best):
@@ -307,10 +172,10 @@ class Breaker:
         if best is None:
             return None
         state = self._value(best[2], totals_wh)
-        return None if state is None else Write(self.entry.device_id, best[2], state)
+        return None if state is None else Write(self.device.device_id, best[2], state)
 
     def written(self, unit: int, state: State, at_s: float) -> None:
-        """The unit exists and holds this now (it was written, or created with it)."""
+        """Note that the unit exists and holds this now (it was written, or created with it)."""
         self.existing.add(unit)
         self.remembered.add(unit)
         plan = self._plan(unit)
@@ -320,14 +185,14 @@ class Breaker:
             plan.written(state, at_s)
 
     def held(self, unit: int, state: State) -> None:
-        """Somebody else has changed what the unit holds (or it came back): decide again."""
+        """Note that somebody else has changed what the unit holds (or it came back): decide again."""
         self.existing.add(unit)
         plan = self._plan(unit)
         if isinstance(plan, StatePlan):
             plan.written(state)
 
     def gone(self, unit: int) -> None:
-        """The unit was deleted by the user. When all are deleted, they are asked for again."""
+        """Note that the unit was deleted by the user. When all are deleted, they are asked for again."""
         self.existing.discard(unit)
         self._plans.pop(unit, None)
         self._held.pop(unit, None)
@@ -346,16 +211,3 @@ class Breaker:
         if isinstance(measure, Number) and measure.circuit is not None:
             return totals_wh.get(measure.circuit)
         return None
-
-    def _totals_wh(self, at_s: float) -> Mapping[Circuit, float]:
-        return self._book.totals_wh(at_s) if self._book is not None else {}
-
-    # -- what survives
-
-    def saved_energy(self) -> Optional[Mapping[str, object]]:
-        """Return the state of the totals that must survive a restart; None while nothing is known."""
-        return self._book.saved() if self._book is not None else None
-
-    def notices(self) -> List[str]:
-        """Return what the totals have to say in the log."""
-        return self._book.notices() if self._book is not None else []

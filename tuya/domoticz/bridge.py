@@ -5,7 +5,6 @@ All methods run on the plugin's thread. Nothing of it survives stop(); a restart
 
 from __future__ import annotations
 
-import sys
 import time
 import traceback
 from pathlib import Path
@@ -14,17 +13,10 @@ from typing import Callable, Optional, Set
 from ..lan.client import Client
 from ..lan.errors import TuyaError
 from ..lan.protocol import tinytuya_codec
-from . import installation, lasting_types
+from . import crash_guards, installation
 from .framework import Framework
 from .service import HEARTBEAT_S, MakeClient, Service
 from .settings import SettingsError, read_settings
-
-# Up to Python 3.11, Domoticz, having stopped any plugin, releases the interpreter lock with its own thread state
-# still marked as the current one. If the next to get the lock is a Python thread that was forced to give it up, the
-# process aborts ("orphan tstate": seen within 3 stops beside two busy threads, not in 40 with this interval). A thread
-# is forced when another one of its interpreter has waited this long; ours give the lock up by themselves before.
-SWITCH_INTERVAL_S = 0.5
-LAST_SHARED_THREAD_STATE = (3, 11)
 
 
 class Bridge:
@@ -47,10 +39,8 @@ class Bridge:
 
         With wrong settings or a broken installation there is one error in the log, and heartbeats do nothing.
         """
-        lasting_types.keep()
+        crash_guards.apply()
         self._framework.heartbeat(HEARTBEAT_S)
-        if sys.version_info[:2] <= LAST_SHARED_THREAD_STATE and sys.getswitchinterval() < SWITCH_INTERVAL_S:
-            sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             found = read_settings(self._framework.parameters)
             installation.check(found.home_folder)
@@ -85,11 +75,11 @@ class Bridge:
         if self._service is not None:
             self._guarded(self._service.heartbeat)
 
-    def command(self, device_id: str, unit: int, command: str, level: int) -> None:
-        """Take a click."""
+    def click(self, device_id: str, unit: int, word: str, level: int) -> None:
+        """Somebody, or a script of the user, switched a unit in Domoticz: "On", "Off", "Toggle" or "Set Level"."""
         service = self._service
         if service is not None:
-            self._guarded(lambda: service.command(device_id, unit, command, level))
+            self._guarded(lambda: service.click(device_id, unit, word, level))
 
     def unit_removed(self, device_id: str, unit: int) -> None:
         """The user deleted a unit."""

@@ -1,9 +1,10 @@
-"""Commands of Domoticz -> data points to write, and controls as units show them. Pure; knows no framework."""
+"""Clicks in Domoticz -> data points that are wanted, and controls as units show them. Pure."""
 
 from __future__ import annotations
 
 from typing import Dict, Mapping, Optional
 
+from ..devices.commands import CommandRefused
 from ..lan.events import DpValue
 from ..metering.profile import Control, Profile
 from ..metering.reading import Reading, Threshold
@@ -30,10 +31,6 @@ POWER_ON_WORDS: Mapping[int, frozenset[str]] = {
     10: frozenset(("on", "power_on")),
     20: frozenset(("memory", "last")),
 }
-
-
-class Refusal(Exception):
-    """A command that is not sent to the device; the text says why."""
 
 
 def measures(reading: Reading, profile: Profile) -> Dict[int, Measure]:
@@ -70,45 +67,45 @@ def _threshold(one: Threshold) -> str:
     return f"{one.name} {value} {'trip' if one.trips else 'alarm or off'}"
 
 
-def writes(
-    unit: int, command: str, selector_level: int, profile: Profile, dps: Mapping[int, DpValue]
+def wanted(
+    unit: int, word: str, selector_level: int, profile: Profile, dps: Mapping[int, DpValue]
 ) -> Dict[int, DpValue]:
-    """Return the data points that a command of Domoticz asks to write. Raises Refusal.
+    """Return the data points that a click asks to write, with their values. Raises CommandRefused.
 
-    dps: what the device reported last.
+    word: "On", "Off", "Toggle" or "Set Level". dps: what the device reported last.
     """
-    word = command.strip().lower()
+    word = word.strip().lower()
     if unit == SWITCH or GANG <= unit < GANG + GANGS:
         index = 0 if unit == SWITCH else unit - GANG
         if index >= len(profile.switch_dps) or (unit == SWITCH) != (len(profile.switch_dps) == 1):
-            raise Refusal("it has no such switch")
+            raise CommandRefused("", "it has no such switch")
         dp = profile.switch_dps[index]
         if dp not in profile.controls:
-            raise Refusal("its switch cannot be written")
-        return {dp: _wanted(word, dps.get(dp))}
+            raise CommandRefused("", "its switch cannot be written")
+        return {dp: _on_or_off(word, dps.get(dp))}
     role = {POWER_ON_STATE: "power_on", CHILD_LOCK: "child_lock", COUNTDOWN: "countdown"}.get(unit)
     control = next((one for one in profile.controls.values() if one.role == role), None)
     if role is None or control is None:
-        raise Refusal("this cannot be switched")
+        raise CommandRefused("", "this cannot be switched")
     if role == "child_lock":
-        return {control.dp: _wanted(word, dps.get(control.dp))}
+        return {control.dp: _on_or_off(word, dps.get(control.dp))}
     if word == "off":
         selector_level = 0
     elif word != "set level":
-        raise Refusal("a level has to be chosen")
+        raise CommandRefused("", "a level has to be chosen")
     if role == "countdown":
         if selector_level not in COUNTDOWN_S:
-            raise Refusal("there is no such level")
+            raise CommandRefused("", "there is no such level")
         return {control.dp: COUNTDOWN_S[selector_level]}
     return {control.dp: _power_on_word(control, selector_level)}
 
 
-def _wanted(word: str, reported: DpValue) -> bool:
+def _on_or_off(word: str, reported: DpValue) -> bool:
     if word in ("on", "off"):
         return word == "on"
     if word == "toggle" and isinstance(reported, bool):
         return not reported
-    raise Refusal("only On and Off can be sent to it")
+    raise CommandRefused("", "only On and Off can be sent to it")
 
 
 def _power_on_word(control: Control, selector_level: int) -> str:
@@ -116,5 +113,5 @@ def _power_on_word(control: Control, selector_level: int) -> str:
     words = POWER_ON_WORDS.get(selector_level, frozenset())
     word = next((value for value in control.values if value.lower() in words), None)
     if word is None:
-        raise Refusal("it does not know this state")
+        raise CommandRefused("", "it does not know this state")
     return word

@@ -1,30 +1,28 @@
-"""All breakers of one hardware instance behind one lock. Knows no thread, no framework; time is passed in.
+"""All units of one hardware instance and what is due of them: the household's devices, seen by Domoticz.
 
-Events are taken on the network thread, what is due is asked for by the publisher, creation and commands come from
-the plugin's thread. The lock is held for computing only, never through an Update: so the newest value waits in the
-plans while Domoticz is busy, and nothing queues up.
+Shared by three threads: events come on the network's thread, what is due is asked for by the publisher, creation and
+clicks come from the plugin's thread. The household's lock is held for computing only, never through an Update: so the
+newest value waits in the plans while Domoticz is busy, and nothing queues up.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
 
+from ..devices.device import KnownDevice
 from ..devices.devices_file import DeviceEntry
-from ..devices.journal import Journal, Line
-from ..lan.device import Polling
-from ..lan.events import Alive, Announced, Connected, DpValue, Event, Failed, Lost, Status, WriteDone
-from ..lan.limits import HEARTBEAT_INTERVAL_S
+from ..devices.household import Household
+from ..lan.events import DpValue, Event, Status
+from ..metering.energy import Circuit
 from ..metering.profile import Profile
-from .breaker import NO_PROFILE, Birth, Breaker, Rules, Write
+from ..metering.reading import Channel
+from .breaker import Birth, Breaker, Write, shown_wh
 from .created import Memory
+from .settings import Rules
 from .units import State
 
 FORCED_S = float("-inf")
-# What the totals need to survive a crash is small; Domoticz shows the totals themselves.
-ENERGY_SAVE_INTERVAL_S = 600.0
-MAX_FAULTS = 20  # different ones; the log is not to be filled by us
 
 
 @dataclass(frozen=True)
@@ -36,21 +34,18 @@ class TimedOut:
 
 
 class Fleet:
-    """Breakers, journal and memory of one hardware instance. debug: every event is a line in the log."""
+    """Units and memory of one hardware instance. It observes the household, whose devices it brings."""
 
-    def __init__(self, rules: Rules, memory: Memory, debug: bool = False) -> None:
-        self.lock = threading.Lock()
-        self.journal = Journal()
+    def __init__(self, rules: Rules, memory: Memory, household: Household) -> None:
+        self.household = household
         self.memory = memory
+        self._lock = household.lock
         self._rules = rules
-        self._debug = debug
         self._breakers: Dict[str, Breaker] = {}
+        self._held_of: Mapping[str, Mapping[int, State]] = {}
         self._strangers: Set[str] = set()  # devices in Domoticz that are not served (any more)
         self._timed_out: Dict[str, bool] = {}  # what was set last
-        self._energy_saved_s: Optional[float] = None
-        self._anchors: Dict[str, object] = {}
-        self._polling: List[Tuple[str, Polling]] = []
-        self._faults: Set[str] = set()
+        household.observe(self)
 
     # -- who is served (the plugin's thread)
 
@@ -67,120 +62,67 @@ class Fleet:
         units in Domoticz hold.
         """
         wanted = {entry.device_id: entry for entry in entries}
-        with self.lock:
-            for device_id in [known for known in self._breakers if known not in wanted]:
-                self._keep_energy(device_id)
-                del self._breakers[device_id]
-                self.journal.remove(device_id)
+        with self._lock:
+            self._held_of = held_of
+            devices = self.household.devices
+            for device_id in [known for known in devices if known not in wanted]:
+                self.household.drop(device_id)
             for device_id, entry in wanted.items():
-                breaker = self._breakers.get(device_id)
-                if breaker is None:
-                    breaker = Breaker(
-                        entry,
-                        profiles[device_id],
-                        self._rules,
-                        held_of.get(device_id, {}),
-                        self.memory.remembered(device_id),
-                        self.memory.energy.get(device_id, {}),
-                    )
-                    self._breakers[device_id] = breaker
-                    self.memory.set_units(device_id, breaker.remembered)
-                    self.journal.add(device_id, entry.shown_name, now_s)
-                elif breaker.entry != entry:
-                    breaker.reconfigure(entry)
-                    self.journal.rename(device_id, entry.shown_name)
-                else:
-                    continue
-                self._polling.append((device_id, breaker.polling))
+                device = devices.get(device_id)
+                if device is None:
+                    self.household.serve(self._new_device(entry, profiles[device_id]), now_s)
+                elif device.entry != entry:
+                    device.reconfigure(entry)
+                    self.household.reconfigured(device, now_s)
             self._strangers = set(held_of) - set(wanted)
             for device_id in (self.memory.units.keys() | held_of.keys()) - wanted.keys():
                 # taking an entry out of the file and putting it back restores its deleted units
                 self.memory.set_units(device_id, held_of.get(device_id, {}))
 
-    def take_polling(self) -> List[Tuple[str, Polling]]:
-        """Return how the client is to ask devices whose profile has become known; each is returned once."""
-        with self.lock:
-            polling, self._polling = self._polling, []
-            return polling
+    def _new_device(self, entry: DeviceEntry, profile: Profile) -> KnownDevice:
+        held = self._held_of.get(entry.device_id, {})
 
-    def ages(self, now_s: float) -> Dict[str, Tuple[Optional[float], bool]]:
-        """Return for each breaker how many seconds ago it answered (None: never), and whether it is read-only."""
-        with self.lock:
-            return {
-                device_id: (
-                    None if breaker.heard_at_s is None else max(0.0, now_s - breaker.heard_at_s),
-                    not breaker.may_switch,
-                )
-                for device_id, breaker in self._breakers.items()
-            }
+        def shown(channels: Iterable[Channel]) -> Mapping[Circuit, float]:
+            return shown_wh(held, tuple(channels))
 
-    # -- events (the network's thread)
+        saved = self.memory.energy.get(entry.device_id, {})
+        return KnownDevice(entry, profile, self._rules.terms, shown, saved)
 
-    def handle(self, event: Event, now_s: float) -> bool:
-        """Take one event of the LAN client; return whether something may have become due."""
-        if isinstance(event, Announced):
-            return False
-        with self.lock:
-            breaker = self._breakers.get(event.device_id)
-            if breaker is None:
-                return False
-            if isinstance(event, (Alive, Connected, Status)):
-                breaker.heard_at_s = event.at_s
-            if isinstance(event, Alive):
-                breaker.answered(event.at_s)
-                return False
-            if self._debug:
-                self.journal.say(describe(breaker.entry.shown_name, event))
-            if isinstance(event, Status):
-                self._status(breaker, event)
-            elif isinstance(event, Connected):
-                breaker.connected(event.at_s)
-                self.journal.connected(event.device_id, f"{event.address}, protocol {event.version}", now_s)
-            elif isinstance(event, (Lost, Failed)):
-                if isinstance(event, Lost):
-                    breaker.lost(event.at_s)
-                self.journal.failed(event.device_id, event.error, event.at_s)
-            elif isinstance(event, WriteDone) and event.error is not None:
-                breaker.command_failed(event.dps)
-                self.journal.say(str(event.error), is_error=True)
-            breaker.next_due_s = FORCED_S
-            return True
+    # -- what the household tells (under its lock)
 
-    def _status(self, breaker: Breaker, event: Status) -> None:
-        known = breaker.profile.matched_by != NO_PROFILE
-        if breaker.status(event):
-            self._polling.append((event.device_id, breaker.polling))
-        name = breaker.entry.shown_name
-        if not known and breaker.profile.matched_by != NO_PROFILE:
-            self.journal.say(f"{name}: recognised by its {breaker.profile.matched_by} as {breaker.profile.name}")
-        if breaker.is_unknown_now():
-            self.journal.say(
-                f"{name}: this device is not known yet, nothing is shown of it. "
-                f"Please send the output of 'python3 -m tuya report' with its name",
-                is_error=True,
-            )
-        if event.full:  # only there V, I and P are of one moment
-            for doubt in breaker.new_doubts():
-                self.journal.say(f"{name}: {doubt}")
-        for notice in breaker.notices():
-            self.journal.notice(event.device_id, notice)
+    def served(self, device: KnownDevice, now_s: float) -> None:  # noqa: ARG002 - the observer's form
+        """A device is served from now on, or has another entry."""
+        device_id = device.device_id
+        if device_id not in self._breakers:
+            held = self._held_of.get(device_id, {})
+            breaker = Breaker(device, held, self.memory.remembered(device_id), self._rules.show_all)
+            self._breakers[device_id] = breaker
+            self.memory.set_units(device_id, breaker.remembered)
 
-    # -- commands and deletions (the plugin's thread)
+    def dropped(self, device: KnownDevice) -> None:
+        """A device is served no longer: its totals are kept for its return."""
+        state = device.saved_energy()
+        if state is not None:
+            self.memory.set_energy(device.device_id, state)
+        self._breakers.pop(device.device_id, None)
 
-    def command(self, device_id: str, unit: int, command: str, level: int, now_s: float) -> Mapping[int, DpValue]:
-        """Return the data points to write. Raises controls.Refusal; KeyError for a device that is not served."""
-        with self.lock:
-            return self._breakers[device_id].command(unit, command, level, now_s)
+    def heard(self, device: KnownDevice, event: Event, now_s: float) -> None:  # noqa: ARG002 - the observer's form
+        """Something happened to a device: its units may have become due."""
+        breaker = self._breakers[device.device_id]
+        if isinstance(event, Status) and device.reading is not None:
+            breaker.observe(device.reading, event.at_s)
+        breaker.next_due_s = FORCED_S
 
-    def name_of(self, device_id: str) -> Optional[str]:
-        """Return the breaker's name for messages; None for one that is not served."""
-        with self.lock:
-            breaker = self._breakers.get(device_id)
-            return breaker.entry.shown_name if breaker is not None else None
+    # -- clicks and deletions (the plugin's thread)
+
+    def click(self, device_id: str, unit: int, word: str, level: int, now_s: float) -> Dict[int, DpValue]:
+        """Return the data points to write for a click. Raises CommandRefused; KeyError if it is not served."""
+        with self._lock:
+            return self._breakers[device_id].click(unit, word, level, now_s)
 
     def gone(self, device_id: str, unit: int) -> None:
-        """The user deleted a unit."""
-        with self.lock:
+        """Note that the user deleted a unit."""
+        with self._lock:
             breaker = self._breakers.get(device_id)
             if breaker is not None:
                 breaker.gone(unit)
@@ -188,13 +130,13 @@ class Fleet:
 
     def is_deleted(self, device_id: str, unit: int) -> bool:
         """Whether this unit was deleted by the user and is to stay away."""
-        with self.lock:
+        with self._lock:
             breaker = self._breakers.get(device_id)
             return breaker is not None and unit in breaker.remembered and unit not in breaker.existing
 
     def held(self, device_id: str, unit: int, state: State) -> None:
-        """Somebody else changed what a unit holds."""
-        with self.lock:
+        """Note that somebody else changed what a unit holds."""
+        with self._lock:
             breaker = self._breakers.get(device_id)
             if breaker is not None:
                 breaker.held(unit, state)
@@ -204,12 +146,12 @@ class Fleet:
 
     def births(self, now_s: float) -> List[Birth]:
         """Return the units that are to be created now."""
-        with self.lock:
+        with self._lock:
             return [birth for breaker in self._breakers.values() for birth in breaker.births(now_s)]
 
     def written(self, device_id: str, unit: int, state: State, now_s: float) -> None:
-        """A unit was created with, or has been given, this value."""
-        with self.lock:
+        """Note that a unit was created with, or has been given, this value."""
+        with self._lock:
             breaker = self._breakers.get(device_id)
             if breaker is not None:
                 is_new = unit not in breaker.remembered
@@ -223,7 +165,7 @@ class Fleet:
 
         A switch goes before a meter of the same breaker; breakers take turns by how long they have been due.
         """
-        with self.lock:
+        with self._lock:
             for device_id, is_timed_out in self._headers(now_s):
                 if self._timed_out.get(device_id, False) != is_timed_out:
                     self._timed_out[device_id] = is_timed_out
@@ -243,83 +185,32 @@ class Fleet:
             return next_s
 
     def _headers(self, now_s: float) -> List[Tuple[str, bool]]:
-        headers = [(device_id, self.journal.is_offline(device_id, now_s)) for device_id in self._breakers]
+        journal = self.household.journal
+        headers = [(device_id, journal.is_offline(device_id, now_s)) for device_id in self._breakers]
         headers.extend((device_id, True) for device_id in self._strangers)
         return headers
 
     def tick(self, now_s: float) -> None:
         """Look at everything again: energy has flowed, breakers have stayed away."""
-        with self.lock:
-            self.journal.tick(now_s)
+        with self._lock:
+            self.household.tick(now_s)
             for breaker in self._breakers.values():
                 breaker.next_due_s = FORCED_S
 
-    def take_lines(self) -> Tuple[Line, ...]:
-        """Return the lines for the log; each is returned once."""
-        with self.lock:
-            return self.journal.take()
-
-    def fault(self, text: str) -> None:
-        """Keep a fault of the plugin itself for the log, each text once."""
-        with self.lock:
-            if text not in self._faults and len(self._faults) < MAX_FAULTS:
-                self._faults.add(text)
-                self.journal.say(text, is_error=True)
-
     # -- what survives
-
-    def settle(self, now_s: float) -> None:
-        """Serving ends: hold W up to now at each breaker that owes no answer, its next heartbeat not being due.
-
-        Without it each restart would lose what flowed since the last report, and a row of quick ones nearly
-        everything. Longer silence counts for nothing, as ever.
-        """
-        with self.lock:
-            for breaker in self._breakers.values():
-                heard_s = breaker.heard_at_s
-                if breaker.is_connected and heard_s is not None and now_s - heard_s <= HEARTBEAT_INTERVAL_S:
-                    breaker.answered(now_s)
 
     def save_energy(self, now_s: float, is_last: bool = False) -> bool:
         """Put the state of the totals into the memory when it is time; return whether it has to be stored."""
-        with self.lock:
-            states = {device_id: breaker.saved_energy() for device_id, breaker in self._breakers.items()}
-            anchors = {device_id: _anchors(state) for device_id, state in states.items() if state is not None}
-            is_time = self._energy_saved_s is None or now_s - self._energy_saved_s >= ENERGY_SAVE_INTERVAL_S
-            if not (is_last or is_time or anchors != self._anchors):
+        with self._lock:
+            states = self.household.energy_to_save(now_s, is_last)
+            if states is None:
                 return False
-            self._energy_saved_s = now_s
-            self._anchors = dict(anchors)
             before = dict(self.memory.energy)
             for device_id, state in states.items():
-                if state is not None:
-                    self.memory.set_energy(device_id, state)
+                self.memory.set_energy(device_id, state)
             return before != self.memory.energy
 
     def dump_memory(self) -> Dict[str, str]:
         """Return what is to be stored in Configuration()."""
-        with self.lock:
+        with self._lock:
             return self.memory.dump()
-
-    def _keep_energy(self, device_id: str) -> None:
-        state = self._breakers[device_id].saved_energy()
-        if state is not None:
-            self.memory.set_energy(device_id, state)
-
-
-def _anchors(state: Mapping[str, object]) -> Dict[str, object]:
-    """Return which total belongs to which value of a counter (EnergyBook.saved(): [total, anchor, counter])."""
-    return {circuit: numbers[1] for circuit, numbers in state.items() if isinstance(numbers, list) and len(numbers) > 1}
-
-
-def describe(name: str, event: Event) -> str:
-    """Return one line for the debug log."""
-    if isinstance(event, Status):
-        return f"{name}: {'answered' if event.full else 'reported'} {dict(event.dps)}"
-    if isinstance(event, Connected):
-        return f"{name}: connected to {event.address}:{event.port}, protocol {event.version}"
-    if isinstance(event, WriteDone):
-        return f"{name}: write of {dict(event.dps)} {'confirmed' if event.error is None else event.error}"
-    if isinstance(event, (Lost, Failed)):
-        return f"{name}: {type(event).__name__.lower()}: {type(event.error).__name__}: {event.error}"
-    return f"{name}: {type(event).__name__.lower()}"

@@ -83,7 +83,7 @@ class Publisher:
             try:
                 wait_s = self.step()
             except Exception as error:  # noqa: BLE001 - a fault in one write must not end all writing
-                self._fleet.fault(f"a value could not be written ({type(error).__name__}: {error})")
+                self._fleet.household.fault(f"a value could not be written ({type(error).__name__}: {error})")
                 wait_s = IDLE_S
             if wait_s > 0.0:
                 self._wake.wait(wait_s)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
+from ..devices.commands import CommandRefused
 from ..devices.devices_file import DeviceEntry, DevicesFileError, short_id
 from ..devices.file_watch import FileWatch
+from ..devices.household import Household
 from ..devices.lan_device import device_of
 from ..lan.client import Client
 from ..lan.events import Event
 from .board_page import BoardPage
-from .controls import Refusal
 from .created import Memory
 from .fleet import Fleet
 from .framework import Framework
@@ -48,7 +49,9 @@ class Service:
         self._framework = framework
         self._settings = settings
         self._clock = clock
-        self._fleet = Fleet(settings.rules, Memory.load(framework.load_configuration()), settings.debug)
+        self._household = Household(settings.debug)
+        memory = Memory.load(framework.load_configuration())
+        self._fleet = Fleet(settings.rules, memory, self._household)
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
         self._client = make_client([], self._sink, owner=f"hardware {settings.hardware_name}", clock=clock)
         self._watch = FileWatch(lambda: devices_path(settings))
@@ -94,14 +97,14 @@ class Service:
     def _sink(self, event: Event) -> None:
         """Take an event of the LAN client, on its thread. Never blocks, never raises."""
         try:
-            if self._fleet.handle(event, self._clock()):
+            if self._household.handle(event, self._clock()):
                 self._publisher.wake()
         except Exception as error:  # noqa: BLE001 - a value nobody thought of must not end the network's thread
-            self._fleet.fault(f"a report could not be understood ({type(error).__name__}: {error})")
+            self._household.fault(f"a report could not be understood ({type(error).__name__}: {error})")
 
     def _say(self) -> None:
         """Write the lines that wait for the log. Plugin's or publisher's thread."""
-        for line in self._fleet.take_lines():
+        for line in self._household.take_lines():
             if line.is_error:
                 self._framework.error(line.text)
             else:
@@ -115,10 +118,10 @@ class Service:
         if self._watch.has_changed():
             self._read_devices()
         if not self._client.is_alive():
-            self._fleet.fault("the network thread has ended and was started again")
+            self._household.fault("the network thread has ended and was started again")
             self._client.start()
         if not self._publisher.is_alive():
-            self._fleet.fault("the publishing thread has ended and was started again")
+            self._household.fault("the publishing thread has ended and was started again")
             self._publisher.start()
         for problem in self._client.problems:
             if problem not in self._problems_said:
@@ -131,12 +134,12 @@ class Service:
         if self._fleet.save_energy(now_s):
             self._store_memory()
         if self._board is not None:
-            self._board.publish(self._fleet.ages(now_s), HEARTBEAT_S)
+            self._board.publish(self._household.ages(now_s), HEARTBEAT_S)
         self._publisher.beat()
 
     def _pass_polling(self) -> None:
         """Tell the client how devices want to be asked whose profile has become known."""
-        for device_id, polling in self._fleet.take_polling():
+        for device_id, polling in self._household.take_polling():
             self._client.set_polling(device_id, polling)
 
     def _create(self, now_s: float) -> None:
@@ -180,16 +183,16 @@ class Service:
 
     # -- callbacks about units
 
-    def command(self, device_id: str, unit: int, command: str, level: int) -> None:
-        """Send a click to the breaker, once; what it brings about is shown when the breaker says so."""
-        name = self._fleet.name_of(device_id)
+    def click(self, device_id: str, unit: int, word: str, level: int) -> None:
+        """Write what a click asks for, once; what it brings about is shown when the breaker says so."""
+        name = self._household.name_of(device_id)
         if name is None:
-            self._framework.error(f"{short_id(device_id)}: '{command}' is not sent: this device is not served any more")
+            self._framework.error(f"{short_id(device_id)}: '{word}' is not sent: this device is not served any more")
             return
         try:
-            dps = self._fleet.command(device_id, unit, command, level, self._clock())
-        except Refusal as refusal:
-            self._framework.error(f"{name}: '{command}' is not sent: {refusal}")
+            dps = self._fleet.click(device_id, unit, word, level, self._clock())
+        except CommandRefused as refusal:
+            self._framework.error(f"{name}: '{word}' is not sent: {refusal.what}")
             return
         self._client.write(device_id, dps)
 
@@ -215,7 +218,7 @@ class Service:
     def stop(self) -> None:
         """End both threads; well under half a second, whatever the breakers and the database do."""
         began_s = self._clock()
-        self._fleet.settle(began_s)
+        self._household.settle(began_s)
         self._publisher.begin_stop()
         try:
             if not self._client.stop(CLIENT_STOP_S):

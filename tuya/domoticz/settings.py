@@ -10,12 +10,12 @@ import ipaddress
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
+from ..devices.device import Terms
 from ..devices.devices_file import (
     KEY_LENGTH,
     VERSIONS,
-    DeviceEntry,
     DevicesFile,
     DevicesFileError,
     key_bytes,
@@ -24,8 +24,8 @@ from ..devices.devices_file import (
     read_devices,
     short_id,
 )
-from ..metering.profile import Profile, match
-from .breaker import Rules
+from ..devices.served import Choice, choose_all, reading_problems
+from ..metering.profile import match
 
 DEVICES_FILE_NAME = "devices.json"
 # stored values of the drop-downs; the first one is the default, for empty and unknown ones too
@@ -43,6 +43,14 @@ class SettingsError(Exception):
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What the settings say for all breakers of a hardware instance."""
+
+    terms: Terms = field(default_factory=Terms)
+    show_all: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """The Hardware page, validated. `device_id` empty: every metering device of the file."""
 
@@ -55,19 +63,6 @@ class Settings:
     version: Optional[str] = None
     rules: Rules = field(default_factory=Rules)
     debug: bool = False
-    remarks: Tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The breakers to serve, and what is to be said about the others.
-
-    profiles: device id -> what is known of a device without its data points; finding it takes over a millisecond.
-    """
-
-    entries: Tuple[DeviceEntry, ...] = ()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    problems: Tuple[str, ...] = ()  # to be corrected by the user
     remarks: Tuple[str, ...] = ()
 
 
@@ -98,9 +93,11 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
         local_key=local_key,
         version=None if version == PROTOCOLS[0] else version,
         rules=Rules(
-            may_switch=_choice(text["Mode2"], SWITCHING) == SWITCHING[0],
+            terms=Terms(
+                may_switch=_choice(text["Mode2"], SWITCHING) == SWITCHING[0],
+                interval_s=float(_choice(text["Mode5"], INTERVALS_S)),
+            ),
             show_all=_choice(text["Mode4"], SHOWN) == "all",
-            interval_s=float(_choice(text["Mode5"], INTERVALS_S)),
         ),
         debug=_choice(text["Mode6"], LOGS) == "debug",
         remarks=tuple(remarks),
@@ -154,7 +151,7 @@ def choose(settings: Settings, path: Optional[Path]) -> Choice:
     if path is None:
         places = " or ".join(str(candidate) for candidate in settings.candidates)
         raise SettingsError(f"Devices file: there is no {places} yet. Run 'bash install.sh keys' in the plugin folder")
-    return _all(file, path)
+    return choose_all(file, path.name)
 
 
 def _one(settings: Settings, file: DevicesFile, path: Optional[Path]) -> Choice:
@@ -178,52 +175,5 @@ def _one(settings: Settings, file: DevicesFile, path: Optional[Path]) -> Choice:
     if problem:
         raise SettingsError(f"{entry.shown_name}: {problem}")
     profile = match(entry.raw, {})
-    return Choice((entry,), {entry.device_id: profile}, tuple(_reading_problems(entry, profile, path)))
-
-
-def _all(file: DevicesFile, path: Path) -> Choice:
-    """Every metering device of the file that can be connected to."""
-    entries: List[DeviceEntry] = []
-    profiles: Dict[str, Profile] = {}
-    problems = [f"{path.name}: {problem}" for problem in file.problems]
-    others: Dict[str, int] = {}
-    for entry in file.entries:
-        profile = match(entry.raw, {})
-        reason = not_served(entry, profile)
-        if reason:
-            others[reason] = others.get(reason, 0) + 1
-            continue
-        problem = key_problem(entry.local_key)
-        if problem:
-            problems.append(f"{path.name}: line {entry.line}: {entry.shown_name}: {problem}")
-            continue
-        problems.extend(_reading_problems(entry, profile, path))
-        entries.append(entry)
-        profiles[entry.device_id] = profile
-    remarks: List[str] = []
-    if others:
-        counted = ", ".join(f"{count} {reason}" for reason, count in others.items())
-        remarks.append(f"{path.name}: {len(entries)} served; not served: {counted}")
-    return Choice(tuple(entries), profiles, tuple(problems), tuple(remarks))
-
-
-def not_served(entry: DeviceEntry, profile: Optional[Profile] = None) -> str:
-    """Why this entry is never connected to; empty if it is. profile: of the entry alone, where it is known already."""
-    if entry.wishes.use is False:
-        return 'with "use": false'
-    if entry.is_sub_device:
-        return "behind a gateway"
-    if entry.wishes.use is None and (profile or match(entry.raw, {})).matched_by not in ("product", "codes"):
-        return 'not known to measure electricity (if one does: "domoticz": {"use": true})'
-    return ""
-
-
-def _reading_problems(entry: DeviceEntry, profile: Profile, path: Optional[Path]) -> List[str]:
-    """Complaints about the wishes that change readings, with the line where the wish stands."""
-    result: List[str] = []
-    for problem in profile.problems:
-        key = problem.split('"')[1] if problem.count('"') >= 2 else ""
-        line = entry.wishes.lines.get(key, entry.line)
-        place = f"{path.name}: line {line}: " if path is not None else ""
-        result.append(f"{place}{entry.shown_name}: {problem}")
-    return result
+    problems = reading_problems(entry, profile, path.name if path is not None else "")
+    return Choice((entry,), {entry.device_id: profile}, tuple(problems))

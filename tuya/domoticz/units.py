@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
+from ..devices.readings import total_power_w
+from ..metering.energy import Circuit
 from ..metering.reading import TOTAL, Channel, Reading
-
-Circuit = Tuple[Channel, str]  # see tuya/metering/energy.py: ("total" | "1" | "a" ..., "used" | "returned")
 
 SWITCH = 1
 ENERGY = 2
@@ -232,18 +232,6 @@ def circuit_units(channels: Sequence[Channel]) -> Dict[Circuit, int]:
 
 def _circuit_index(channel: Channel) -> Optional[int]:
     return int(channel) - 1 if channel.isdecimal() and 1 <= int(channel) <= CIRCUITS else None
-
-
-def total_power_w(reading: Reading, channels: Sequence[Channel]) -> Optional[float]:
-    """Return the W of the whole device: the sum of its circuits where all are known (its own sum may lag)."""
-    power_w = reading.power_w
-    if len(channels) > 1:
-        if all(channel in power_w for channel in channels):
-            return sum(power_w[channel] for channel in channels)
-        return power_w.get(TOTAL)
-    if TOTAL in power_w:
-        return power_w[TOTAL]
-    return next(iter(power_w.values()), None)
 
 
 def measures(reading: Reading, channels: Sequence[Channel], switch_dps: Sequence[int]) -> Dict[int, Measure]:

@@ -13,8 +13,8 @@ from typing import List, Optional, Tuple
 from tuya.cli.common import PLUGIN_FOLDER, devices_path
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, Finding
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
+from tuya.devices.served import not_served
 from tuya.domoticz import installation
-from tuya.domoticz.settings import not_served
 from tuya.keys.writer import Account, account_of_process
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz

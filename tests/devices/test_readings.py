@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from tests.domoticz.fakes import SY1, SY1_DPS
-from tuya.devices.merged import merged
+from tuya.devices.readings import merged
 from tuya.metering.profile import match
 from tuya.metering.reading import Fault, Reading, Threshold
 

@@ -1,11 +1,11 @@
-"""What is known of a device so far, when one frame brought a part of it. Pure; knows no DP and no unit."""
+"""Readings put together: what one frame brought and what was known before, and the W of a device as a whole."""
 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, Optional, Sequence
 
-from ..metering.reading import Reading
+from ..metering.reading import TOTAL, Channel, Reading
 
 
 def merged(known: Reading, part: Reading) -> Reading:
@@ -23,3 +23,15 @@ def merged(known: Reading, part: Reading) -> Reading:
         else:
             values[one.name] = old if new is None else new
     return Reading(**values)
+
+
+def total_power_w(reading: Reading, channels: Sequence[Channel]) -> Optional[float]:
+    """Return the W of the whole device: the sum of its circuits where all are known (its own sum may lag)."""
+    power_w = reading.power_w
+    if len(channels) > 1:
+        if all(channel in power_w for channel in channels):
+            return sum(power_w[channel] for channel in channels)
+        return power_w.get(TOTAL)
+    if TOTAL in power_w:
+        return power_w[TOTAL]
+    return next(iter(power_w.values()), None)

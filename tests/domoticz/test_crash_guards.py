@@ -11,13 +11,15 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DROPPED = 100_000
 PROGRAM = f"""
 import ctypes, sys
-from tuya.domoticz import lasting_types
-assert lasting_types.keep() and lasting_types.keep()
-counts = [sys.getrefcount(kind) for kind in lasting_types.TYPES]
-assert all(lasting_types.MARGIN // 2 < count < 2 ** 33 for count in counts), counts
-if sys.version_info < lasting_types.IMMORTAL_SINCE:
-    assert all(count < 1.5 * lasting_types.MARGIN for count in counts), "kept twice"
-    for kind in lasting_types.TYPES:
+from tuya.domoticz import crash_guards
+assert crash_guards.apply() and crash_guards.apply()
+needed = sys.version_info[:2] <= crash_guards.GUARDS[0].last_release
+counts = [sys.getrefcount(kind) for kind in crash_guards.TYPES]
+assert all(10_000 < count < 2 ** 33 for count in counts), counts
+if needed:
+    assert all(crash_guards.MARGIN // 2 < count for count in counts), counts
+    assert all(count < 1.5 * crash_guards.MARGIN for count in counts), "kept twice"
+    for kind in crash_guards.TYPES:
         ctypes.c_ssize_t.from_address(id(kind)).value -= {DROPPED}
     isinstance("text", str), str(5), int("5"), [str, int] * 10
 print("alive")

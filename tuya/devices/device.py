@@ -1,0 +1,280 @@
+"""One device: its entry, its profile and what is known of it now. Pure; time is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from ..lan.device import Polling
+from ..lan.errors import TuyaError
+from ..lan.events import Connected, Dps, DpValue, Status
+from ..metering.energy import Circuit, EnergyBook
+from ..metering.profile import Profile, match
+from ..metering.reading import Channel, Reading
+from .commands import CommandRefused, check_controls
+from .data_points import DataPoints
+from .devices_file import DeviceEntry
+from .readings import merged
+
+NO_PROFILE = "none"
+# How long after a command its effect on the relay is counted as ours.
+COMMAND_EFFECT_S = 10.0
+REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; readings older than 10 s look frozen
+# Finding the profile takes over 1 ms: at once for so many frames with new data points, else no more often than this.
+FREE_MATCHES = 64
+LOOK_AGAIN_S = 1.0
+MAX_DOUBTS = 50  # different ones that are remembered; what comes after them is not said
+TOO_MUCH = "it reports more data points, or longer ones, than any known device: the rest is left out"
+
+ShownWh = Callable[[Sequence[Channel]], Mapping[Circuit, float]]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which terms a front end serves its devices.
+
+    may_switch: writes are allowed, as far as the entry allows them too. interval_s: how often values are shown.
+    """
+
+    may_switch: bool = True
+    interval_s: float = 5.0
+
+
+def _nothing_shown(_channels: Sequence[Channel]) -> Mapping[Circuit, float]:
+    return {}
+
+
+class KnownDevice:
+    """What one device is, and everything that it has reported so far.
+
+    profile: of the entry alone, where it is known already (finding it takes over a millisecond).
+    shown_wh: asked with the profile's channels when the totals begin: what the front end shows of each circuit.
+    saved: EnergyBook.saved() of an earlier run.
+    """
+
+    def __init__(
+        self,
+        entry: DeviceEntry,
+        profile: Optional[Profile] = None,
+        terms: Terms = Terms(),
+        shown_wh: ShownWh = _nothing_shown,
+        saved: Optional[Mapping[str, object]] = None,
+    ) -> None:
+        self.entry = entry
+        self.terms = terms
+        self.profile = profile if profile is not None else match(entry.raw, {})
+        self.reading: Optional[Reading] = None  # all that is known; None before a profile was found
+        self.is_connected = False
+        self.has_full_answer = False  # since it was connected
+        self.connected_at_s = 0.0
+        self.connection: Optional[Connected] = None  # the last one, also when it is lost
+        self.heard_at_s: Optional[float] = None
+        self.error: Optional[TuyaError] = None  # why it is not connected
+        self._announced_product = ""
+        self._points = DataPoints()
+        self._matched_at_s = float("-inf")
+        self._free_matches = FREE_MATCHES
+        self._is_match_due = False
+        self._shown_wh = shown_wh
+        self._saved: Mapping[str, object] = saved or {}
+        self._book: Optional[EnergyBook] = None
+        self._book_layout: object = None
+        self._is_unknown_said = False
+        self._is_too_much_said = False
+        self._said_doubts: Set[str] = set()
+        self._asked: Dict[int, Tuple[DpValue, float]] = {}
+
+    @property
+    def device_id(self) -> str:
+        """Its Tuya device id."""
+        return self.entry.device_id
+
+    @property
+    def dps(self) -> Dict[int, DpValue]:
+        """The last value of each data point."""
+        return self._points.values
+
+    @property
+    def is_recognised(self) -> bool:
+        """Whether it is known what its data points mean."""
+        return self.profile.matched_by != NO_PROFILE
+
+    @property
+    def polling(self) -> Polling:
+        """How the LAN client is to ask this device."""
+        low_s, high_s = REFRESH_INTERVALS_S
+        return Polling(
+            refresh_dps=self.profile.refresh_dps,
+            refresh_interval_s=min(max(self.terms.interval_s, low_s), high_s),
+            query_dps=self.profile.query_dps,
+        )
+
+    # -- what happens to it
+
+    def reconfigure(self, entry: DeviceEntry) -> None:
+        """Take another entry of the devices file for the same device; totals and what is known go on."""
+        self.entry = entry
+        self._match(self._matched_at_s)
+        self.reading = None
+        self._is_unknown_said = False
+        self._said_doubts.clear()
+
+    def announced(self, product_id: str) -> bool:
+        """Note that the device named its product itself; return whether the polling changed.
+
+        It counts where no file names a product: as for a device that is given by its id on the command line.
+        """
+        if not product_id or self.entry.product_id or product_id == self._announced_product:
+            return False
+        self._announced_product = product_id
+        before = self.profile
+        self._match(self._matched_at_s)
+        self.reading = None
+        return _asks_differently(before, self.profile)
+
+    def connected(self, event: Connected) -> None:
+        """Note that a session is up."""
+        self.is_connected = True
+        self.connected_at_s = event.at_s
+        self.connection = event
+        self.has_full_answer = False
+        self.error = None
+
+    def lost(self, error: TuyaError, at_s: float) -> None:
+        """Note that the session is gone; what is known stays."""
+        self.failed(error)
+        self.is_connected = False
+        if self._book is not None:
+            self._book.lost(at_s)
+
+    def failed(self, error: TuyaError) -> None:
+        """Note why it cannot be connected."""
+        self.error = error
+
+    def answered(self, at_s: float) -> None:
+        """Note an answer without data points: power counts up to here."""
+        if self._book is not None:
+            self._book.answered(at_s)
+
+    def report(self, event: Status) -> bool:
+        """Take one frame's data points; return whether the device is to be asked differently from now on.
+
+        A device that was idle at the start may be recognised by its first load, without any new data point.
+        """
+        if self._points.take(event.dps) or not self.is_recognised:
+            self._is_match_due = True
+        self.has_full_answer = self.has_full_answer or event.full
+        before = self.profile
+        if self._is_match_due and (self._free_matches > 0 or event.at_s - self._matched_at_s >= LOOK_AGAIN_S):
+            self._free_matches -= 1
+            self._match(event.at_s)
+        if not self.is_recognised:
+            return False
+        part = self.profile.decode(self.dps, frozenset(event.dps))
+        self._open_book(event.at_s).report(part, event.at_s, event.full)
+        if event.full or self.profile.layout != before.layout or self.reading is None:
+            self.reading = self.profile.decode(self.dps)
+        else:
+            self.reading = merged(self.reading, part)
+        return _asks_differently(before, self.profile)
+
+    def _match(self, at_s: float) -> None:
+        self._matched_at_s = at_s
+        self._is_match_due = False
+        described: Mapping[str, Any] = self.entry.raw
+        if self._announced_product and not self.entry.product_id:
+            described = {**described, "product_id": self._announced_product}
+        self.profile = match(described, self.dps)
+
+    def _open_book(self, at_s: float) -> EnergyBook:
+        """Return the totals; they begin with what is shown, and go on when the profile becomes another one."""
+        if self._book is None or self._book_layout != self.profile.layout:
+            shown_wh = dict(self._shown_wh(self.profile.channels))
+            if self._book is not None:
+                shown_wh.update(self._book.totals_wh(at_s))
+                self._saved = self._book.saved()
+            self._book = EnergyBook(
+                shown_wh=shown_wh,
+                saved=self._saved,
+                power_max_age_s=self.profile.power_max_age_s,
+                step_kwh=dict(self.profile.counter_step_kwh),
+                channels=self.profile.channels,
+            )
+            self._book_layout = self.profile.layout
+        return self._book
+
+    # -- what is worth a line in the log
+
+    def is_unknown_now(self) -> bool:
+        """Whether it has just become clear that nothing is known about this kind of device; true only once."""
+        if self.is_recognised or not self.has_full_answer or self._is_unknown_said:
+            return False
+        self._is_unknown_said = True
+        return True
+
+    def new_doubts(self) -> List[str]:
+        """Return what metering corrected or left out in the last report and has not been said yet.
+
+        What differs in its numbers only is the same doubt.
+        """
+        found: List[str] = []
+        for sentence in self.profile.doubts(self.dps):
+            doubt = ": ".join(sentence.split(": ")[:2])
+            if doubt not in self._said_doubts and len(self._said_doubts) < MAX_DOUBTS:
+                self._said_doubts.add(doubt)
+                found.append(sentence)
+        return found
+
+    def notices(self) -> List[str]:
+        """Return what else is worth a line since the last call: of its totals, and that it reports too much."""
+        found = self._book.notices() if self._book is not None else []
+        if self._points.is_full and not self._is_too_much_said:
+            self._is_too_much_said = True
+            found.append(TOO_MUCH)
+        return found
+
+    # -- totals
+
+    def totals_wh(self, at_s: float) -> Mapping[Circuit, float]:
+        """Return the Wh of each circuit that is known; none of them ever falls."""
+        return self._book.totals_wh(at_s) if self._book is not None else {}
+
+    def saved_energy(self) -> Optional[Mapping[str, object]]:
+        """Return the state of the totals that must survive a restart; None while nothing is known."""
+        return self._book.saved() if self._book is not None else None
+
+    # -- commands
+
+    @property
+    def may_switch(self) -> bool:
+        """Whether writing is allowed; both the front end's setting and the file's can refuse it."""
+        return self.terms.may_switch and self.entry.wishes.switch != "refused"
+
+    def check_may_switch(self) -> None:
+        """Raise CommandRefused where writing is not allowed."""
+        if not self.may_switch:
+            raise CommandRefused(self.entry.shown_name, "switching is refused by the settings")
+
+    def command(self, dps: Dps, now_s: float) -> Dict[int, DpValue]:
+        """Return the data points to write for a command; what they bring about is ours for COMMAND_EFFECT_S.
+
+        Raises CommandRefused: switching is not allowed, or these are no controls of it.
+        """
+        self.check_may_switch()
+        check_controls(self.entry.shown_name, dps, self.profile)
+        self._asked.update({dp: (value, now_s) for dp, value in dps.items()})
+        return dict(dps)
+
+    def command_failed(self, dps: Dps) -> None:
+        """A write was refused or not confirmed: what happens to these data points now is not our doing."""
+        for dp in dps:
+            self._asked.pop(dp, None)
+
+    def is_asked(self, dp: int, value: Optional[DpValue], at_s: float) -> bool:
+        """Whether a command of ours asked for this value of this data point a short while ago."""
+        asked = self._asked.get(dp)
+        return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
+
+
+def _asks_differently(before: Profile, after: Profile) -> bool:
+    return (before.refresh_dps, before.query_dps) != (after.refresh_dps, after.query_dps)
