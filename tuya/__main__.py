@@ -90,11 +90,10 @@ def _run(words: List[str]) -> int:
 
 def _explained(error: Exception) -> int:
     """One line and the exit code of an error that a sub-command did not treat itself."""
-    from tuya.cli.common import CommandError
     from tuya.devices.devices_file import DevicesFileError
     from tuya.lan.errors import TuyaError
 
-    if isinstance(error, CommandError):
+    if isinstance(error, process.CommandError):
         return _failed(str(error), error.exit_code)
     if isinstance(error, (TuyaError, DevicesFileError)):
         return _failed(str(error))

@@ -10,9 +10,23 @@ import sys
 import threading
 from typing import NoReturn
 
+EXIT_FAULT = 1  # a fault of a device or the network
+EXIT_USAGE = 2  # wrong use
 EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their descriptors
+
+
+class CommandError(Exception):
+    """Ends a command with one line on stderr; whoever runs the command turns it into `exit_code`."""
+
+    exit_code = EXIT_FAULT
+
+
+class UsageError(CommandError):
+    """The command was given something it cannot use: a name that is in no file, an option of the wrong form."""
+
+    exit_code = EXIT_USAGE
 
 
 def prepare() -> None:

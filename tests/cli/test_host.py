@@ -1,9 +1,12 @@
 import argparse
+import contextlib
 import json
 import os
 import pty
 import select
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
@@ -78,6 +81,23 @@ def test_data_are_kept_where_asked(arguments, tmp_path, capsys):
     assert host.run(args) == 0
     assert (tmp_path / "kept" / "domoticz.db").is_file()
     capsys.readouterr()
+
+
+def test_a_second_run_goes_on_with_the_same_hardware_and_nobody_else_can_read_its_password(arguments, tmp_path, capsys):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    database = kept / "domoticz.db"
+    database.touch(0o644)  # as an earlier release made it
+    words = ("--json", "--seconds", "0.5", "--data", str(kept))
+    assert host.run(arguments(*words, "--param", "Password=0123456789abcdef", "--param", "Mode5=2")) == 0
+    assert host.run(arguments(*words)) == 0
+    rows = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [(row["device_id"], row["unit"]) for row in rows] == [("breaker", 1), ("breaker", 2)]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in kept.glob("domoticz.db*")} == {0o600}
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        hardware = connection.execute("SELECT Parameters FROM Hardware").fetchall()
+    assert len(hardware) == 1
+    assert json.loads(hardware[0][0])["Mode5"] == "5"  # what this run was given, not the one before
 
 
 def test_a_plugin_that_does_not_start_is_1(arguments, capsys):

@@ -83,6 +83,15 @@ def test_the_same_again_writes_nothing(target, export, capsys):
     assert "is up to date" in capsys.readouterr().err
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next_one_whatever_it_does(target, export, capsys):
+    call(export, "--devices", target)
+    left = target.with_name(f".{target.name}-k1ll3d")
+    left.write_text("[]")
+    assert call(export, "--devices", target, "--dry-run") == 0
+    assert not left.exists()
+    assert f"{left}, left by an interrupted run, is removed" in capsys.readouterr().err
+
+
 def test_dry_run_writes_nothing(target, export, capsys):
     assert call(export, "--devices", target, "--dry-run") == 0
     assert not target.exists()

@@ -11,7 +11,7 @@ import pytest
 
 from tuya.cli.common import CommandError
 from tuya.keys import writer
-from tuya.keys.writer import Account, account_of_process, write_devices
+from tuya.keys.writer import Account, account_of_process, leftovers, write_devices
 
 DOCUMENT = [{"id": "bf01", "key": "a'b\"c\\d<e>&fgh§1", "name": "Küche"}]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
@@ -137,3 +137,52 @@ def test_the_account_of_a_process():
     assert account_of_process(os.getpid()) == Account(os.geteuid(), os.getegid())
     assert account_of_process(None) is None
     assert account_of_process(2**22 + 1) is None
+
+
+def test_one_who_is_killed_leaves_one_private_file_that_the_next_one_takes_over(tmp_path):
+    """kill -9 in the middle: in a process of its own, which dies before the new content gets its name."""
+    path = tmp_path / "devices.json"
+    path.write_text("[]")
+    path.chmod(0o644)
+    child = os.fork()
+    if child == 0:
+        writer.os.fsync = lambda descriptor: os.kill(os.getpid(), 9)
+        write_devices(path, DOCUMENT, None)
+        os._exit(0)
+    os.waitpid(child, 0)
+    left = leftovers(path)
+    assert [other.name for other in left] == [".devices.json.bak.new"]
+    assert mode(left[0]) & 0o077 == 0o044  # that of the file it is a copy of
+    assert write_devices(path, DOCUMENT, None) == ""
+    assert leftovers(path) == []
+    assert sorted(other.name for other in tmp_path.iterdir()) == ["devices.json", "devices.json.bak"]
+
+
+def test_a_new_content_is_private_until_it_is_complete(tmp_path, monkeypatch):
+    path = tmp_path / "devices.json"
+    seen = []
+    monkeypatch.setattr(writer.os, "fsync", lambda descriptor: seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode)))
+    previous = os.umask(0)
+    try:
+        write_devices(path, DOCUMENT, None)
+    finally:
+        os.umask(previous)
+    assert seen[0] == 0o600
+
+
+def test_a_link_in_the_place_of_the_unfinished_file_is_not_followed(tmp_path):
+    path, victim = tmp_path / "devices.json", tmp_path / "victim"
+    victim.write_text("mine")
+    (tmp_path / ".devices.json.new").symlink_to(victim)
+    write_devices(path, DOCUMENT, None)
+    assert victim.read_text() == "mine"
+    assert not path.is_symlink()
+
+
+def test_what_earlier_releases_left_is_known_as_well(tmp_path):
+    names = [".devices.json-abc123", ".devices.json.bak-xyz", ".devices.json.new", "devices.json.old", ".other.json-x"]
+    for name in names:
+        (tmp_path / name).write_text("[]")
+    assert [other.name for other in leftovers(tmp_path / "devices.json")] == sorted(names[:3])
+    assert [other.name for other in writer.remove_leftovers(tmp_path / "devices.json")] == sorted(names[:3])
+    assert leftovers(tmp_path / "devices.json") == []

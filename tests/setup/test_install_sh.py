@@ -193,6 +193,21 @@ def test_uninstall_leaves_the_keys_and_nothing_else(fresh, install):
     assert {path.relative_to(fresh) for path in fresh.rglob("*")} == before
 
 
+def test_uninstall_removes_what_a_killed_run_of_keys_left_and_git_never_takes_it(fresh):
+    (fresh / "devices.json").write_text("[]")
+    names = (".devices.json.new", ".devices.json.bak.new", ".devices.json-0ld")
+    for name in names:
+        (fresh / name).write_text("[]")
+    done = install_sh(fresh, "uninstall")
+    assert done.returncode == 0
+    for name in names:
+        assert name in done.stdout
+        assert not (fresh / name).exists()
+        ignored = subprocess.run(["git", "check-ignore", "--no-index", "-q", name], cwd=REPOSITORY, check=False)
+        assert ignored.returncode == 0
+    assert (fresh / "devices.json").exists()
+
+
 def test_uninstall_takes_a_link_away_and_not_what_it_points_to(fresh, tmp_path):
     elsewhere = tmp_path / "big disk"
     elsewhere.mkdir()

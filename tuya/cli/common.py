@@ -12,26 +12,16 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from tuya import process
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, key_bytes, key_problem, parse_devices, read_devices
+from tuya.process import EXIT_FAULT as EXIT_FAULT
+from tuya.process import EXIT_USAGE as EXIT_USAGE
+from tuya.process import CommandError as CommandError
+from tuya.process import UsageError as UsageError
 
 EXIT_OK = 0
-EXIT_FAULT = 1  # a fault of a device or the network
-EXIT_USAGE = 2  # wrong use
 
 KEY_VARIABLE = "TUYA_LOCAL_KEY"  # keeps a key out of the shell's history and the process list
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent.parent
 DEVICES_FILE_NAME = "devices.json"
-
-
-class CommandError(Exception):
-    """Ends a sub-command with one line on stderr; __main__ turns it into `exit_code`."""
-
-    exit_code = EXIT_FAULT
-
-
-class UsageError(CommandError):
-    """The command was given something it cannot use: a name that is in no file, an option of the wrong form."""
-
-    exit_code = EXIT_USAGE
 
 
 def add_devices_file_argument(parser: argparse.ArgumentParser) -> None:

@@ -108,7 +108,8 @@ def run(args: argparse.Namespace) -> int:
         folder = args.data or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            stage = Stage(args.plugin, folder, release=args.release, on_log=None if _is_live(args) else _print_line)
+            on_log = None if _is_live(args) else _print_line
+            stage = Stage(args.plugin, folder, release=args.release, start_stored=False, on_log=on_log)
         except ManifestError as error:
             print(error, file=sys.stderr)
             return 2
@@ -142,7 +143,7 @@ def _play(
     stage: Stage, args: argparse.Namespace, parameters: Dict[str, str], end: threading.Event
 ) -> Optional[List[Dict[str, object]]]:
     """Start the plugin and follow the plan. Returns the final table, None when the plugin did not start."""
-    idx = stage.add_hardware("Breakers", parameters)
+    idx = stage.have("Breakers", parameters)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not stage.wait_started(idx, TICK_S):
         if end.is_set():

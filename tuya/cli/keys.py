@@ -29,7 +29,7 @@ from tuya.devices.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_de
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
 from tuya.keys.sources import Found, SourceProblem, devices_in
-from tuya.keys.writer import account_of_process, only_writer, real_path, write_devices
+from tuya.keys.writer import account_of_process, only_writer, real_path, remove_leftovers, write_devices
 from tuya.setup import find_domoticz
 
 SECRET_VARIABLE = "TUYA_ACCESS_SECRET"  # noqa: S105 - the name of a variable; keeps the secret out of the history
@@ -68,9 +68,21 @@ def run(args: argparse.Namespace) -> int:
     if wants_cloud:
         sources.append(_from_cloud(args, _read_target(path).entries))
     with only_writer(path):
+        _clean(path)
         changes = _merge_into(_read_target(path), sources, args)
     unusable = [change for change in changes if "; but " in change.text]
     return EXIT_FAULT if unusable else EXIT_OK
+
+
+def _clean(path: Path) -> None:
+    """Remove what a run that was killed left, and say so: it holds keys."""
+    try:
+        removed = remove_leftovers(path)
+    except OSError as error:
+        print_message(f"an interrupted run left keys in {error.filename}, which cannot be removed: {error.strerror}")
+        return
+    for other in removed:
+        print_message(f"{other}, left by an interrupted run, is removed")
 
 
 def _merge_into(target: _Target, sources: List[List[Found]], args: argparse.Namespace) -> List[Change]:

@@ -38,6 +38,7 @@ class Stage:
     """A Domoticz without Domoticz.
 
     `plugin` is plugin.py or its folder, `user_data` a folder that keeps the database over restarts of the stage.
+    `start_stored`: start the instances that are in that database, as Domoticz does; else have() starts them.
     `release` is one of tuya.host.releases. `site_packages`: folders that plugins find besides their own and the
     standard library (none: what plugin.py needs must come with it). `thread_wait_s`: the second that Domoticz sleeps
     between two looks at a plugin's threads. `stop_timeout_s`: after this a stop is reported as a hang.
@@ -49,6 +50,7 @@ class Stage:
         user_data: Path,
         *,
         release: str = DEFAULT_RELEASE,
+        start_stored: bool = True,
         site_packages: Sequence[Path] = (),
         on_log: Optional[Callable[[LogLine], None]] = None,
         thread_wait_s: float = 1.0,
@@ -74,7 +76,7 @@ class Stage:
         self._closing = threading.Event()
         self._watch = threading.Thread(target=self._look_after, name="stand-in main", daemon=True)
         self._watch.start()
-        for row in self.table.query("SELECT ID FROM Hardware WHERE Enabled=1"):
+        for row in self.table.query("SELECT ID FROM Hardware WHERE Enabled=1") if start_stored else ():
             self._start(row["ID"])
 
     def __enter__(self) -> Stage:
@@ -98,6 +100,18 @@ class Stage:
         idx = self.table.add_hardware(name, self.manifest.key, values, enabled, data_timeout_s)
         if enabled:
             self._start(idx)
+        return idx
+
+    def have(self, name: str, parameters: Mapping[str, str]) -> int:
+        """Start the stored instance of that name with these parameters, or add one; fields not given are the defaults'.
+
+        Returns its idx.
+        """
+        rows = self.table.query("SELECT ID FROM Hardware WHERE Name=? ORDER BY ID", name)
+        if not rows:
+            return self.add_hardware(name, parameters)
+        idx = int(rows[0]["ID"])
+        self.update_hardware(idx, {**self.manifest.defaults(), **parameters})
         return idx
 
     def update_hardware(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -17,6 +18,7 @@ TYPE_GENERAL = 243
 SUBTYPE_VOLTAGE, SUBTYPE_CURRENT, SUBTYPE_KWH = 8, 23, 29
 TYPE_USAGE, TYPE_GENERAL_SWITCH = 248, 244
 LOGGED_SUBTYPES = (19, 22)  # Text and Alert have a log of their changes, as switches do
+PRIVATE_MODE = 0o600
 SENSOR_TIMEOUT_S = 3600  # a row without an update for this long gets nothing in the short log
 
 PARAMETER_FIELDS = (
@@ -49,11 +51,20 @@ def local_time(at_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
 
 
+def _make_private(path: Path) -> None:
+    """Let only its owner read a database: the Password field in it is a local key. SQLite gives its files that mode."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE_MODE))
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(name).chmod(PRIVATE_MODE)
+
+
 class Table:
     """Hardware, devices and their logs. Every method may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
+        _make_private(path)
         self._connection = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
         self._connection.row_factory = sqlite3.Row
         self._connection.execute("PRAGMA journal_mode=WAL")

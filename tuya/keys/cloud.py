@@ -12,8 +12,8 @@ import logging
 import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
-from tuya.cli.common import CommandError
 from tuya.keys.sources import Found, SourceProblem, devices_in
+from tuya.process import CommandError
 
 CONNECT_TIMEOUT_S = 10.0
 ANSWER_TIMEOUT_S = 20.0

@@ -7,20 +7,22 @@ to that group); a file that exists keeps owner, group and mode.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import pwd
 import stat
-import tempfile
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, List, NamedTuple, Optional
 
-from tuya.cli.common import CommandError
+from tuya.process import CommandError
 
 ROOT_UID = 0  # reads everything
 GROUP_MODE = 0o640
+PRIVATE_MODE = 0o600
 BACKUP_SUFFIX = ".bak"
+UNFINISHED_SUFFIX = ".new"
 
 
 class Account(NamedTuple):
@@ -86,9 +88,38 @@ def write_devices(path: Path, document: Any, reader: Optional[Account]) -> str:
         raise CommandError(f"{target} cannot be written: {error.strerror or error}") from None
 
 
+def leftovers(path: Path) -> List[Path]:
+    """What a writer that was killed (kill -9, power cut) may have left beside a devices file: keys are in it.
+
+    The second form of the names is that of earlier releases.
+    """
+    names = (path.name, path.name + BACKUP_SUFFIX)
+    found = [_unfinished(path.with_name(name)) for name in names]
+    with contextlib.suppress(OSError):
+        for name in names:
+            found += [other for other in path.parent.iterdir() if other.name.startswith(f".{name}-")]
+    return sorted(other for other in set(found) if other.is_symlink() or other.is_file())
+
+
+def remove_leftovers(path: Path) -> List[Path]:
+    """Remove them, and return which there were. Only for whoever is the only writer."""
+    removed = leftovers(path)
+    for other in removed:
+        other.unlink()
+    return removed
+
+
+def _unfinished(target: Path) -> Path:
+    """The name that a new content has until it is complete: always the same, so that the next writer takes it over."""
+    return target.with_name(f".{target.name}{UNFINISHED_SUFFIX}")
+
+
 def _replace(target: Path, content: bytes, like: Optional[os.stat_result]) -> None:
     """Write a file beside `target`, push it to the disk, and let it take the name `target`."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)  # made with mode 0600
+    unfinished = _unfinished(target)
+    with contextlib.suppress(FileNotFoundError):
+        unfinished.unlink()
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE_MODE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -96,9 +127,12 @@ def _replace(target: Path, content: bytes, like: Optional[os.stat_result]) -> No
                 _copy_rights(file.fileno(), like)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(target)
+            if not os.path.samestat(os.fstat(file.fileno()), unfinished.lstat()):
+                raise BlockingIOError(errno.EAGAIN, "somebody else writes it at the same time; run this again")
+        unfinished.replace(target)
     except BaseException:
-        Path(name).unlink()
+        with contextlib.suppress(FileNotFoundError):
+            unfinished.unlink()
         raise
     folder = os.open(target.parent, os.O_RDONLY)
     try:

@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
+
+from tuya.keys.writer import remove_leftovers
 
 from . import find_domoticz, packages
 from .errors import SetupError, WrongUse
@@ -144,10 +146,15 @@ def _shown_type(folder: Path) -> str:
     return match[1] if match else "Tuya"
 
 
+def _places_of_keys(folder: Path) -> List[Path]:
+    """The folders in which a devices file may lie: the plugin's, and Domoticz's user data folder around it."""
+    return [folder, folder.parent.parent] if folder.parent.name == "plugins" else [folder]
+
+
 def uninstall(folder: Path, purge: bool) -> None:
     """Remove what install.sh made; with `purge` also the files with local keys. Raises SetupError."""
     packages.check_writable(folder)
-    removed = []
+    removed: List[str] = []
     for name in OURS:
         if (folder / name).is_symlink():
             (folder / name).unlink()
@@ -156,6 +163,9 @@ def uninstall(folder: Path, purge: bool) -> None:
             shutil.rmtree(folder / name)
             removed.append(f"{name}/")
     packages.remove_leftovers(folder)
+    for place in _places_of_keys(folder):
+        # what `keys` left when it was killed is nobody's file, and it holds keys
+        removed += [path.name for path in remove_leftovers(place / KEY_FILES[0])]
     for cache in [path for path in folder.rglob("__pycache__") if path.is_dir()]:
         shutil.rmtree(cache, ignore_errors=True)
     for name in KEY_FILES:
