@@ -10,10 +10,9 @@ import pytest
 
 from tuya.metering.catalogue import load
 from tuya.metering.decode import decode_dump
-from tuya.metering.supported import BEGIN, END, FIXTURES, table
+from tuya.metering.supported import FIXTURES, LIST, README, families, page, with_families
 
 PATHS = sorted(FIXTURES.glob("*.json"))
-README = Path(__file__).parent.parent.parent / "README.md"
 
 
 def fixture(path: Path) -> Dict[str, Any]:
@@ -36,10 +35,8 @@ def test_no_fixture_names_a_device() -> None:
         assert set(fixture(path)["dump"]) <= {"product_id", "category", "mapping", "dps", "domoticz"}
 
 
-def test_the_table_has_every_product() -> None:
-    text = table()
-    assert text.startswith(BEGIN)
-    assert text.rstrip().endswith(END)
+def test_the_list_has_every_product() -> None:
+    text = page()
     for product_id in load().products:
         assert f"`{product_id}`" in text
     first_target = next(line for line in text.splitlines() if "`jdj6ccklup7btq3a`" in line)
@@ -47,9 +44,14 @@ def test_the_table_has_every_product() -> None:
     assert "definition only" in text
 
 
-def test_the_table_of_the_readme_is_up_to_date() -> None:
-    text = README.read_text(encoding="utf-8") if README.exists() else ""
-    if BEGIN not in text:
-        pytest.skip("README.md has no block of supported devices")
-    block = text[text.index(BEGIN) : text.index(END) + len(END)]
-    assert block == table().rstrip("\n"), "python3 -m tuya.metering.supported prints the new block"
+def test_the_families_count_every_product_once() -> None:
+    rows = [line.split("|") for line in families().splitlines() if line.startswith("| ")][1:]
+    assert sum(int(row[2]) for row in rows) == len(load().products)
+    assert 0 < sum(int(row[3]) for row in rows) < len(load().products)
+
+
+def test_list_and_readme_are_up_to_date() -> None:
+    hint = "python3 -m tuya.metering.supported writes both anew"
+    assert LIST.read_text(encoding="utf-8") == page(), hint
+    readme = README.read_text(encoding="utf-8")
+    assert readme == with_families(readme), hint

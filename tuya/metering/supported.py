@@ -1,21 +1,45 @@
-"""The README's table of supported devices, made from the catalogue and the fixtures. Used by developers and CI only.
+"""The list of supported devices, made from the catalogue and the fixtures. Used by developers and CI only.
 
-`python3 -m tuya.metering.supported` prints the block between the two markers.
+`python3 -m tuya.metering.supported` writes it anew: the whole of docs/devices.md, and the counts in the README between
+their two markers.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Dict, FrozenSet, List, Tuple
 
 from .catalogue import load
 from .layout import Layout
 
-BEGIN = "<!-- supported devices -->"
-END = "<!-- /supported devices -->"
-FIXTURES = Path(__file__).resolve().parent.parent.parent / "tests" / "data" / "devices"
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+FIXTURES = REPOSITORY / "tests" / "data" / "devices"
+LIST = REPOSITORY / "docs" / "devices.md"
+README = REPOSITORY / "README.md"
+BEGIN = "<!-- families -->"
+END = "<!-- /families -->"
+_HEAD = """# Supported devices
+
+Written from the catalogue by `python3 -m tuya.metering.supported`; not to be edited here.
+
+"Real dump decoded" means that a dump which an owner has published is decoded correctly by a test; "definition only"
+means that the layout comes from a public definition. Search for the product id, which `bash install.sh keys` writes
+into `devices.json` as `product_id`; the same device is sold under many names.
+
+"""
+# Beginnings of layout names -> how owners call such devices. The first that fits counts.
+_FAMILIES = (
+    (("charger",), "car chargers"),
+    (("inverter", "micro"), "solar micro inverters"),
+    (("pump", "heat", "pool"), "heat pumps and pool pumps"),
+    (("atorch",), "Atorch meters"),
+    (("old-socket", "socket", "block", "wmdl"), "plugs, strips, wall and DIN switches that measure"),
+    (("clamp", "dual-clamp", "two-way", "pj", "pc"), "clamp meters"),
+    (("phase1", "sys", "qcb2", "tompd", "voltage", "zn01", "kws302"), "breakers and meters, one phase"),
+    (("phase3", "ea-emp3", "kws306", "ktem", "hisb", "din-blocks3"), "breakers and meters, three phases"),
+)
+_OTHERS = "other meters"
 _WORDS = (
     ("power_factor", "power factor"),
     ("frequency", "frequency"),
@@ -52,8 +76,8 @@ def _shows(layout: Layout, switches: int) -> str:
     return ", ".join(parts)
 
 
-def table(fixtures: Path = FIXTURES) -> str:
-    """Return the Markdown block with both markers, one row for each name under which a layout is sold."""
+def page(fixtures: Path = FIXTURES) -> str:
+    """Return docs/devices.md, one row for each name under which a layout is sold."""
     catalogue, real = load(), _real_products(fixtures)
     rows: Dict[Tuple[str, str], List[str]] = {}
     shows: Dict[Tuple[str, str], str] = {}
@@ -62,15 +86,45 @@ def table(fixtures: Path = FIXTURES) -> str:
         key = (product.title, layout.name)
         rows.setdefault(key, []).append(product_id)
         shows[key] = _shows(layout, len(layout.switch_dps))
-    lines = [BEGIN, "| device | shows | layout | evidence | product ids |", "|---|---|---|---|---|"]
+    lines = ["| device | shows | layout | evidence | product ids |", "|---|---|---|---|---|"]
     for (title, layout_name), ids in sorted(rows.items(), key=lambda row: row[0][0].lower()):
         decoded = any(product_id in real for product_id in ids)
         evidence = "**real dump decoded**" if decoded else "definition only"
         listed = " ".join(f"`{product_id}`" for product_id in ids)
         lines.append(f"| {title} | {shows[title, layout_name]} | {layout_name} | {evidence} | {listed} |")
-    lines.append(END)
-    return "\n".join(lines) + "\n"
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def families(fixtures: Path = FIXTURES) -> str:
+    """Return the README's block with both markers: how many products of each family there are."""
+    catalogue, real = load(), _real_products(fixtures)
+    counts: Dict[str, List[str]] = {}
+    for product_id in catalogue.products:
+        counts.setdefault(_family(catalogue.layouts_of(product_id)[0].name), []).append(product_id)
+    lines = [BEGIN, "| family | product ids | of these with a real dump decoded |", "|---|---|---|"]
+    for family, ids in sorted(counts.items(), key=lambda row: (row[0] == _OTHERS, -len(row[1]))):
+        lines.append(f"| {family} | {len(ids)} | {sum(product_id in real for product_id in ids)} |")
+    lines += [
+        "",
+        "[The list](docs/devices.md) has them all. To look for yours: `grep -i NAME-OR-PRODUCT-ID docs/devices.md`",
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def _family(layout_name: str) -> str:
+    return next((name for beginnings, name in _FAMILIES if layout_name.startswith(beginnings)), _OTHERS)
+
+
+def with_families(readme: str, fixtures: Path = FIXTURES) -> str:
+    """Return the README with its block made anew. Raises ValueError where it has no such block."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"README.md has no block from {BEGIN} to {END}")
+    return before + families(fixtures) + after
 
 
 if __name__ == "__main__":
-    sys.stdout.write(table())
+    LIST.write_text(page(), encoding="utf-8")
+    README.write_text(with_families(README.read_text(encoding="utf-8")), encoding="utf-8")
