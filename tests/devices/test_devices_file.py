@@ -20,8 +20,8 @@ from tuya.devices.devices_file import (
     local_address,
     parse_devices,
     read_devices,
-    short_id,
 )
+from tuya.lan.device import short_id
 
 KEY = "k3y-Of_A,breaker"
 ENTRY: Dict[str, Any] = {

@@ -25,11 +25,12 @@ from tuya.cli.common import (
     print_json,
     print_message,
 )
-from tuya.devices.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices, short_id
+from tuya.devices.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
 from tuya.keys.sources import Found, SourceProblem, devices_in
 from tuya.keys.writer import account_of_process, only_writer, real_path, remove_leftovers, write_devices
+from tuya.lan.device import short_id
 from tuya.setup import find_domoticz
 
 SECRET_VARIABLE = "TUYA_ACCESS_SECRET"  # noqa: S105 - the name of a variable; keeps the secret out of the history

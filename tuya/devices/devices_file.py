@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple
 
-DEFAULT_PORT = 6668
+from ..lan.device import TCP_PORT, short_id
+
+DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
 VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is not a devices file
@@ -84,11 +86,6 @@ class DevicesFile:
 
     entries: Tuple[DeviceEntry, ...] = ()
     problems: Tuple[str, ...] = ()
-
-
-def short_id(device_id: str) -> str:
-    """Shorten an id for logs and reports: enough to recognise a device in one house, not enough to look it up."""
-    return device_id if len(device_id) <= 8 else f"{device_id[:4]}..{device_id[-4:]}"
 
 
 def clean_text(text: str, limit: int = _MAX_NAME_CHARACTERS) -> str:

@@ -9,11 +9,12 @@ import time
 from typing import Callable, List, Optional
 
 from ..devices.commands import CommandRefused
-from ..devices.devices_file import DeviceEntry, DevicesFileError, short_id
+from ..devices.devices_file import DeviceEntry, DevicesFileError
 from ..devices.file_watch import FileWatch
 from ..devices.household import Household
 from ..devices.lan_device import device_of
 from ..lan.client import Client
+from ..lan.device import short_id
 from ..lan.events import Event
 from .board_page import BoardPage
 from .created import Memory

@@ -22,9 +22,9 @@ from ..devices.devices_file import (
     key_problem,
     parse_devices,
     read_devices,
-    short_id,
 )
 from ..devices.served import Choice, choose_all, reading_problems
+from ..lan.device import short_id
 from ..metering.profile import match
 
 DEVICES_FILE_NAME = "devices.json"

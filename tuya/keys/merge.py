@@ -9,7 +9,8 @@ from __future__ import annotations
 import copy
 from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
-from tuya.devices.devices_file import key_bytes, key_problem, short_id
+from tuya.devices.devices_file import key_bytes, key_problem
+from tuya.lan.device import short_id
 
 # fields that a source may correct; any other is only filled in where it is missing
 _CORRECTED = ("ip", "version", "port")

@@ -14,7 +14,7 @@ from .limits import REQUEST_SPACING_S
 from .protocol.wire import KEY_BYTES, VERSIONS
 
 TCP_PORT = 6668
-SHOWN_ID_CHARACTERS = 6
+SHOWN_ID_CHARACTERS = 4  # at each end
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,16 @@ class DeviceState:
 
 
 def short_id(device_id: str) -> str:
-    """An id as it may stand in a log: its first characters."""
-    shown = "".join(c for c in device_id if c.isascii() and c.isalnum())
-    return shown[:SHOWN_ID_CHARACTERS] + "…" if len(device_id) > SHOWN_ID_CHARACTERS else shown
+    """Shorten an id for logs and reports: "bf01..cdef".
+
+    Enough to recognise a device in one house, not enough to look it up.
+    """
+    shown = "".join(c for c in device_id if c.isascii() and (c.isalnum() or c in "_-"))
+    return (
+        shown
+        if len(shown) <= 2 * SHOWN_ID_CHARACTERS
+        else (f"{shown[:SHOWN_ID_CHARACTERS]}..{shown[-SHOWN_ID_CHARACTERS:]}")
+    )
 
 
 def is_address(text: str) -> bool:
