@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -163,6 +164,26 @@ def test_a_key_that_cannot_be_right_is_exit_1(target, tmp_path, capsys):
     path.write_text(json.dumps([{"id": ID, "key": "short", "name": "Boiler"}]))
     assert call(path, "--devices", target) == 1
     assert "its local key has 5 characters instead of 16" in capsys.readouterr().out
+
+
+def test_an_entry_without_key_is_told_and_counts_unless_its_key_is_known(target, tmp_path, capsys):
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([*EXPORT, {"id": "bfother0000000000000", "name": "Fridge", "key": ""}]))
+    assert call(path, "--devices", target) == 1
+    assert f"{path}: Fridge (bfot..0000): it has no local key there" in capsys.readouterr().err
+    target.write_text(json.dumps([{"id": "bfother0000000000000", "key": KEY}]))
+    assert call(path, "--devices", target) == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device"])
+def test_a_target_that_is_no_file_is_said_at_once(tmp_path, export, capsys, kind):
+    target = {"pipe": tmp_path / "pipe", "folder": tmp_path / "folder", "device": Path("/dev/zero")}[kind]
+    if kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    assert call(export, "--devices", target) == 2
+    assert "this is no file (but a folder, a pipe or a device); nothing was changed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

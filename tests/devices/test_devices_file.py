@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict
@@ -15,6 +21,7 @@ from hypothesis import strategies as st
 from tuya.devices.devices_file import (
     DevicesFileError,
     clean_text,
+    is_there,
     key_bytes,
     key_problem,
     local_address,
@@ -181,6 +188,69 @@ def test_no_key_in_a_repr():
     entry, _ = one(domoticz={"use": 1, "hide": "x"})
     assert KEY not in repr(entry)
     assert KEY not in repr(parse_devices(json.dumps([ENTRY])))
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "socket", "/dev/zero", "/dev/tty"])
+def test_what_is_no_file_never_hangs(tmp_path: Path, kind: str):
+    path = Path(kind) if kind.startswith("/") else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+    with pytest.raises(DevicesFileError, match="this is no file"):
+        read_devices(path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000 + "b", "nul\0", "\udcff/" * 2])
+def test_names_that_cannot_be_are_typed_errors(tmp_path: Path, name: str):
+    path = tmp_path / name
+    if is_there(path):
+        with pytest.raises(DevicesFileError, match="it cannot be read") as caught:
+            read_devices(path)
+        assert len(str(caught.value)) < 500
+
+
+def test_a_link_to_itself_is_there_and_cannot_be_read(tmp_path: Path):
+    path = tmp_path / "loop"
+    path.symlink_to(path)
+    assert is_there(path)
+    with pytest.raises(DevicesFileError, match="it cannot be read"):
+        read_devices(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root alone can become another user")
+def test_no_right_to_read_is_told_with_the_cure():
+    folder = Path(tempfile.mkdtemp(prefix="no right-"))
+    path = folder / "devices.json"
+    path.write_text("[]")
+    path.chmod(0o600)
+    code = (
+        "import os, sys; from pathlib import Path; from tuya.devices.devices_file import read_devices\n"
+        "os.setuid(65534)\n"
+        "try: read_devices(Path(sys.argv[1]))\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    try:
+        for mode in (0o755, 0o700):  # the file, then its folder
+            folder.chmod(mode)
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=60
+            )
+            assert done.stdout.startswith(f"DevicesFileError {path}: it cannot be read: Permission denied. ")
+            cure = f"sudo chown nobody '{path}'" if mode == 0o755 else f"let nobody enter its folder, {folder}"
+            assert cure in done.stdout
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_second_entry_of_an_id_with_another_key_is_told():
+    text = json.dumps([ENTRY, {**ENTRY, "key": "another key 0123"}])
+    assert (
+        "stands already in line 1, with another local key; the first entry is used" in parse_devices(text).problems[0]
+    )
 
 
 def test_entries_that_cannot_be_used():

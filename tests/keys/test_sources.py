@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tuya.keys.sources import SourceProblem, devices_in
+from tuya.keys.sources import SourceProblem, devices_in, read_export
 
 ID = "bf0123456789abcdefgh"
 OTHER_ID = "bfzzzz56789abcdefgh1"
@@ -137,6 +137,14 @@ def test_the_usable_one_of_two_keys_for_one_device():
             "works through the cloud",
         ),
         (json.dumps({"devices": 5}), "no device"),
+        (
+            json.dumps({"apiKey": "abc", "apiSecret": "def", "apiRegion": "eu", "apiDeviceID": ID}),
+            "credentials of your developer project",
+        ),
+        (
+            f"- device_id: {ID}\n  local_key: !secret boiler_key\n  name: Boiler\n",
+            r"!secret boiler_key\): write the key",
+        ),
     ],
 )
 def test_nothing_to_take(text, why):
@@ -149,3 +157,63 @@ def test_no_key_is_in_any_message():
         devices_in(f"[ {{ name: 'x', key: '{KEY}'")
     assert KEY not in str(caught.value)
     assert KEY[:6] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said", "device_id"),
+    [
+        ({"id": OTHER_ID, "name": "Fridge", "key": ""}, "Fridge (bfzz..fgh1): it has no local key there", OTHER_ID),
+        ({"id": OTHER_ID, "name": "Fridge", "mapping": {}}, "Fridge (bfzz..fgh1): it has no local key", OTHER_ID),
+        ({"id": OTHER_ID, "local_key": "**REDACTED**"}, "bfzz..fgh1: its local key is blacked out there", OTHER_ID),
+        ({"name": "Fridge", "key": "0123456789abcdef"}, "Fridge: it has a local key and no device id there", ""),
+        ({"local_key": "0123456789abcdef"}, "an entry without a name: it has a local key and no device id", ""),
+    ],
+)
+def test_what_could_not_be_taken_is_told(entry, said, device_id):
+    export = read_export(json.dumps([{"id": ID, "key": KEY, "name": "Boiler"}, entry]))
+    assert [device["id"] for device in export.devices] == [ID]
+    assert [(lost.text.startswith(said), lost.device_id, lost.is_lost) for lost in export.lost] == [
+        (True, device_id, True)
+    ], export.lost
+
+
+def test_two_keys_for_one_device_are_told_and_none_is_lost():
+    export = read_export(json.dumps([{"id": ID, "key": KEY, "name": "Boiler"}, {"id": ID, "key": "0123456789abcdef"}]))
+    assert [device["key"] for device in export.devices] == ["0123456789abcdef"]
+    assert "stands there twice, with different local keys" in export.lost[0].text
+    assert not export.lost[0].is_lost
+    assert read_export(json.dumps([{"id": ID, "key": KEY}, {"id": ID, "key": KEY}])).lost == []
+
+
+def test_a_reference_is_never_a_key():
+    shown = {
+        "!secret abcdefghi": "!secret abcdefghi",
+        "*alias0123456789": "*...",
+        "&anchor012345678": "&...",
+        "|": "|...",
+    }
+    for value, said in shown.items():
+        other = f"- device_id: {OTHER_ID}\n  local_key: '{'k' * 16}'\n"
+        export = read_export(f"- device_id: {ID}\n  local_key: {value}\n{other}")
+        assert [device["id"] for device in export.devices] == [OTHER_ID]
+        assert [f"named there ({said}):" in lost.text for lost in export.lost] == [True]
+
+
+WIZARD = f"[ {{ name: 'Boiler', id: '{ID}', key: '0123[31m456789ab' }} ]"
+
+
+@pytest.mark.parametrize(
+    "colour",
+    [
+        lambda text: text.replace("'", "\x1b[32m'", 1).replace("{", "\x1b[0m{\x1b[1;33m"),
+        lambda text: "\x1b[?25h\x1b]0;title\x07" + text,
+        lambda text: text.replace("name:", "[39mname:").replace("}", "[0m}"),  # the Escape was lost on the way
+    ],
+)
+def test_a_coloured_paste(colour):
+    plain = WIZARD.replace("0123[31m456789ab", "0123456789abcdef")
+    assert one(colour(plain))["key"] == "0123456789abcdef"
+
+
+def test_what_looks_like_a_colour_inside_a_key_stays():
+    assert one(WIZARD)["key"] == "0123[31m456789ab"

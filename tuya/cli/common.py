@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 from tuya import process
-from tuya.devices.devices_file import DeviceEntry, DevicesFileError, key_bytes, key_problem, parse_devices, read_devices
+from tuya.devices.devices_file import (
+    DeviceEntry,
+    DevicesFileError,
+    is_there,
+    key_bytes,
+    key_problem,
+    parse_devices,
+    read_devices,
+)
 from tuya.process import EXIT_FAULT as EXIT_FAULT
 from tuya.process import EXIT_USAGE as EXIT_USAGE
 from tuya.process import CommandError as CommandError
@@ -56,7 +64,7 @@ def devices_path(given: Optional[Path]) -> Optional[Path]:
     if PLUGIN_FOLDER.parent.name == "plugins":
         folders.append(PLUGIN_FOLDER.parent.parent)
     for folder in folders:
-        if (folder / DEVICES_FILE_NAME).exists():
+        if is_there(folder / DEVICES_FILE_NAME):
             return folder / DEVICES_FILE_NAME
     return None
 

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Tuple
 
 from tuya.cli.common import (
     DEVICES_FILE_NAME,
@@ -25,10 +25,18 @@ from tuya.cli.common import (
     print_json,
     print_message,
 )
-from tuya.devices.devices_file import MAX_FILE_BYTES, DevicesFileError, parse_devices
+from tuya.devices.devices_file import (
+    MAX_FILE_BYTES,
+    DevicesFileError,
+    is_there,
+    key_bytes,
+    key_problem,
+    parse_devices,
+    read_bytes,
+)
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
-from tuya.keys.sources import Found, SourceProblem, devices_in
+from tuya.keys.sources import Export, Lost, SourceProblem, read_export
 from tuya.keys.writer import account_of_process, only_writer, real_path, remove_leftovers, write_devices
 from tuya.lan.device import short_id
 from tuya.setup import find_domoticz
@@ -65,14 +73,25 @@ def run(args: argparse.Namespace) -> int:
         _ask(args)
         wants_cloud = args.cloud
     path = real_path(devices_path(args.devices) or PLUGIN_FOLDER / DEVICES_FILE_NAME)
-    sources = [_devices_of(file) for file in args.files]
+    exports = [_export_of(file) for file in args.files]
     if wants_cloud:
-        sources.append(_from_cloud(args, _read_target(path).entries))
+        exports.append(Export(_from_cloud(args, _read_target(path).entries), []))
     with only_writer(path):
         _clean(path)
-        changes = _merge_into(_read_target(path), sources, args)
+        changes, document = _merge_into(_read_target(path), exports, args)
     unusable = [change for change in changes if "; but " in change.text]
-    return EXIT_FAULT if unusable else EXIT_OK
+    lost = [lost for export in exports for lost in export.lost if lost.is_lost and not _has_key(document, lost)]
+    return EXIT_FAULT if unusable or lost else EXIT_OK
+
+
+def _has_key(document: Any, lost: Lost) -> bool:
+    """Whether the devices file has a usable key of a device of which a source had none."""
+    listed = document.get("devices", []) if isinstance(document, dict) else document or []
+    return any(
+        isinstance(entry, dict) and entry.get("id") == lost.device_id and not key_problem(key_bytes(str(entry["key"])))
+        for entry in listed
+        if lost.device_id and "key" in entry
+    )
 
 
 def _clean(path: Path) -> None:
@@ -86,12 +105,15 @@ def _clean(path: Path) -> None:
         print_message(f"{other}, left by an interrupted run, is removed")
 
 
-def _merge_into(target: _Target, sources: List[List[Found]], args: argparse.Namespace) -> List[Change]:
-    """Merge what was found into the devices file, write it if that changed anything, and say what changed."""
+def _merge_into(target: _Target, exports: List[Export], args: argparse.Namespace) -> Tuple[List[Change], Any]:
+    """Merge what was found into the devices file, write it if that changed anything, and say what changed.
+
+    Returns the changes and the document as it is after them.
+    """
     document = target.document
     changes: List[Change] = []
-    for found in sources:
-        document, of_source = merge(document, found)
+    for export in exports:
+        document, of_source = merge(document, export.devices)
         changes += of_source
     _show(changes, args.json)
     if args.dry_run:
@@ -105,7 +127,7 @@ def _merge_into(target: _Target, sources: List[List[Found]], args: argparse.Name
         print_message(f"{target.path} is written{backup}. A running plugin notices by itself")
         if advice:
             print_message(advice)
-    return changes
+    return changes, document
 
 
 class _Target(NamedTuple):
@@ -118,13 +140,18 @@ class _Target(NamedTuple):
 
 def _read_target(path: Path) -> _Target:
     """Read the file that keys go into. Raises UsageError where it is damaged: it is not replaced then."""
-    text = _read_text(path) if path.exists() else ""
+    try:
+        text = _decoded(read_bytes(path), str(path)) if is_there(path) else ""
+    except DevicesFileError as error:
+        raise UsageError(f"{error}; nothing was changed") from None
     if not text.strip():
         return _Target(path, None, [])
     try:
-        parse_devices(text)
+        problems = parse_devices(text).problems
     except DevicesFileError as error:
         raise UsageError(f"{DevicesFileError(error.line, error.what, str(path))}; nothing was changed") from None
+    for problem in problems:
+        print_message(f"{path.name}: {problem}")
     document = json.loads(text)
     listed = document["devices"] if isinstance(document, dict) else document
     return _Target(path, document, [entry for entry in listed if isinstance(entry, dict) and "id" in entry])
@@ -149,18 +176,21 @@ def _decoded(content: bytes, name: str) -> str:
         raise UsageError(f"{name} is no text in UTF-8") from None
 
 
-def _devices_of(path: Path) -> List[Found]:
+def _export_of(path: Path) -> Export:
     if str(path) == "-":
         text = _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "the standard input")
     else:
         text = _read_text(path)
     try:
-        return devices_in(text)
+        export = read_export(text)
     except SourceProblem as problem:
         raise UsageError(f"{path}: {problem}") from None
+    for lost in export.lost:
+        print_message(f"{path}: {lost.text}")
+    return export
 
 
-def _from_cloud(args: argparse.Namespace, known: List[Dict[str, Any]]) -> List[Found]:
+def _from_cloud(args: argparse.Namespace, known: List[Dict[str, Any]]) -> List[Dict[str, Any]]:
     """Fetch from the cloud with what is given, else with tinytuya's settings, else with what the user types."""
     config = _tinytuya_config()
     interactive = sys.stdin.isatty()

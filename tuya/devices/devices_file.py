@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import pwd
 import re
+import shlex
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple
@@ -25,6 +29,7 @@ _DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _MAX_NAME_CHARACTERS = 60
+_MAX_SHOWN_PATH = 200
 
 _READING_WISHES = ("invert", "scale", "layout")
 _WISHES = ("name", "use", "switch", "hide", "restore", *_READING_WISHES)
@@ -153,6 +158,7 @@ def parse_devices(text: str) -> DevicesFile:
     entries: List[DeviceEntry] = []
     problems: List[str] = []
     first_line_of: Dict[str, int] = {}
+    key_of: Dict[str, bytes] = {}
     for raw, (start, end) in zip(raw_entries, _entry_spans(text, isinstance(document, dict))):
         reader = _EntryReader(text[start:end], 1 + text.count("\n", 0, start), problems)
         entry = reader.entry(raw)
@@ -160,22 +166,65 @@ def parse_devices(text: str) -> DevicesFile:
             continue
         if entry.device_id in first_line_of:
             first = first_line_of[entry.device_id]
-            reader.complain(entry.shown_name, f"its id stands already in line {first}; the first entry is used")
+            other = "" if entry.local_key == key_of[entry.device_id] else ", with another local key"
+            reader.complain(entry.shown_name, f"its id stands already in line {first}{other}; the first entry is used")
             continue
         first_line_of[entry.device_id] = entry.line
+        key_of[entry.device_id] = entry.local_key
         entries.append(entry)
     return DevicesFile(tuple(entries), tuple(problems))
 
 
-def read_devices(path: Path) -> DevicesFile:
-    """Read a devices file. Raises DevicesFileError (with the path in its text) when it cannot be used."""
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name, or nobody can say: reading it tells why. Raises nothing."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise DevicesFileError(0, f"it cannot be read: {error.strerror or 'unknown reason'}", str(path)) from None
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):  # no right to look, a name of 5,000 characters, a link to itself, a NUL in it
+        return True
+    return True
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a devices file. Raises DevicesFileError, with the cure: no right to read it, too large, no file at all.
+
+    What is no file (a pipe, a device, a socket) is not even opened: that could wait for ever.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DevicesFileError(0, "this is no file (but a folder, a pipe or a device)", str(path))
+        # not blocking: it may have become a pipe meanwhile
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1) or b""
+    except PermissionError as error:
+        raise DevicesFileError(0, f"it cannot be read: {error.strerror}. {_cure_of_rights(path)}", str(path)) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error) or "unknown reason"
+        raise DevicesFileError(0, f"it cannot be read: {reason}", _cut(str(path))) from None
     if len(data) > MAX_FILE_BYTES:
         raise DevicesFileError(0, "this is no devices file: it is too large", str(path))
+    return data
+
+
+def _cure_of_rights(path: Path) -> str:
+    """What lets the user that this process runs as read the file."""
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
+    if not os.access(path.parent, os.X_OK):
+        return f"Give another place, or let {user} enter its folder, {path.parent}"
+    return f"Let the user that this runs as read it: sudo chown {user} {shlex.quote(str(path))}"
+
+
+def _cut(path: str) -> str:
+    return path if len(path) <= _MAX_SHOWN_PATH else f"{path[:_MAX_SHOWN_PATH]}..."
+
+
+def read_devices(path: Path) -> DevicesFile:
+    """Read a devices file. Raises DevicesFileError (with the path in its text) when it cannot be used."""
+    data = read_bytes(path)
     try:
         return parse_devices(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -18,6 +18,7 @@ from ..devices.devices_file import (
     VERSIONS,
     DevicesFile,
     DevicesFileError,
+    is_there,
     key_bytes,
     key_problem,
     parse_devices,
@@ -131,7 +132,7 @@ def _candidates(text: str, home: Path, user_data: str) -> Tuple[Path, ...]:
 
 def devices_path(settings: Settings) -> Optional[Path]:
     """Return the devices file, None where there is none."""
-    return next((path for path in settings.candidates if path.exists()), None)
+    return next((path for path in settings.candidates if is_there(path)), None)
 
 
 def choose(settings: Settings, path: Optional[Path]) -> Choice:

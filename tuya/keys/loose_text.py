@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 MAX_DEPTH = 40
 
 _CONSTANTS = {"true": True, "false": False, "null": None, "undefined": None, "yes": True, "no": False}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
+_NOT_PLAIN = ("!", "*", "&", "|", ">", "%", "@", "`")  # a YAML text without quotes never begins with one of these
 _TOKEN = re.compile(
     r"""\s*(?:(?P<mark>[\[\]{},:])
     |(?P<quote>["'`])
@@ -23,15 +24,41 @@ _TOKEN = re.compile(
 )
 
 
+_COLOURS = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")  # of a terminal: ECMA-48 CSI, OSC
+_COLOURS_WITHOUT_ESCAPE = re.compile(r"\[\d{1,3}(?:;\d{1,3})*m")  # what is left where a form has dropped the Escape
+
+
+class Elsewhere(NamedTuple):
+    """A YAML value that stands elsewhere: a tag (!secret name), an alias (*name). `text`: to be shown, never a key."""
+
+    text: str
+
+
 class NotUnderstood(ValueError):
     """The text is of neither form."""
 
 
 def parse(text: str) -> Any:
-    """JSON, what Node.js prints for an object, or simple YAML -> dict, list or scalar. Raises NotUnderstood."""
-    text = text.lstrip("\ufeff")
+    """JSON, what Node.js prints for an object, or simple YAML -> dict, list or scalar. Raises NotUnderstood.
+
+    The colours of a terminal, which come with a copied text, are not minded.
+    """
+    text = _COLOURS.sub("", text.lstrip("\ufeff"))
     if not text.strip("\0 \t\r\n"):
         raise NotUnderstood("it is empty")
+    try:
+        return _parse_clean(text)
+    except NotUnderstood as error:
+        without = _COLOURS_WITHOUT_ESCAPE.sub("", text)
+        if without != text:
+            try:
+                return _parse_clean(without)
+            except NotUnderstood:
+                pass
+        raise error from None
+
+
+def _parse_clean(text: str) -> Any:
     try:
         # NaN and Infinity are no JSON, and no value that a device has
         return json.loads(text, parse_constant=lambda _name: None)
@@ -225,4 +252,7 @@ def _scalar(text: str) -> Any:
             raise NotUnderstood("a quote is not closed")
         return match[1].replace("''", "'")
     text = re.split(r"\s+#", text, maxsplit=1)[0].rstrip()
+    if text[:1] in _NOT_PLAIN:
+        secret = re.fullmatch(r"!secret\s+([\w.-]+)", text)
+        return Elsewhere(f"!secret {secret[1]}" if secret else f"{text[:1]}...")
     return _CONSTANTS.get(text.lower(), text)

@@ -8,10 +8,11 @@ same things: wherever an object has an id and a local key, that is a device.
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from tuya.devices.devices_file import VERSIONS, key_bytes, key_problem, local_address
-from tuya.keys.loose_text import MAX_DEPTH, NotUnderstood, parse
+from tuya.devices.devices_file import KEY_LENGTH, VERSIONS, clean_text, key_bytes, key_problem, local_address
+from tuya.keys.loose_text import MAX_DEPTH, Elsewhere, NotUnderstood, parse
+from tuya.lan.device import short_id
 
 Found = Dict[str, Any]  # the fields of one entry of devices.json that the source knows; "id" and "key" always
 
@@ -33,46 +34,91 @@ _HOME_ASSISTANT_DOMAINS = ("localtuya", "tuya_local")
 _HOME_ASSISTANT_CLOUD = "tuya"  # its own integration, which works through the cloud
 
 
+# what an object has beside its id that shows that it describes a device, also where its key is missing
+_OF_A_DEVICE = {*_SYNONYMS["key"], *_SYNONYMS["product_id"], *_SYNONYMS["version"], "mapping", "category", "uuid"}
+_CREDENTIALS = {"apiKey", "apiSecret"}  # what tinytuya.json has, which many take for the file with the keys
+_SHOWN_PROBLEMS = 3
+
+
 class SourceProblem(Exception):
     """Nothing can be taken from this text. The message says why and what would help; it holds no key."""
 
 
+class Lost(NamedTuple):
+    """An entry that could not be taken as it is. device_id: of which no key is known now, "" where one is, or no id."""
+
+    text: str
+    device_id: str = ""
+    is_lost: bool = True
+
+
+class Export(NamedTuple):
+    """What was found: each device once (its last usable key), and what is to be said of the other entries."""
+
+    devices: List[Found]
+    lost: List[Lost]
+
+
 def devices_in(text: str) -> List[Found]:
     """All devices with a local key in an export, each id once (the last usable one). Raises SourceProblem."""
+    return read_export(text).devices
+
+
+def read_export(text: str) -> Export:
+    """As devices_in, and what could not be taken. Raises SourceProblem where there is no device with a key."""
     try:
         document = parse(text)
     except NotUnderstood as error:
         raise SourceProblem(f"this text is not understood ({error})") from None
     found: Dict[str, Found] = {}
-    hidden = 0
-    for device in _walk(document, ""):
+    lost: List[Lost] = []
+    hidden: List[Found] = []
+    for device in _walk(document, "", lost):
+        known = found.get(device["id"])
         if _HIDDEN_KEY.fullmatch(device["key"]):
-            hidden += 1
-        elif device["id"] not in found or key_problem(key_bytes(device["key"])) is None:
+            hidden.append(device)
+            continue
+        if known is not None and known["key"] != device["key"]:
+            text = f"{_shown(device)}: it stands there twice, with different local keys; the last usable one is taken"
+            lost.append(Lost(text, is_lost=False))
+        if known is None or key_problem(key_bytes(device["key"])) is None:
             found[device["id"]] = device
     if found:
-        return list(found.values())
-    if hidden:
-        raise SourceProblem(
+        lost += [Lost(f"{_shown(device)}: its local key is blacked out there", device["id"]) for device in hidden]
+        return Export(list(found.values()), [one for one in lost if one.device_id not in found])
+    raise SourceProblem(_why_nothing(document, lost, bool(hidden)))
+
+
+def _why_nothing(document: Any, lost: List[Lost], is_hidden: bool) -> str:
+    if is_hidden:
+        return (
             "its keys are blacked out, as in a diagnostics download; Home Assistant keeps them in the file "
             ".storage/core.config_entries of its configuration folder"
         )
-    domains = set(_domains(document))
-    if _HOME_ASSISTANT_CLOUD in domains:
-        raise SourceProblem(
+    if isinstance(document, dict) and set(document) >= _CREDENTIALS:
+        return (
+            "this is tinytuya's file with the credentials of your developer project, no keys are in it; the keys are "
+            "in the devices.json beside it, or are fetched with these credentials: bash install.sh keys --cloud"
+        )
+    if _HOME_ASSISTANT_CLOUD in set(_domains(document)):
+        return (
             "only Home Assistant's own Tuya integration is in it, which works through the cloud and has no local keys; "
             "take them from localtuya or tuya-local, or from a developer project: bash install.sh keys --cloud"
         )
-    raise SourceProblem("there is no device with an id and a local key in it")
+    said = "; ".join(one.text for one in lost[:_SHOWN_PROBLEMS])
+    return "there is no device with an id and a local key in it" + (f" ({said})" if said else "")
 
 
-def _walk(value: Any, title: str, depth: int = 0) -> Iterator[Found]:
-    """Every device at any depth; `title`: the name that an enclosing Home Assistant entry has."""
+def _walk(value: Any, title: str, lost: List[Lost], depth: int = 0) -> Iterator[Found]:
+    """Every device at any depth; `title`: the name that an enclosing Home Assistant entry has.
+
+    What looks like a device and has no id or no key is added to `lost`.
+    """
     if depth > MAX_DEPTH:
         return
     if isinstance(value, list):
         for item in value:
-            yield from _walk(item, title, depth + 1)
+            yield from _walk(item, title, lost, depth + 1)
     elif isinstance(value, dict):
         if value.get("domain") in _HOME_ASSISTANT_DOMAINS and isinstance(value.get("data"), dict):
             options = value.get("options")
@@ -81,8 +127,37 @@ def _walk(value: Any, title: str, depth: int = 0) -> Iterator[Found]:
         if device is not None:
             yield device
             return
+        problem = _why_no_device(value)
+        if problem is not None:
+            lost.append(problem)
         for item in value.values():
-            yield from _walk(item, title, depth + 1)
+            yield from _walk(item, title, lost, depth + 1)
+
+
+def _why_no_device(value: Mapping[str, Any]) -> Optional[Lost]:
+    """What is missing of an object that seems to describe a device; None where it does not seem so."""
+    device_id = _first_text(value, _SYNONYMS["id"])
+    key = _first_text(value, _SYNONYMS["key"])
+    elsewhere = next((value[name] for name in _SYNONYMS["key"] if isinstance(value.get(name), Elsewhere)), None)
+    has_id = bool(_DEVICE_ID.fullmatch(device_id))
+    name = _shown({"id": device_id if has_id else "", "name": _first_text(value, _SYNONYMS["name"])})
+    if elsewhere is not None:
+        text = (
+            f"{name}: its local key is not in this file but named there ({elsewhere.text}): write the key itself here"
+        )
+        return Lost(text, device_id if has_id else "")
+    if has_id and not key and _OF_A_DEVICE & set(value):
+        return Lost(f"{name}: it has no local key there", device_id)
+    if not has_id and len(key_bytes(key)) == KEY_LENGTH:
+        return Lost(f"{name}: it has a local key and no device id there")
+    return None
+
+
+def _shown(device: Mapping[str, Any]) -> str:
+    name, device_id = clean_text(str(device.get("name", ""))), str(device.get("id", ""))
+    if name and device_id:
+        return f"{name} ({short_id(device_id)})"
+    return name or short_id(device_id) or "an entry without a name"
 
 
 def _domains(value: Any) -> Iterator[str]:

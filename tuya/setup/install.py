@@ -16,10 +16,11 @@ from .errors import SetupError, WrongUse
 from .probe import ProbeFailed, probe
 
 OURS = ("lib", ".venv", ".demo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")  # made by install.sh
+CREDENTIALS_FILE = "tinytuya.json"
 KEY_FILES = (
     "devices.json",
     "devices.json.bak",
-    "tinytuya.json",
+    CREDENTIALS_FILE,
     "tuya-raw.json",
     "snapshot.json",
 )  # the user's; kept unless purged
@@ -174,6 +175,7 @@ def uninstall(folder: Path, purge: bool) -> None:
             path.unlink()
             removed.append(name)
         elif path.exists():
-            say(f"{name} is kept: it holds your local keys ('uninstall --purge' removes it)")
+            what = "the credentials of your developer project" if name == CREDENTIALS_FILE else "your local keys"
+            say(f"{name} is kept: it holds {what} ('uninstall --purge' removes it)")
     say(f"Removed: {', '.join(removed)}" if removed else "There was nothing to remove")
     say("In Domoticz: delete the hardware on the Hardware page first, then remove this folder and restart Domoticz")
