@@ -14,6 +14,7 @@ from .. import thread_end
 from .device import Device, DeviceState, Polling
 from .errors import NotConnected
 from .events import DpValue, Event, WriteDone
+from .network.guest import Guest
 from .network.listener import Listener
 from .network.reactor import Reactor
 from .protocol import tinytuya_codec
@@ -35,6 +36,7 @@ class Client:
     owner: who this is, for others who want the same devices ("hardware Breakers"); "" does not stay unnamed.
     discovery: listen for announcements and ask for them while a device is missing.
     waited_s: how long somebody has waited for a first word already (a command that was slow to start).
+    guest: something else that the network thread serves from start() to stop().
     Raises CodecMissing when the codec cannot be imported.
     """
 
@@ -48,6 +50,7 @@ class Client:
         clock: Callable[[], float] = time.monotonic,
         listener: Optional[Listener] = None,
         waited_s: float = 0.0,
+        guest: Optional[Guest] = None,
     ) -> None:
         tinytuya_codec.load()
         self._sink = sink
@@ -55,6 +58,7 @@ class Client:
         self._discovery = discovery
         self._clock = clock
         self._waited_s = waited_s
+        self._guest = guest
         self._given_listener = listener
         self._listener: Optional[Listener] = None
         self._lock = threading.Lock()
@@ -77,7 +81,7 @@ class Client:
             self._stopping = False
             self._jobs.clear()
             self._listener = (self._given_listener or Listener()) if self._discovery else None
-            self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner, self._waited_s)
+            self._reactor = Reactor(self._sink, self._clock, self._listener, self._owner, self._waited_s, self._guest)
             devices = list(self._devices.values())
             self._jobs.append(Job(lambda reactor, now_s: self._add_all(reactor, devices, now_s)))
             # not a daemon: the interpreter must wait for it rather than end under it
@@ -153,6 +157,14 @@ class Client:
     def query(self, device_id: str) -> None:
         """Ask one device for everything as soon as the spacing of requests allows; nothing while not connected."""
         self._do(Job(lambda reactor, now_s: reactor.query(device_id, now_s)))
+
+    def retry(self, device_id: str) -> None:
+        """Look again now whether a device that somebody else held can be had."""
+        self._do(Job(lambda reactor, now_s: reactor.retry(device_id, now_s)))
+
+    def wake(self) -> None:
+        """Make the network thread look at its guest's deadline."""
+        self._do(Job(lambda _reactor, _now_s: None))
 
     def snapshot(self) -> Dict[str, DeviceState]:
         """What is known of each device at this moment, by device id."""

@@ -26,7 +26,10 @@ _TEXT_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class OwnerState:
-    """What the owner says of a device: who it is, and how the device is. age_s: since the device last answered."""
+    """What the owner says of a device: who it is, and how the device is. age_s: since the device last answered.
+
+    share: where it tells more to those who are allowed, "" if it does not. yields: it gives the device to a plugin.
+    """
 
     owner: str
     connected: bool = False
@@ -35,6 +38,8 @@ class OwnerState:
     error: str = ""
     message: str = ""
     age_s: Optional[float] = None
+    share: str = ""
+    yields: bool = False
 
 
 def socket_name(device_id: str) -> str:
@@ -78,8 +83,11 @@ class Lock:
         self._held.close()
 
 
-def take(device_id: str, owner: str) -> Optional[Lock]:
-    """The lock of this device for `owner`, or None while somebody else has it."""
+def take(device_id: str, owner: str, share: str = "", yields: bool = False) -> Optional[Lock]:
+    """The lock of this device for `owner`, or None while somebody else has it.
+
+    share, yields: as in OwnerState, for the lock file, which answers nobody.
+    """
     if HAS_ABSTRACT_SOCKETS:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -90,10 +98,10 @@ def take(device_id: str, owner: str) -> Optional[Lock]:
             sock.close()
             return None
         return Lock(sock, owner)
-    return _take_file(device_id, owner)
+    return _take_file(device_id, OwnerState(owner, share=share, yields=yields))
 
 
-def _take_file(device_id: str, owner: str) -> Optional[Lock]:
+def _take_file(device_id: str, state: OwnerState) -> Optional[Lock]:
     import fcntl  # here: not on every system
 
     try:
@@ -107,9 +115,9 @@ def _take_file(device_id: str, owner: str) -> Optional[Lock]:
         file.close()
         return None
     file.truncate()
-    file.write(json.dumps(asdict(OwnerState(owner))))
+    file.write(json.dumps(asdict(state)))
     file.flush()
-    return Lock(file, owner)
+    return Lock(file, state.owner)
 
 
 class Question:
@@ -182,7 +190,7 @@ def parse_state(data: bytes) -> Optional[OwnerState]:
     if not isinstance(content, dict):
         return None
     words: Dict[str, str] = {}
-    for field in ("owner", "address", "version", "error", "message"):
+    for field in ("owner", "address", "version", "error", "message", "share"):
         value = content.get(field)
         text = value if isinstance(value, str) else ""
         words[field] = "".join(c if c.isprintable() else " " for c in text)[:_TEXT_CHARACTERS]
@@ -195,4 +203,6 @@ def parse_state(data: bytes) -> Optional[OwnerState]:
         error=words["error"],
         message=words["message"],
         age_s=float(age_s) if isinstance(age_s, (int, float)) and not isinstance(age_s, bool) else None,
+        share=words["share"],
+        yields=content.get("yields") is True,
     )

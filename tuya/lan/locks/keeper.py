@@ -6,14 +6,17 @@ import selectors
 from typing import Callable, Dict, List, Optional
 
 from ..limits import OWNER_ANSWER_S, OWNER_RETRY_S
-from .device_lock import Lock, OwnerState, Question, take
+from .device_lock import HAS_ABSTRACT_SOCKETS, Lock, OwnerState, Question, ask, take
 
 NEVER = float("inf")
 UNKNOWN_OWNER = "another program"
 
 
 class Ownership:
-    """Runs on the network thread. `freed` and `denied` are called for devices whose lock was wanted."""
+    """Runs on the network thread. `freed` and `denied` are called for devices whose lock was wanted.
+
+    denied returns after how many seconds to try again, None: as usual. share, yields: see OwnerState.
+    """
 
     def __init__(
         self,
@@ -21,13 +24,17 @@ class Ownership:
         owner: str,
         state: Callable[[str, str], OwnerState],
         freed: Callable[[str, float], None],
-        denied: Callable[[str, str, float], None],
+        denied: Callable[[str, OwnerState, float], Optional[float]],
+        share: str = "",
+        yields: bool = False,
     ) -> None:
         self._selector = selector
         self._owner = owner
         self._state = state
         self._freed = freed
-        self._denied = denied
+        self._tell_denied = denied
+        self._share = share
+        self._yields = yields
         self._locks: Dict[str, Lock] = {}
         self._questions: Dict[str, _Asking] = {}
         self._retries: Dict[str, float] = {}
@@ -35,7 +42,9 @@ class Ownership:
 
     def want(self, device_id: str, now_s: float) -> None:
         """Take the lock of a device: freed() is called now or when it becomes free, denied() while it is not."""
-        lock = take(device_id, self._owner)
+        if device_id in self._locks:
+            return
+        lock = take(device_id, self._owner, self._share, self._yields)
         if lock is not None:
             self._locks[device_id] = lock
             self._retries.pop(device_id, None)
@@ -44,14 +53,16 @@ class Ownership:
             self._freed(device_id, now_s)
             return
         self._retries[device_id] = now_s + OWNER_RETRY_S
-        if device_id not in self._questions:
+        if not HAS_ABSTRACT_SOCKETS:
+            self._denied(device_id, ask(device_id) or OwnerState(UNKNOWN_OWNER), now_s)
+        elif device_id not in self._questions:
             asking = _Asking(self, device_id, now_s)
             if asking.question.open:
                 self._questions[device_id] = asking
                 self._selector.register(asking.question, selectors.EVENT_READ, asking)
             else:
                 asking.question.close()
-                self._denied(device_id, UNKNOWN_OWNER, now_s)
+                self._denied(device_id, OwnerState(UNKNOWN_OWNER), now_s)
         self._set_deadline()
 
     def release(self, device_id: str) -> None:
@@ -75,7 +86,7 @@ class Ownership:
         for device_id, asking in list(self._questions.items()):
             if now_s >= asking.until_s:
                 self._forget(device_id)
-                self._denied(device_id, UNKNOWN_OWNER, now_s)
+                self._denied(device_id, OwnerState(UNKNOWN_OWNER), now_s)
         due: List[str] = [device_id for device_id, at_s in self._retries.items() if now_s >= at_s]
         for device_id in due:
             self.want(device_id, now_s)
@@ -90,7 +101,13 @@ class Ownership:
         self._forget(device_id)
         self._set_deadline()
         if device_id in self._retries:
-            self._denied(device_id, state.owner if state is not None else UNKNOWN_OWNER, now_s)
+            self._denied(device_id, state or OwnerState(UNKNOWN_OWNER), now_s)
+            self._set_deadline()
+
+    def _denied(self, device_id: str, state: OwnerState, now_s: float) -> None:
+        retry_s = self._tell_denied(device_id, state, now_s)
+        if retry_s is not None and device_id in self._retries:
+            self._retries[device_id] = now_s + retry_s
 
     def _forget(self, device_id: str) -> None:
         asking = self._questions.pop(device_id, None)

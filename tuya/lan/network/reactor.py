@@ -28,6 +28,7 @@ from ..locks.keeper import Ownership
 from ..locks.last_closed import Closings
 from ..protocol.announcements import Announcement
 from .channel import Channel
+from .guest import Guest
 from .listener import Listener
 
 NEVER = float("inf")
@@ -45,8 +46,10 @@ class Reactor:
         listener: Optional[Listener],
         owner: str,
         waited_s: float = 0.0,
+        guest: Optional[Guest] = None,
     ) -> None:
         self._sink = sink
+        self._guest = guest
         self._clock = clock
         self._listener = listener
         self._waited_s = waited_s
@@ -58,7 +61,10 @@ class Reactor:
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
         self._address_locks = AddressLocks()
-        self._ownership = Ownership(self._selector, owner, self._describe, self._freed, self._denied)
+        self._share, self._yields = ("", False) if guest is None else (guest.address, guest.yields)
+        self._ownership = Ownership(
+            self._selector, owner, self._describe, self._freed, self._denied, self._share, self._yields
+        )
         self._closings = Closings()
         self._places = Places(self._address_locks.claim, self._address_locks.release)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -88,6 +94,8 @@ class Reactor:
         try:
             if self._listener is not None:
                 self._listener.open(self._selector, self._heard)
+            if self._guest is not None:
+                self._guest.open(self._selector)
             now_s = clock()
             while not self._woken or work(now_s):
                 self._woken = False
@@ -148,6 +156,8 @@ class Reactor:
 
     def _due_s(self) -> float:
         due_s = min(self._timers[0][0] if self._timers else NEVER, self._ownership.deadline_s)
+        if self._guest is not None:
+            due_s = min(due_s, self._guest.deadline_s)
         return due_s if self._listener is None else min(due_s, self._listener.deadline_s)
 
     def _tick(self, now_s: float) -> None:
@@ -162,6 +172,8 @@ class Reactor:
             self._reschedule(channel)
         if now_s >= self._ownership.deadline_s:
             self._ownership.tick(now_s)
+        if self._guest is not None and now_s >= self._guest.deadline_s:
+            self._guest.tick(now_s)
         if self._listener is not None and now_s >= self._listener.deadline_s:
             missing = sum(1 for c in self._channels.values() if c.link is not None and c.link.missing)
             self._listener.tick(now_s, missing)
@@ -183,6 +195,8 @@ class Reactor:
         self._address_locks.close()
         if self._listener is not None:
             self._listener.close()
+        if self._guest is not None:
+            self._guest.close()
         self._selector.close()
         self._wake_in.close()
         self._wake_out.close()
@@ -245,6 +259,11 @@ class Reactor:
         if channel is not None and channel.link is not None:
             self._guarded(channel, channel.link.query, now_s)
 
+    def retry(self, device_id: str, now_s: float) -> None:
+        """Try again now whether a device's lock is free."""
+        if device_id in self._channels:
+            self._ownership.want(device_id, now_s)
+
     def states(self, now_s: float) -> Dict[str, DeviceState]:
         """What is known of all devices. May be called from any thread: it only reads."""
         links = [(device_id, channel.link) for device_id, channel in list(self._channels.items())]
@@ -280,17 +299,23 @@ class Reactor:
                 self._places.recall(device_id, now_s - age_s)
             self._guarded(channel, channel.link.start, now_s)
 
-    def _denied(self, device_id: str, owner: str, now_s: float) -> None:
+    def _denied(self, device_id: str, owner: OwnerState, now_s: float) -> Optional[float]:
+        retry_s: Optional[float] = None
+        if self._guest is not None:
+            is_error, retry_s = self._guest.denied(device_id, owner, now_s)
+            if not is_error:
+                return retry_s
         channel = self._channels.get(device_id)
         if channel is not None and channel.link is not None:
             cure = "A breaker has one connection only: stop the other program, or ask it"
-            error = OwnedElsewhere(channel.link.device.label, f"is served by {owner}", cure)
+            error = OwnedElsewhere(channel.link.device.label, f"is served by {owner.owner}", cure)
             self._guarded(channel, channel.link.hold, error, now_s)
+        return retry_s
 
     def _describe(self, device_id: str, owner: str) -> OwnerState:
         channel = self._channels.get(device_id)
         if channel is None or channel.link is None:
-            return OwnerState(owner)
+            return OwnerState(owner, share=self._share, yields=self._yields)
         state = channel.link.state(self._clock())
         error = state.last_error
         return OwnerState(
@@ -301,4 +326,6 @@ class Reactor:
             error="" if error is None else type(error).__name__,
             message="" if error is None else str(error),
             age_s=state.last_heard_age_s,
+            share=self._share,
+            yields=self._yields,
         )
