@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import re
 import resource
 import signal
 import socket
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import tinytuya
+
+from tuya.simulator import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -108,6 +112,66 @@ def test_commands_from_stdin_are_carried_out_and_answered_on_stderr(simulate):
     assert end(process)[:2] == (0, "")
 
 
+def test_faults_from_the_start(simulate):
+    process = simulate("--version", "3.3", "--noise", "0", "--fault", "hide=18,19", "--fault", "refresh=error")
+    (entry,) = document(process)
+    assert {"1", "20"} <= set(status(entry)) <= {str(dp) for dp in range(100)} - {"18", "19"}
+    assert end(process)[0] == 0
+
+
+def test_a_fault_from_the_start_that_changes_what_is_printed(simulate):
+    process = simulate("--version", "3.3", "--fault", "version=3.5,dark_s=0", "--fault", "new_key=0123456789abcdef")
+    (entry,) = document(process)
+    assert (entry["version"], entry["key"]) == ("3.5", "0123456789abcdef")
+    assert "1" in status(entry)
+    end(process)
+
+
+def test_the_list_of_faults():
+    done = subprocess.run(
+        [sys.executable, "-m", "tuya", "simulate", "--fault", "help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    described = {line.split(":")[0].split(" ")[2] for line in done.stdout.splitlines() if re.match(r"  \w", line)}
+    assert described == set(FAULTS)
+
+
+def on_a_terminal(*words):
+    """What `simulate` prints where stdout is a terminal, until it has said how to end it or printed a line of JSON."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tuya", "simulate", *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=slave
+    )
+    os.close(slave)
+    said = b""
+    try:
+        while not said.endswith((b"Ctrl-C ends.\r\n", b"]\r\n")):
+            said += os.read(master, 65536)
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+        os.close(master)
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_a_table_for_people_on_a_terminal():
+    said = on_a_terminal("--count", "3", "--version", "3.3", "3.5")
+    lines = said.splitlines()
+    for number, version in enumerate(("3.3", "3.5", "3.3"), start=1):
+        assert re.fullmatch(rf"Smart breaker {number}  bf\w{{18}}  {version}  127\.0\.0\.1:\d+", lines[number - 1])
+    assert "devices.json" in said
+    assert max(map(len, lines)) <= 100
+    assert not any("{" in line for line in lines)
+
+
+def test_json_on_a_terminal_where_it_is_asked_for():
+    (entry,) = json.loads(on_a_terminal("--json"))
+    assert len(entry["key"]) == 16
+
+
 def cpu_s(process):
     ticks = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
@@ -144,6 +208,11 @@ def test_the_end_of_stdin_ends_nothing_and_costs_nothing(simulate, kind):
         (["--version", "2.0"], "invalid choice: '2.0'"),
         (["--port", "65535", "--count", "2"], "--port"),
         (["--port", "-1"], "--port"),
+        (["--fault", "explode"], "no fault 'explode': one of asleep, "),
+        (["--fault", "latency=long"], "fault latency: delay_s is a number, not 'long'"),
+        (["--fault", "latency=1,much=2"], "takes no 'much': delay_s, spread_s"),
+        (["--fault", "new_key=short"], "a local key has 16 characters, not 5"),
+        (["--fault", "move=0,host=192.168.1.5"], "not a loopback address"),
     ],
 )
 def test_wrong_use(simulate, words, complaint):

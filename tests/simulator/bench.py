@@ -18,8 +18,8 @@ class Bench:
         self.clock = FakeClock()
         self.fleet = Fleet(version=version, noise=0.0, clock=self.clock, wall=lambda: WALL_S, **options)
         self.breaker = self.fleet.breakers[0]
-        self.session = Session(self.breaker, self.clock(), WALL_S)
-        self.codec = Codec(version, key or self.breaker.local_key)
+        self._key = key or self.breaker.local_key
+        self.hello()
         self.fleet.stations[0].push = lambda dps: self.session.push(dps, self.clock())
         self.fleet.stations[0].is_served = lambda: self.session.up
         if self.session.up:
@@ -27,6 +27,11 @@ class Bench:
         elif handshake:
             (answer,) = self.give(self.codec.pack(3, self.codec.nonce))
             assert self.give(self.codec.finish(answer.payload)) == []
+
+    def hello(self) -> None:
+        """A new connection, nothing said yet."""
+        self.session = Session(self.breaker, self.clock(), WALL_S)
+        self.codec = Codec(self.breaker.version, self._key)
 
     def give(self, data: bytes) -> List[Frame]:
         """Bytes from the client; the frames that come back."""

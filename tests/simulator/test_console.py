@@ -46,6 +46,10 @@ def test_faults(fleet):
     }
     assert say(fleet, "1 fault hide dps=[6,7]  # a remark") == "Smart breaker 1: fault hide"
     assert first.faults.named_dps("hide") == {6, 7}
+    assert say(fleet, "1 fault latency=3,spread_s=0") == "Smart breaker 1: fault latency=3,spread_s=0"
+    assert first.faults.get("latency") == {"delay_s": 3, "spread_s": 0}
+    assert say(fleet, "1 fault write=late delay_s=0.5") == "Smart breaker 1: fault write=late"
+    assert first.faults.get("write") == {"how": "late", "delay_s": 0.5}
     assert say(fleet, "1 clear garbage") == "Smart breaker 1: clear garbage"
     assert say(fleet, "* clear").startswith("Smart breaker 1: clear")
     assert not first.faults

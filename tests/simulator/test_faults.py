@@ -1,7 +1,7 @@
 import pytest
 
 from tuya.simulator import FAULTS, UnknownFault
-from tuya.simulator.faults import Faults, checked, table
+from tuya.simulator.faults import Faults, checked, named, table
 
 
 def test_the_table_is_whole():
@@ -16,7 +16,7 @@ def test_the_table_is_whole():
 @pytest.mark.parametrize(
     ("name", "given", "complaint"),
     [
-        ("explode", {}, "no fault 'explode': one of reset"),
+        ("explode", {}, "no fault 'explode': one of asleep"),
         ("reset", {"x": 1}, "takes no 'x': it takes nothing"),
         ("delay", {"x": 1}, "takes no 'x': delay_s"),
         ("garbage", {"where": "nowhere"}, "where is one of before, behind, instead"),
@@ -33,6 +33,31 @@ def test_the_table_is_whole():
 def test_wrong_words_are_refused(name, given, complaint):
     with pytest.raises(UnknownFault, match=complaint):
         checked(name, given)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "given"),
+    [
+        ("asleep", "asleep", {}),
+        ("asleep=devid not found", "asleep", {"text": "devid not found"}),
+        ("latency=3,spread_s=0", "latency", {"delay_s": 3, "spread_s": 0}),
+        ("hide=6", "hide", {"dps": 6}),
+        ("hide=6,7", "hide", {"dps": [6, 7]}),
+        ("mute=9,10", "mute", {"commands": [9, 10]}),
+        ("reboot=0.5,silent=true", "reboot", {"dark_s": 0.5, "silent": True}),
+        ("text_only=5,text=a, b", "text_only", {"every_s": 5, "text": "a, b"}),
+        ("says_version=3.5", "says_version", {"version": 3.5}),
+    ],
+)
+def test_a_fault_in_one_word(text, name, given):
+    assert named(text) == (name, given)
+    checked(name, given)
+
+
+@pytest.mark.parametrize("text", ["", "=", "explode=1", "reset=1", "asleep=1", "latency=,", "latency=[", "hide=1,x"])
+def test_a_word_that_is_no_fault(text):
+    with pytest.raises(UnknownFault):
+        named(text)
 
 
 def test_numbers_are_taken_one_or_many():

@@ -1,7 +1,8 @@
-"""python3 -m tuya simulate: serves simulated breakers on loopback until it is told to end. Knows no protocol.
+"""python3 -m tuya simulate: serves simulated breakers on loopback until it is told to end.
 
-stdout holds one JSON document in one line, a devices.json of what is served, when all of it listens. All else goes
-to stderr. Commands are read from stdin while it runs; the end of stdin ends nothing.
+stdout holds one JSON document in one line, a devices.json of what is served, when all of it listens; on a terminal it
+is a table for people instead, unless --json is given. All else goes to stderr. Commands are read from stdin while it
+runs; the end of stdin ends nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import sys
 import threading
 import time
 from types import FrameType
-from typing import Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 from tuya.simulator import PRODUCTS, Fleet
 from tuya.simulator.console import BadCommand, execute, grammar
-from tuya.simulator.faults import table
+from tuya.simulator.faults import named, table
 from tuya.simulator.frames import VERSIONS
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -44,11 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--announce", action="store_true", help="announce on UDP 6666, 6667 and 7000, on loopback only")
     parser.add_argument("--load", type=float, default=100.0, metavar="W", help="what hangs on each (default 100)")
     parser.add_argument("--noise", type=float, default=1.0, metavar="X", help="1 as on real mains, 0 exact")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE[,PARAMETER=VALUE ...]]",
+        help="what each of them does wrong from the start, e.g. --fault asleep --fault latency=3; 'help' lists all",
+    )
+    parser.add_argument("--json", action="store_true", help="a devices.json on stdout also where that is a terminal")
     parser.add_argument("--seed", metavar="TEXT", help="the same ids and keys each time")
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGINT or SIGTERM. Returns 0; 2 for arguments that cannot be, 1 for a port in use."""
+    if "help" in args.fault:
+        print(table())
+        return 0
     ended = threading.Event()
 
     def end(number: int, frame: Optional[FrameType]) -> None:
@@ -73,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
             noise=args.noise,
             seed=args.seed,
         )
+        faults = [named(text) for text in args.fault]
     except ValueError as error:
         print(f"simulate: {error}", file=sys.stderr)
         return 2
@@ -86,13 +99,42 @@ def run(args: argparse.Namespace) -> int:
         print(f"simulate: cannot listen: {error}. Choose another --port", file=sys.stderr)
         return 1
     try:
-        print(json.dumps(fleet.devices()), flush=True)
+        try:
+            _begin(fleet, faults)
+        except (ValueError, OSError) as error:
+            print(f"simulate: --fault: {error}", file=sys.stderr)
+            return 2
+        is_for_people = sys.stdout.isatty() and not args.json
+        print(listing(fleet.devices()) if is_for_people else json.dumps(fleet.devices()), flush=True)
         threading.Thread(target=_follow_stdin, args=(fleet,), name="commands", daemon=True).start()
         while not ended.wait(3600.0):
             pass
     finally:
         fleet.stop()
     return 0
+
+
+def _begin(fleet: Fleet, faults: List[Tuple[str, Dict[str, Any]]]) -> None:
+    """Switch the faults of the command line on. Some change versions or addresses: before anything is printed."""
+    for breaker in fleet.breakers:
+        for name, given in faults:
+            breaker.fault(name, **given)
+
+
+def listing(entries: List[Dict[str, Any]]) -> str:
+    """What is served, for a person at a terminal: one line each, and what to do with it."""
+    width = max(len(entry["name"]) for entry in entries)
+    row = "{name:{width}}  {id}  {version}  {ip}:{port}"
+    lines = [row.format(width=width, **entry) for entry in entries]
+    return "\n".join(
+        (
+            *lines,
+            "",
+            "Local keys and all else are in the devices.json of these breakers, which the plugin's setting",
+            "\"Devices file\" and every other command's --devices take. To write it, end this and add:  > FILE",
+            "Commands: type '1 relay off', '* fault asleep' …; all of them: --help. Ctrl-C ends.",
+        )
+    )
 
 
 def _follow_stdin(fleet: Fleet) -> None:

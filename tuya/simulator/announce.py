@@ -28,8 +28,14 @@ class Ports(NamedTuple):
     asked: int = 7000
 
 
+def said_version(breaker: Breaker) -> str:
+    """The version that this breaker announces, and the form in which it does: its own, unless a fault lies."""
+    return str((breaker.faults.get("says_version") or {"version": breaker.version})["version"])
+
+
 def announcement(breaker: Breaker) -> bytes:
     """The datagram that this breaker announces itself with."""
+    version = said_version(breaker)
     facts: Dict[str, object] = {
         "ip": breaker.host,
         "gwId": breaker.device_id,
@@ -38,24 +44,29 @@ def announcement(breaker: Breaker) -> bytes:
         "mode": 0,
         "encrypt": True,
         "productKey": breaker.product.product_id,
-        "version": breaker.version,
+        "version": version,
     }
-    if breaker.version >= "3.4":
+    if version >= "3.4":
         facts.update(token=True, wf_cfg=True)
     plain = json.dumps(facts, separators=(",", ":")).encode()
-    if breaker.version == "3.1":
+    if version == "3.1":
         return seal_55aa(UDP, 0, plain)
-    if breaker.version == "3.5":
+    if version == "3.5":
         return seal_6699(ANNOUNCEMENT_KEY, BROADCAST_34, 0, WORD.pack(0) + plain)
-    command = BROADCAST_34 if breaker.version == "3.4" else UDP_NEW
+    command = BROADCAST_34 if version == "3.4" else UDP_NEW
     return seal_55aa(command, 0, Ecb(ANNOUNCEMENT_KEY).encrypt(plain))
+
+
+def waits_to_be_asked(breaker: Breaker) -> bool:
+    """Whether this breaker announces itself only in answer to a REQ_DEVINFO, as 3.5 does."""
+    return said_version(breaker) == "3.5" or breaker.faults.get("asked_only") is not None
 
 
 def port_of(breaker: Breaker, ports: Ports) -> int:
     """Where this breaker announces itself."""
-    if breaker.version == "3.1":
+    if said_version(breaker) == "3.1":
         return ports.plain
-    return ports.asked if breaker.version == "3.5" else ports.encrypted
+    return ports.asked if waits_to_be_asked(breaker) else ports.encrypted
 
 
 def is_question(datagram: bytes) -> bool:

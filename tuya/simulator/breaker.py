@@ -6,11 +6,13 @@ sent goes out through there.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
+from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from .distortion import FrameDistortion
+from .distortion import FrameDistortion, boolean
 from .faults import Faults
 from .meter import Meter, Watts, as_load
 from .outside import Outside
@@ -22,12 +24,22 @@ KEY_BYTES = 16
 POWER_ON = {"off": False, "power_off": False, "on": True, "power_on": True}
 
 
+@dataclass
+class Boot:
+    """What happened since the last power-up. woken: by UPDATEDPS or a command; handshakes, connections: how many."""
+
+    woken: bool = False
+    handshakes: int = 0
+    connections: int = 0
+
+
 class Breaker:
     """A simulated breaker of a fleet. Attributes are read freely; change it by its methods.
 
     connections: TCP connections accepted so far; most_at_once: most sessions held beside each other.
     refused: connections closed because another one was held; bad_frames: requests that failed their check.
     writes: (time of the fleet's clock, DPs) of each write command received; requests: commands received, by number.
+    boot: what happened since its last power-up.
     """
 
     def __init__(self, outside: Outside, product: Product, version: str, host: str, seed: str) -> None:
@@ -48,6 +60,9 @@ class Breaker:
         self._others: Dps = {dp.dp: dp.first for dp in product.dps if dp.dp not in self.meter.values}
         self._kinds: Dict[int, Dp] = {dp.dp: dp for dp in product.dps}
         self._countdown_ends_s: Optional[float] = None
+        self._before: Tuple[float, Dps] = (-math.inf, {})
+        self._alone_s = outside.clock()
+        self.boot = Boot()
         self.writes: List[Tuple[float, Dps]] = []
         self.requests: Dict[int, int] = {}
         self.connections = 0
@@ -108,12 +123,14 @@ class Breaker:
             raise ValueError(f"{self.product.model} has no relay")
         with self._lock:
             self._advance()
+            self._remember()
             self._report(self._switch(closed))
 
     def trip(self) -> None:
         """The protection opens the relay; the relay and the cause are pushed."""
         with self._lock:
             self._advance()
+            self._remember()
             self._report(self._trip())
 
     def push(self, dps: Union[Mapping[int, Any], Iterable[int], None] = None) -> None:
@@ -190,8 +207,14 @@ class Breaker:
     def tick(self) -> None:
         """Once a second while somebody is connected: what is due by the firmware's rule."""
         self._advance()
-        if self.faults.get("quiet") is None:
-            self.send(self.meter.due(self._outside.clock()))
+        now_s = self._outside.clock()
+        alone = self.faults.get("text_only") or self.faults.get("no_query")
+        if alone is not None:
+            if now_s - self._alone_s >= alone["every_s"]:
+                self._alone_s = now_s
+                self.send(self._all_dps())
+        elif self.faults.get("quiet") is None:
+            self.send(self.meter.due(now_s))
 
     def query(self) -> Dps:
         """The answer to a full query. It counts as a report of what it holds."""
@@ -199,6 +222,9 @@ class Breaker:
         hidden = set(self.product.absent_from_query) | self.faults.named_dps("hide")
         found = {dp: value for dp, value in self._all_dps().items() if dp not in hidden}
         self.meter.reported(found)
+        stale, (before_s, before) = self.faults.get("stale_query"), self._before
+        if stale is not None and self._outside.clock() - before_s < stale["for_s"]:
+            found.update({dp: before[dp] for dp in found if dp in before})
         return found
 
     def named(self, dps: Iterable[int]) -> Dps:
@@ -217,7 +243,13 @@ class Breaker:
     def write(self, dps: Dps) -> Dps:
         """Apply a write. Returns what is reported after it: the DPs that exist, may be written and fit their type."""
         self._advance()
-        fitting = {dp: value for dp, value in dps.items() if dp in self._kinds and _fits(self._kinds[dp], value)}
+        self._remember()
+        fitting: Dps = {}
+        for dp, value in dps.items():
+            kind = self._kinds.get(dp)
+            meant = boolean(self.faults, value) if kind is not None and kind.kind == "Boolean" else value
+            if kind is not None and _fits(kind, meant):
+                fitting[dp] = meant
         report: Dps = {}
         for dp, value in fitting.items():
             if dp == self.product.switch_dp:
@@ -230,6 +262,23 @@ class Breaker:
                 self._keep({dp: value})
                 report[dp] = value
         return report
+
+    def write_and_report(self, dps: Dps) -> None:
+        """Apply a write and report it; with the fault flicker the old state and the new one again, too."""
+        report = self.write(dps)
+        self.send(report)
+        flicker, (_, before) = self.faults.get("flicker"), self._before
+        if flicker is not None:
+            self.report_later({dp: before[dp] for dp in report if dp in before}, flicker["gap_s"])
+            self.report_later(report, 2 * flicker["gap_s"])
+
+    def report_later(self, dps: Dps, delay_s: float) -> None:
+        """Report these values after a delay, whatever they are by then."""
+        self._outside.later(delay_s, lambda: self.send(dps))
+
+    def zeros(self, dps: Iterable[int]) -> Dps:
+        """What a write of nulls sets where it sets anything: the nothing of each DP's kind."""
+        return {dp: _zero(self._kinds[dp]) for dp in dps if dp in self._kinds}
 
     def write_later(self, dps: Dps, delay_s: float) -> None:
         """Apply a write after a delay and report it then."""
@@ -252,6 +301,8 @@ class Breaker:
         if switch is not None and state in POWER_ON:
             self._others[switch] = POWER_ON[state]
         self._countdown_ends_s = None
+        self.boot = Boot()
+        self.faults.switch_off(["accept"])
 
     def new_key(self, key: Optional[str]) -> None:
         """Pair again: another local key, random where none is given. Raises ValueError for a wrong length."""
@@ -259,6 +310,10 @@ class Breaker:
         if len(chosen) != KEY_BYTES:
             raise ValueError(f"a local key has {KEY_BYTES} characters, not {len(chosen)}")
         self.local_key = chosen
+
+    def _remember(self) -> None:
+        """Keep the state as it is before a change, for what reports it once more."""
+        self._before = self._outside.clock(), self._all_dps()
 
     def _all_dps(self) -> Dps:
         merged = {**self._others, **self.meter.values}
@@ -307,6 +362,15 @@ class Breaker:
         countdown_s = dps.get(self.product.countdown_dp) if self.product.countdown_dp is not None else None
         if countdown_s is not None:
             self._countdown_ends_s = self._outside.clock() + countdown_s if countdown_s else None
+
+
+def _zero(dp: Dp) -> Any:
+    """The nothing of a DP's kind."""
+    if dp.kind == "Integer":
+        return max(0, dp.values["min"])
+    if dp.kind == "Enum":
+        return dp.values["range"][0]
+    return False if dp.kind == "Boolean" else ""
 
 
 def _fits(dp: Dp, value: Any) -> bool:

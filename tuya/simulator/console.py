@@ -7,12 +7,13 @@ import shlex
 from typing import Any, Callable, Dict, List, Tuple
 
 from .breaker import Breaker
+from .faults import named, value_of
 from .fleet import Fleet
 from .load import POWER_FACTORS, PROFILES
 
 GRAMMAR = """\
 WHICH is a number (1 = first), an id, or * for all. VALUE is JSON, else text.
-  WHICH fault NAME [PARAMETER=VALUE ...]   see the faults below
+  WHICH fault NAME[=VALUE] [PARAMETER=VALUE ...]   see the faults below
   WHICH clear [NAME ...]                   end these faults, or all
   WHICH load WATTS|PROFILE [pf=0.9] [channel=a]   profiles follow the clock of the day: {profiles}
   WHICH relay on|off                       the button on the breaker
@@ -68,27 +69,21 @@ def _chosen(fleet: Fleet, which: str) -> List[Breaker]:
     return found
 
 
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _pairs(words: List[str]) -> Dict[str, Any]:
     pairs = {}
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
             raise BadCommand(f"NAME=VALUE, not {word!r}")
-        pairs[name] = _value(text)
+        pairs[name] = value_of(text)
     return pairs
 
 
 def _fault(breaker: Breaker, words: List[str], _: Callable[[float], float]) -> str:
     if not words:
-        raise BadCommand("fault NAME [PARAMETER=VALUE ...]")
-    breaker.fault(words[0], **_pairs(words[1:]))
+        raise BadCommand("fault NAME[=VALUE] [PARAMETER=VALUE ...]")
+    name, given = named(words[0])
+    breaker.fault(name, **{**given, **_pairs(words[1:])})
     return words[0]
 
 

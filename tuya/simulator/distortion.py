@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from .faults import Faults
 from .frames import PREFIX_55AA, PREFIX_6699, WORD, header_size
@@ -27,13 +27,34 @@ _VALUES: Dict[str, Callable[[Any], Any]] = {
 }
 
 
+_BOOLEANS: Dict[str, Tuple[Any, Any]] = {"text": ("false", "true"), "number": (0, 1), "on": ("off", "on")}
+
+
 def values(faults: Faults, dps: Mapping[int, Any]) -> Dict[int, Any]:
-    """The DPs as a breaker with the fault `values` reports them."""
-    active = faults.get("values")
-    if active is None:
-        return dict(dps)
-    change, struck = _VALUES[active["kind"]], faults.named_dps("values")
-    return {dp: change(value) if dp in struck else value for dp, value in dps.items()}
+    """The DPs as a breaker with the faults `values` and `booleans` reports them."""
+    active, words = faults.get("values"), faults.get("booleans")
+    found = dict(dps)
+    if active is not None:
+        change, struck = _VALUES[active["kind"]], faults.named_dps("values")
+        found = {dp: change(value) if dp in struck else value for dp, value in found.items()}
+    if words is not None:
+        pair = _BOOLEANS[words["kind"]]
+        found = {dp: pair[value] if isinstance(value, bool) else value for dp, value in found.items()}
+    return found
+
+
+def named(faults: Faults, dps: Mapping[int, Any]) -> Dict[str, Any]:
+    """The DPs as JSON names them: by a string."""
+    return {str(dp): value for dp, value in values(faults, dps).items()}
+
+
+def boolean(faults: Faults, value: Any) -> Any:
+    """What a client wrote, as a boolean where the fault `booleans` has other words for it."""
+    words = faults.get("booleans")
+    if words is None or isinstance(value, bool):
+        return value
+    pair = _BOOLEANS[words["kind"]]
+    return pair.index(value) == 1 if value in pair else value
 
 
 def content(faults: Faults, message: Mapping[str, Any]) -> bytes:

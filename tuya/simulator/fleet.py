@@ -8,7 +8,7 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Type, Union
 
-from .announce import INTERVAL_S, Announcer, Ports
+from .announce import INTERVAL_S, Announcer, Ports, waits_to_be_asked
 from .breaker import Breaker
 from .frames import VERSIONS
 from .loop import Loop
@@ -163,9 +163,9 @@ class Fleet:
                 self._announce(station, is_answer=True)
 
     def _announce(self, station: Station, is_answer: bool) -> None:
-        """3.5 speaks only when asked, the others only of themselves; nobody while a client is connected."""
+        """3.5 speaks only when asked, the others only by themselves; nobody while a client is connected."""
         breaker = station.breaker
-        speaks = (breaker.version == "3.5") is is_answer
+        speaks = waits_to_be_asked(breaker) is is_answer
         is_there = station.is_powered() and breaker.faults.get("unreachable") is None
         if self._announcer is not None and speaks and is_there and not station.is_served():
             self._announcer.announce(breaker)

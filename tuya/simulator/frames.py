@@ -143,16 +143,29 @@ class Wire:
         has_header = body[:2] == b"3." and len(body) >= VERSION_HEADER_BYTES
         return body[VERSION_HEADER_BYTES:] if has_header else body
 
-    def answer(self, command: int, sequence: int, plain: bytes, *, code: int = 0, pushed: bool = False) -> bytes:
-        """One frame to the client. code: return code, 1 is an error. pushed: with the version header of a STATUS."""
+    def answer(
+        self,
+        command: int,
+        sequence: int,
+        plain: bytes,
+        *,
+        code: int = 0,
+        pushed: bool = False,
+        coded: bool = True,
+        sealed: bool = True,
+    ) -> bytes:
+        """One frame to the client. code: return code, 1 is an error. pushed: with the version header of a STATUS.
+
+        coded: False leaves the return code out, in 3.5. sealed: False leaves 3.2-3.4 unencrypted, under a right check.
+        """
         if self.version == "3.5":
-            body = WORD.pack(code) + (self._version_header() if pushed else b"") + plain
+            body = (WORD.pack(code) if coded else b"") + (self._version_header() if pushed else b"") + plain
             return seal_6699(self._key, command, sequence, body)
         if self.version == "3.1":
             text = base64.b64encode(self._ecb.encrypt(plain)) if pushed else b""
             body = b"3.1" + md5_middle(self._key, text) + text if pushed else plain
-        elif not plain:
-            body = b""
+        elif not plain or not sealed:
+            body = plain
         elif self.version == "3.4":
             body = self._ecb.encrypt((self._version_header() if pushed else b"") + plain)
         else:
@@ -177,11 +190,16 @@ def seal_6699(key: bytes, command: int, sequence: int, plain: bytes) -> bytes:
     return header + iv + sealed + tag + SUFFIX_6699
 
 
-def seal_55aa(command: int, sequence: int, body: bytes) -> bytes:
-    """One 55AA frame of a device with return code 0 and a CRC32. body: already encrypted where it must be."""
+def seal_55aa(command: int, sequence: int, body: bytes, code: int = 0) -> bytes:
+    """One 55AA frame of a device with its return code and a CRC32. body: already encrypted where it must be."""
     length = WORD.size + len(body) + WORD.size + len(SUFFIX_55AA)
-    head = HEADER_55AA.pack(PREFIX_55AA, sequence, command, length) + WORD.pack(0) + body
+    head = HEADER_55AA.pack(PREFIX_55AA, sequence, command, length) + WORD.pack(code) + body
     return head + WORD.pack(binascii.crc32(head)) + SUFFIX_55AA
+
+
+def plain_complaint(command: int, sequence: int, text: str) -> bytes:
+    """The text of an error as 3.2 devices were seen to send it: not encrypted, return code 1, CRC32."""
+    return seal_55aa(command, sequence, text.encode(), code=1)
 
 
 def header_size(frame: bytes) -> int:

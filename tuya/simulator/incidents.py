@@ -26,6 +26,9 @@ class Incidents:
             "reboot": self._reboot,
             "move": place.move,
             "version": self._update,
+            "hangs_up": self._limit_ages,
+            "asleep": self._put_to_sleep,
+            "stalled": place.stall,
         }
 
     def fault(self, name: str, given: Dict[str, Any]) -> None:
@@ -42,8 +45,16 @@ class Incidents:
         faults = self._breaker.faults
         was_unreachable = faults.get("unreachable") is not None
         faults.switch_off(names)
+        self._place.stall()
         if was_unreachable and faults.get("unreachable") is None:
             self._place.reappear()
+
+    def _limit_ages(self) -> None:
+        for line in self._place.lines():
+            self._place.limit_age(line)
+
+    def _put_to_sleep(self) -> None:
+        self._breaker.boot.woken = False
 
     def _new_key(self, key: Optional[str], drop: bool) -> None:
         self._breaker.new_key(key)

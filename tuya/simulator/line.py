@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import random
 import selectors
 import socket
 import struct
 from collections import deque
-from typing import Any, Callable, Deque, List, Mapping, Tuple
+from typing import Any, Callable, Deque, List, Mapping, Optional, Tuple
 
 from .breaker import Breaker
 from .loop import Loop
+from .passage import SO_DETACH_FILTER, Passage, lose_what_arrives
 from .session import Session
 
 RECEIVE_BYTES = 4096
 UNSENT_LIMIT_BYTES = 65536  # a client that does not read is thrown out before memory goes
+SMALL_BUFFER_BYTES = 1  # the kernel takes its least instead, about 2 kB
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -38,6 +42,10 @@ class Line:
         self.session = session
         self.open = True
         self.forgotten = False
+        self._stalled = ""
+        self._random = random.Random(0)
+        self._arriving = Passage(loop)
+        self._leaving = Passage(loop)
         self._unsent = bytearray()
         self._kept_back: List[bytes] = []
         self._waiting: Deque[Tuple[float, bytes]] = deque()
@@ -59,9 +67,36 @@ class Line:
             data = b""
         if not data:
             self.close()
-        elif not self._is_mute():
+        else:
+            self._arriving.carry(self._latency_s(), lambda: self._receive(data))
+
+    def _receive(self, data: bytes) -> None:
+        if self.open and not self._is_mute():
             self.session.receive(data, self._loop.clock())
             self.flush()
+
+    def _latency_s(self) -> float:
+        fault = self.breaker.faults.get("latency")
+        return 0.0 if fault is None else fault["delay_s"] + self._random.random() * fault["spread_s"]
+
+    def stall(self, fault: Optional[Mapping[str, Any]]) -> None:
+        """Hear nothing from now on, in the manner of the fault `stalled`; None: hear again."""
+        wanted = "" if fault is None else str(fault["how"])
+        if not self.open or wanted == self._stalled:
+            return
+        if self._stalled == "lost":
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+        self._stalled = wanted
+        if wanted:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        if wanted == "lost":
+            lose_what_arrives(self.socket)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Watch the socket for what the line wants of it."""
+        reading = 0 if self._stalled == "unread" else selectors.EVENT_READ
+        self._loop.watch_for(self.socket, self.ready, reading | (selectors.EVENT_WRITE if self._unsent else 0))
 
     def push(self, dps: Mapping[int, Any]) -> None:
         """Report DPs."""
@@ -78,12 +113,17 @@ class Line:
         frames, self.session.out = self.session.out, []
         for frame, negotiating in frames:
             for piece in self.breaker.distortion.apply(frame, negotiating):
-                self._deliver(piece)
+                self._leaving.carry(self._latency_s(), functools.partial(self._leave, piece))
         self._hang_up_if_done()
 
+    def _leave(self, piece: bytes) -> None:
+        if self.open and not self.forgotten:
+            self._deliver(piece)
+            self._hang_up_if_done()
+
     def _hang_up_if_done(self) -> None:
-        if self.session.closing and not self._waiting and not self._kept_back:
-            self.close()
+        if self.session.closing and not self._waiting and not self._kept_back and not self._leaving.busy:
+            self.close(self.session.reset)
 
     def _deliver(self, frame: bytes) -> None:
         """Send a frame in the manner of the faults delay, slow, split and join."""
@@ -154,7 +194,7 @@ class Line:
         if len(self._unsent) > UNSENT_LIMIT_BYTES:
             self.close()
             return
-        self._loop.watch_for(self.socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0))
+        self._watch()
 
     def close(self, reset: bool = False) -> None:
         """Hang up: with FIN, or with RST."""

@@ -68,10 +68,15 @@ class Loop:
         """Call `ready` whenever this socket can be read, or written where events says so."""
         self._selector.register(source, events, ready)
 
-    def watch_for(self, source: socket.socket, events: int) -> None:
-        """Change what a watched socket is watched for."""
-        key = self._selector.get_key(source)
-        if key.events != events:
+    def watch_for(self, source: socket.socket, ready: Ready, events: int) -> None:
+        """Watch a socket for these events from now on; for none of them, if events is 0."""
+        key = self._selector.get_map().get(source)
+        if key is None:
+            if events:
+                self.watch(source, ready, events)
+        elif not events:
+            self._selector.unregister(source)
+        elif key.events != events:
             self._selector.modify(source, events, key.data)
 
     def unwatch(self, source: socket.socket) -> None:

@@ -8,7 +8,7 @@ import socket
 from typing import Callable, List, Optional, Sequence
 
 from .breaker import Breaker
-from .line import Line
+from .line import RESET_ON_CLOSE, SMALL_BUFFER_BYTES, Line
 from .loop import Loop
 from .session import Session
 
@@ -54,6 +54,8 @@ class Place:
             listener.close()
             raise
         self._breaker.port = listener.getsockname()[1]
+        if self._breaker.faults.get("stalled") is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
         self._listener = listener
         return listener
 
@@ -175,8 +177,14 @@ class Place:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         breaker = self._breaker
         breaker.connections += 1
+        breaker.boot.connections += 1
+        useless = self._uselessness()
+        if useless == "reset":
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            connection.close()
+            return
         held = [line for line in self._lines if not line.forgotten]
-        if not self._is_admitted(held):
+        if not useless and not self._is_admitted(held):
             breaker.refused += 1
             connection.close()
             return
@@ -184,11 +192,43 @@ class Place:
         session = Session(breaker, self._loop.clock(), self._wall())
         line = Line(self._loop, breaker, connection, session, self._lines.remove)
         self._lines.append(line)
-        breaker.most_at_once = max(breaker.most_at_once, len(held) + 1)
         self._loop.watch(connection, line.ready, selectors.EVENT_READ)
+        if useless:
+            line.forgotten = True
+            return
+        breaker.most_at_once = max(breaker.most_at_once, len(held) + 1)
+        if breaker.faults.get("stalled") is not None:
+            line.stall(breaker.faults.get("stalled"))
         if session.up:
             breaker.connected_now()
         self._loop.later(TICK_S, lambda: self._tick(line))
+        self.limit_age(line)
+
+    def limit_age(self, line: Line) -> None:
+        """Close a connection after a while, where the fault hangs_up is on then."""
+        fault = self._breaker.faults.get("hangs_up")
+        if fault is not None:
+            self._loop.later(fault["after_s"], lambda: self._hang_up(line))
+
+    def _hang_up(self, line: Line) -> None:
+        if self._breaker.faults.get("hangs_up") is not None:
+            line.close()
+
+    def stall(self) -> None:
+        """Begin to hear nothing, or to hear again, as the fault `stalled` says now."""
+        fault = self._breaker.faults.get("stalled")
+        if fault is not None and self._listener is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER_BYTES)
+        for line in self.lines():
+            line.stall(fault)
+
+    def _uselessness(self) -> str:
+        """Why a new connection comes to nothing: "reset", "mute", or "" where it does not."""
+        accept, wedges = self._breaker.faults.get("accept"), self._breaker.faults.get("wedges")
+        if accept is not None:
+            return str(accept["how"])
+        is_wedged = wedges is not None and self._breaker.boot.connections > wedges["after"]
+        return str(wedges["how"]) if wedges is not None and is_wedged else ""
 
     def _is_admitted(self, held: Sequence[Line]) -> bool:
         """Whether a new connection is served beside the held ones; the fault `second` has its say."""
