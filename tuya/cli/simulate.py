@@ -131,7 +131,7 @@ def listing(entries: List[Dict[str, Any]]) -> str:
             *lines,
             "",
             "Local keys and all else are in the devices.json of these breakers, which the plugin's setting",
-            "\"Devices file\" and every other command's --devices take. To write it, end this and add:  > FILE",
+            '"Devices file" and every other command\'s --devices take. To write it, end this and add:  > FILE',
             "Commands: type '1 relay off', '* fault asleep' …; all of them: --help. Ctrl-C ends.",
         )
     )
