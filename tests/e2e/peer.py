@@ -288,18 +288,20 @@ class Domoticz:
         """Delete a device."""
         self.api("deletedevice", idx=row.idx)
 
-    def accept_new(self, accept: bool) -> None:
-        """Set "accept new hardware devices" by sending the settings page back with this box changed."""
+    def store_settings(self, **changes: object) -> None:
+        """Send the settings page back with these fields changed; None stands for a box that is not ticked."""
         settings = self.api("getsettings")
         form = {key: value for key, value in settings.items() if not isinstance(value, (dict, list))}
-        form.pop("AcceptNewHardware", None)
         form["WebLocalNetworks"] = "127.0.0.*"  # replaces what -nowwwpwd trusts
-        if accept:
-            form["AcceptNewHardware"] = "on"
-        data = urllib.parse.urlencode(form).encode()
+        form.update(changes)
+        data = urllib.parse.urlencode({key: value for key, value in form.items() if value is not None}).encode()
         url = f"http://127.0.0.1:{self.port}/json.htm?type=command&param=storesettings"
         with urllib.request.urlopen(url, data, timeout=20) as answer:
             assert answer.status == 200
+
+    def accept_new(self, accept: bool) -> None:
+        """Set "accept new hardware devices"."""
+        self.store_settings(AcceptNewHardware="on" if accept else None)
         stored = self.query("SELECT nValue FROM Preferences WHERE Key='AcceptNewHardware'")
         assert bool(stored[0]["nValue"]) is accept
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -19,8 +20,10 @@ from selenium.webdriver.support.ui import Select
 from tests.domoticz.board.browser import chromium
 from tests.e2e.peer import Domoticz
 from tests.e2e.plugin_folder import make_plugin_folder
+from tuya.domoticz.units import ENERGY, RETURNED
 from tuya.host import manifest
 from tuya.simulator import Fleet
+from tuya.simulator.products import THREE_PHASE_METER, TWO_CLAMP_METER
 
 BREAKERS = (("Kitchen", 1840.0, True), ("Heat pump", 962.0, True), ("Workshop", 0.0, False))
 # page, height of the window
@@ -28,6 +31,7 @@ PAGES = {"utility": ("Utility", 760), "switches": ("LightSwitches", 430), "board
 WIDTH = 1180
 NAVIGATION_PX = 60  # the bar that stays at the top of each page
 HARDWARE_HEIGHT = 1010
+ENERGY_HEIGHT = 560
 LARGEST_BYTES = 200_000
 SETTLING_S = 4.0
 
@@ -58,6 +62,35 @@ def take(driver: Any, domoticz: Domoticz, images: Path) -> None:
         _save(driver, images / f"{name}.png")
 
 
+def take_energy(driver: Any, domoticz: Domoticz, images: Path, folder: Path) -> None:
+    """Photograph Domoticz's Energy dashboard with a house meter as the grid and a clamp on the solar line."""
+    with Fleet(product=(THREE_PHASE_METER.product_id, TWO_CLAMP_METER.product_id), version="3.4", count=2) as fleet:
+        entries = fleet.devices()
+        for entry, name in zip(entries, ("House", "Solar")):
+            entry["name"] = name
+        house, solar = fleet.breakers
+        house.set_load(413.0, power_factor=0.97)  # on each of its phases
+        solar.set_load(-1155.0)  # on each of its clamps
+        path = folder / "meters.json"
+        path.write_text(json.dumps(entries))
+        idx = domoticz.add_hardware("Meters", parameters={"Mode1": str(path), "Mode4": "all", "Mode5": "2"})
+        deadline = time.monotonic() + 30
+        grid = returned = None
+        while (grid is None or returned is None) and time.monotonic() < deadline:
+            grid = domoticz.device(idx, entries[0]["id"], ENERGY)
+            returned = domoticz.device(idx, entries[1]["id"], RETURNED)
+            time.sleep(0.2)
+        assert grid is not None
+        assert returned is not None
+        domoticz.store_settings(EP1=grid.idx, ESolar=returned.idx)
+        time.sleep(SETTLING_S * 4)
+        driver.set_window_size(WIDTH, ENERGY_HEIGHT)
+        driver.get(f"http://127.0.0.1:{domoticz.port}/#/Energy")
+        time.sleep(SETTLING_S)
+        assert re.search(r"\b2[23]\d\d Watt", driver.find_element(By.TAG_NAME, "body").text)
+        _save(driver, images / "energy-dashboard.png")
+
+
 def _save(driver: Any, path: Path) -> None:
     driver.save_screenshot(str(path))
     assert path.stat().st_size < LARGEST_BYTES, f"{path} is too large"
@@ -86,6 +119,7 @@ def main(images: Path) -> None:
                     time.sleep(0.2)
                 time.sleep(SETTLING_S * 5)  # some energy to show
                 take(driver, domoticz, images)
+                take_energy(driver, domoticz, images, folder)
         finally:
             domoticz.close()
 
