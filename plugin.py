@@ -1,5 +1,5 @@
 """
-<plugin key="TuyaEnergy" name="Tuya breakers and energy meters (local)" author="domoticz-tuya-breakers" version="1.0.0" wikilink="" externallink="">
+<plugin key="TuyaEnergy" name="Tuya breakers and energy meters (local)" author="domoticz-tuya-breakers" version="1.1.0" wikilink="" externallink="">
     <description>
         <h2>Tuya breakers and energy meters, over the local network only</h2>
         A switch, a kWh meter, a voltage and a current device for each breaker, fed by the breaker itself.<br/>

@@ -7,5 +7,3 @@ import sys
 # sys.argv[0] is "-m". (Python's -I and -P do the same; the first line of ours that runs has to do without them.)
 if getattr(sys, "argv", [""])[:1] == ["-m"] and f"{sys.path[0]}/tuya" == __path__[0]:
     del sys.path[0]
-
-__version__ = "1.0.0"

@@ -63,6 +63,11 @@ def test_fresh_folder_then_again_then_after_an_update(fresh, install):
     assert (fresh / "lib/STAMP").read_text().strip() == stamp(fresh / "requirements.txt")
     assert (fresh / "devices.json").read_text() == "[]"
 
+    shutil.rmtree(fresh / "lib/cli/mdurl")  # as if the tools of the release before had been others
+    (fresh / "lib/cli/STAMP").write_text("another release's\n")
+    assert install().returncode == 0
+    assert (fresh / "lib/cli/mdurl").is_dir()
+
 
 def test_a_damaged_lib_is_noticed_and_made_anew(fresh, install):
     assert install().returncode == 0

@@ -20,6 +20,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 NOT_OURS = {
     ".venv",
     "lib",
+    "wheels",
     "devices.json",
     "devices.json.bak",
     "domoticz.db",

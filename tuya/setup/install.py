@@ -36,7 +36,7 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
     """Set up <folder>/lib and check it. Raises SetupError.
 
     python: the Python to install for; None = the one that Domoticz loads, else this one.
-    offline: a folder with the wheels; None = from the package index.
+    offline: a folder with the wheels; None = from the folder `wheels` of a release archive, else the package index.
     quiet: say nothing where nothing is to be done (demo, test).
     """
     packages.remove_leftovers(folder)
@@ -55,7 +55,7 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
                 say(f"lib/ is up to date: tinytuya {found['tinytuya']}, {found['crypto']}, Python {found['python']}")
                 _say_next(folder)
             return
-    packages.make_lib(folder, chosen, offline, say)
+    _make_lib(folder, chosen, offline)
     try:
         found = probe(chosen, folder)
     except ProbeFailed as error:
@@ -69,6 +69,19 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
     )
     if not quiet:
         _say_next(folder)
+
+
+def _make_lib(folder: Path, python: str, offline: Optional[Path]) -> None:
+    """Fill lib/, from the wheels of a release archive where it has those for this machine. Raises SetupError."""
+    brought = folder / packages.WHEELS
+    if offline is None and brought.is_dir():
+        try:
+            packages.make_lib(folder, python, brought, say)
+        except SetupError:
+            say(f"{brought} has not what this machine needs: fetching it")
+        else:
+            return
+    packages.make_lib(folder, python, offline, say)
 
 
 def is_python(program: str) -> bool:

@@ -25,6 +25,7 @@ from .pins import Pin, machine, read_pins, stamp
 
 RUNTIME_PINS = "requirements.txt"
 CLI_PINS = "requirements-cli.txt"
+WHEELS = "wheels"  # a folder of them beside install.sh, as a release archive has it
 PIP_TIMEOUT_S = 900.0  # compiling pycryptodome on a small board takes minutes
 MACHINES_WITH_WHEELS = ("x86_64", "aarch64", "i686")
 PIP_FOLDER = "/"  # where pip runs, so that nothing of the caller's folder (pip/, setup.cfg) is its business
@@ -46,12 +47,12 @@ Say = Callable[[str], None]
 
 
 def is_current(folder: Path) -> bool:
-    """Whether lib/ was made from the pins that lie beside it now, as the plugin judges it."""
+    """Whether lib/ was made from the pins that lie beside it now, as the plugin judges it, and lib/cli/ too."""
     try:
         installation.check(folder)
-    except installation.InstallationError:
+        return (folder / "lib" / "cli" / "STAMP").read_text(encoding="ascii").strip() == stamp(folder / CLI_PINS)
+    except (installation.InstallationError, OSError, UnicodeDecodeError):
         return False
-    return True
 
 
 def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> None:
@@ -70,6 +71,7 @@ def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> No
         _fill(staged, folder, python, pins, offline, say)
         shutil.rmtree(staged / "bin", ignore_errors=True)  # scripts of packages, which would not find lib/
         shutil.rmtree(staged / "cli" / "bin", ignore_errors=True)
+        (staged / "cli" / "STAMP").write_text(stamp(folder / CLI_PINS) + "\n", encoding="ascii")
         (staged / "STAMP").write_text(stamp(folder / RUNTIME_PINS) + "\n", encoding="ascii")
         give_to_owner_of(folder, staged)
         _swap(staged, folder / "lib")
