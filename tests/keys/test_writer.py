@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
 from tuya.cli.common import CommandError
 from tuya.keys import writer
-from tuya.keys.writer import Account, account_of_process, leftovers, write_devices
+from tuya.keys.accounts import Account, account_of_owner, account_of_process, account_of_user
+from tuya.keys.writer import leftovers, write_devices
 
 DOCUMENT = [{"id": "bf01", "key": "a'b\"c\\d<e>&fgh§1", "name": "Küche"}]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+
+
+@pytest.fixture
+def folder():
+    """A folder that every user may enter, as a plugins folder is; pytest's own are private."""
+    made = Path(tempfile.mkdtemp(prefix="plugins-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made)
 
 
 def mode(path):
@@ -101,15 +114,15 @@ def test_owner_and_group_are_kept(tmp_path):
 
 
 @as_root
-def test_a_new_file_is_for_the_user_that_domoticz_runs_as(tmp_path):
-    path = tmp_path / "devices.json"
+def test_a_new_file_is_for_the_user_that_domoticz_runs_as(folder):
+    path = folder / "devices.json"
     assert write_devices(path, DOCUMENT, Account(12345, 23456)) == ""
     assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (12345, 23456, 0o600)
 
 
-def test_another_user_gives_it_to_domoticzs_group(tmp_path, monkeypatch):
+def test_another_user_gives_it_to_domoticzs_group(folder, monkeypatch):
     monkeypatch.setattr(writer.os, "geteuid", lambda: 54321)
-    path = tmp_path / "devices.json"
+    path = folder / "devices.json"
     assert write_devices(path, DOCUMENT, Account(12345, os.getegid())) == ""
     assert mode(path) == 0o640
 
@@ -121,20 +134,20 @@ def test_root_can_read_it_anyway(tmp_path, monkeypatch):
     assert mode(path) == 0o600
 
 
-def test_where_the_group_cannot_be_given_the_user_is_told(tmp_path, monkeypatch):
+def test_where_the_group_cannot_be_given_the_user_is_told(folder, monkeypatch):
     def refuse(path, uid, gid):
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(writer.os, "geteuid", lambda: 54321)
     monkeypatch.setattr(writer.os, "chown", refuse)
-    path = tmp_path / "devices.json"
+    path = folder / "devices.json"
     advice = write_devices(path, DOCUMENT, Account(12345, 12345))
     assert advice == f"Domoticz runs as user 12345, who cannot read this file yet: sudo chown user 12345 {path}"
     assert mode(path) == 0o600
 
 
 def test_the_account_of_a_process():
-    assert account_of_process(os.getpid()) == Account(os.geteuid(), os.getegid())
+    assert account_of_process(os.getpid()) == Account(os.geteuid(), os.getegid(), frozenset(os.getgroups()))
     assert account_of_process(None) is None
     assert account_of_process(2**22 + 1) is None
 
@@ -186,3 +199,46 @@ def test_what_earlier_releases_left_is_known_as_well(tmp_path):
     assert [other.name for other in leftovers(tmp_path / "devices.json")] == sorted(names[:3])
     assert [other.name for other in writer.remove_leftovers(tmp_path / "devices.json")] == sorted(names[:3])
     assert leftovers(tmp_path / "devices.json") == []
+
+
+def test_what_a_user_may_read(folder):
+    path = folder / "devices.json"
+    path.write_text("[]")
+    me, group = os.geteuid(), os.getegid()
+    other = Account(54321, 54321)
+    for bits, reader, may in (
+        (0o600, Account(0, 0), True),
+        (0o640, other, False),
+        (0o640, Account(54321, group), True),
+        (0o640, Account(54321, 54321, frozenset({group})), True),
+        (0o604, other, True),
+        (0o604, Account(54321, group), False),  # the group's bits count, not those of all others
+    ):
+        path.chmod(bits)
+        assert reader.may_read(path) is may, (oct(bits), reader)
+    path.chmod(0o644)
+    folder.chmod(0o700)
+    assert not other.may_read(path)
+    assert not other.may_enter(folder)
+    assert account_of_owner(folder).uid == me
+    assert not other.may_read(folder / "gone")
+
+
+def test_users_by_name():
+    assert account_of_user("root").uid == 0
+    assert account_of_user("0").name == "root"
+    assert account_of_user("nobody of this name") is None
+    assert Account(54321, 1).name == "user 54321"
+
+
+@as_root
+def test_a_rewritten_file_that_domoticz_cannot_read_is_told(folder):
+    path = folder / "devices.json"
+    path.write_text("[]")
+    path.chmod(0o600)
+    nobody = account_of_user("nobody")
+    assert write_devices(path, DOCUMENT, nobody) == (
+        f"Domoticz runs as nobody, who cannot read this file yet: sudo chown nobody {path}"
+    )
+    folder.chmod(0o700)
+    assert f"cannot enter {folder}: put the file elsewhere" in write_devices(path, DOCUMENT, nobody)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz, find, python_of
+from tuya.setup.running import Started, options_of
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +93,99 @@ def test_a_process_of_another_user_is_found_by_its_command_line(tmp_path):
     found = find(PLUGIN, tmp_path)
     assert found is not None
     assert (found.binary, found.pid, found.root) == (running, 78, Path("/srv/root"))
+    assert not found.is_ours
+
+
+def start(filesystem: Path, pid: int, binary: Path, *words: str) -> None:
+    """Make it look as if a Domoticz were running."""
+    process = filesystem / "proc" / str(pid)
+    process.mkdir(parents=True)
+    (process / "comm").write_text("domoticz\n")
+    (process / "cmdline").write_bytes(b"\0".join(map(os.fsencode, (binary, *words))) + b"\0")
+    (process / "exe").symlink_to(binary)
+    (process / "cwd").symlink_to(filesystem / "srv")
+    (process / "stat").write_text(f"{pid} (domoticz) S " + " ".join(["0"] * 18) + " 4200 0\n")
+
+
+@pytest.mark.parametrize("way", ["userdata", "relative", "approot", "program", "file", "link"])
+def test_of_several_the_one_that_holds_this_copy_counts(tmp_path, way):
+    other = program(tmp_path / "opt/domoticz/domoticz")
+    binary = program(tmp_path / "srv/dz/domoticz")
+    plugin = tmp_path / ("srv/elsewhere/clone" if way == "link" else "srv/dz/plugins/TuyaEnergy")
+    plugin.mkdir(parents=True)
+    if way == "link":
+        (tmp_path / "srv/dz/plugins").mkdir()
+        (tmp_path / "srv/dz/plugins/TuyaEnergy").symlink_to(plugin)
+    (tmp_path / "srv/dz.conf").write_text(f"# settings\nuserdata_path={tmp_path}/srv/dz\nlog_file=/var/log/mine.log\n")
+    words = {
+        "userdata": ["-approot", "/usr/share/domoticz", "-userdata", str(tmp_path / "srv/dz/")],
+        "relative": ["-userdata", "dz"],
+        "approot": ["-approot", str(tmp_path / "srv/dz")],
+        "program": [],
+        "file": ["-f", "dz.conf", "-userdata", "/not/used"],
+        "link": [],
+    }[way]
+    start(tmp_path, 5, other, "-log", "/var/log/other.log")
+    start(tmp_path, 77, binary, *words)
+    found = find(plugin, tmp_path)
+    assert found is not None
+    assert (found.pid, found.is_ours, found.how) == (77, True, "it is running")
+    assert found.started is not None
+    assert found.started.log == (Path("/var/log/mine.log") if way == "file" else None)
+    assert [one.pid for one in find_domoticz.others_running(found, tmp_path)] == [5]
+
+
+def test_one_that_does_not_run_but_holds_this_copy_comes_before_one_that_runs(tmp_path):
+    other = program(tmp_path / "opt/domoticz/domoticz")
+    mine = program(tmp_path / "srv/dz/domoticz")
+    start(tmp_path, 5, other)
+    plugin = tmp_path / "srv/dz/plugins/tuya"
+    plugin.mkdir(parents=True)
+    found = find(plugin, tmp_path)
+    assert found is not None
+    assert (found.binary, found.pid, found.is_ours) == (mine, None, True)
+
+
+def test_the_user_that_must_read_the_keys(tmp_path, monkeypatch):
+    plugins = tmp_path / "plugins"
+    plugin = plugins / "tuya"
+    plugin.mkdir(parents=True)
+    owners = {plugins: 11, plugin: 12}
+    monkeypatch.setattr(find_domoticz, "account_of_owner", lambda path: owners[path])
+    monkeypatch.setattr(find_domoticz, "account_of_process", lambda pid: {7: 13}[pid])
+    running_ours = Domoticz(Path("/x"), Path("/"), "", 7, None, is_ours=True)
+    running_other = Domoticz(Path("/x"), Path("/"), "", 7)
+    assert find_domoticz.reader_of_keys(plugin, running_ours) == 13
+    assert find_domoticz.reader_of_keys(plugin, running_other) == 11
+    assert find_domoticz.reader_of_keys(plugin, None) == 11
+    assert find_domoticz.reader_of_keys(plugins, None) == 11
+
+
+def test_the_user_of_a_service(tmp_path):
+    program(tmp_path / "srv/elsewhere/domoticz")
+    plugin = tmp_path / "data/plugins/tuya"
+    plugin.mkdir(parents=True)
+    unit = tmp_path / "etc/systemd/system/domoticz.service"
+    unit.parent.mkdir(parents=True)
+    unit.write_text(f"[Service]\nUser=nobody\nExecStart=/srv/elsewhere/domoticz -www 8080 -userdata {tmp_path}/data\n")
+    found = find(plugin, tmp_path)
+    assert found is not None
+    assert (found.is_ours, found.pid) == (True, None)
+    assert found.account is not None
+    assert found.account.name == "nobody"
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ([], "http://127.0.0.1:8080"),
+        (["-www", "8090", "-wwwbind", "::"], "http://127.0.0.1:8090"),
+        (["-www", "80", "-wwwbind", "192.168.1.5", "-webroot", "home"], "http://192.168.1.5:80/home"),
+        (["-www", "0"], ""),
+    ],
+)
+def test_where_its_web_server_answers(words, address):
+    assert Started(Path("/opt/domoticz/domoticz"), options_of(words)).address == address
 
 
 def test_other_processes_are_not_taken_for_domoticz(tmp_path):

@@ -37,7 +37,7 @@ from tuya.devices.devices_file import (
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
 from tuya.keys.sources import Export, Lost, SourceProblem, read_export
-from tuya.keys.writer import account_of_process, only_writer, real_path, remove_leftovers, write_devices
+from tuya.keys.writer import only_writer, real_path, remove_leftovers, write_devices
 from tuya.lan.device import short_id
 from tuya.setup import find_domoticz
 
@@ -121,8 +121,8 @@ def _merge_into(target: _Target, exports: List[Export], args: argparse.Namespace
     elif document == target.document:
         print_message(f"{target.path} is up to date")
     else:
-        domoticz = find_domoticz.find(PLUGIN_FOLDER)
-        advice = write_devices(target.path, document, account_of_process(domoticz.pid if domoticz else None))
+        reader = find_domoticz.reader_of_keys(PLUGIN_FOLDER, find_domoticz.find(PLUGIN_FOLDER))
+        advice = write_devices(target.path, document, reader)
         backup = f"; what it was before is in {target.path.name}.bak" if target.document is not None else ""
         print_message(f"{target.path} is written{backup}. A running plugin notices by itself")
         if advice:

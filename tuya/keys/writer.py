@@ -11,34 +11,17 @@ import errno
 import fcntl
 import json
 import os
-import pwd
 import stat
 from pathlib import Path
-from typing import Any, Iterator, List, NamedTuple, Optional
+from typing import Any, Iterator, List, Optional
 
+from tuya.keys.accounts import ROOT_UID, Account
 from tuya.process import CommandError
 
-ROOT_UID = 0  # reads everything
 GROUP_MODE = 0o640
 PRIVATE_MODE = 0o600
 BACKUP_SUFFIX = ".bak"
 UNFINISHED_SUFFIX = ".new"
-
-
-class Account(NamedTuple):
-    """A user of the system and its first group."""
-
-    uid: int
-    gid: int
-
-
-def account_of_process(pid: Optional[int]) -> Optional[Account]:
-    """The user that a process runs as; None without a process, or when it has ended."""
-    try:
-        owner = Path("/proc", str(pid)).stat() if pid is not None else None
-    except OSError:
-        return None
-    return Account(owner.st_uid, owner.st_gid) if owner is not None else None
 
 
 def real_path(path: Path) -> Path:
@@ -81,7 +64,7 @@ def write_devices(path: Path, document: Any, reader: Optional[Account]) -> str:
             old = target.stat()
             _replace(target.with_name(target.name + BACKUP_SUFFIX), target.read_bytes(), old)
             _replace(target, content, old)
-            return ""
+            return _advice(target, reader)
         _replace(target, content, None)
         return _let_read(target, reader)
     except OSError as error:
@@ -148,7 +131,9 @@ def _copy_rights(descriptor: int, like: os.stat_result) -> None:
             os.fchown(descriptor, like.st_uid, like.st_gid)
         except PermissionError:
             # Only root may give files away. Replacing would take the file from its owner, so it must not happen.
-            raise PermissionError(1, f"it belongs to {_user_name(like.st_uid)}: run this as that user") from None
+            raise PermissionError(
+                1, f"it belongs to {Account(like.st_uid, like.st_gid).name}: run this as that user"
+            ) from None
     os.fchmod(descriptor, stat.S_IMODE(like.st_mode))
 
 
@@ -156,19 +141,19 @@ def _let_read(target: Path, reader: Optional[Account]) -> str:
     """Let the account that Domoticz runs as read a new file. Returns what is to be done where that is impossible."""
     if reader is None or reader.uid in (os.geteuid(), ROOT_UID):
         return ""
-    if os.geteuid() == 0:
+    if os.geteuid() == ROOT_UID:
         os.chown(target, reader.uid, reader.gid)
-        return ""
+        return _advice(target, reader)
     with contextlib.suppress(PermissionError):
         os.chown(target, -1, reader.gid)
         target.chmod(GROUP_MODE)
+    return _advice(target, reader)
+
+
+def _advice(target: Path, reader: Optional[Account]) -> str:
+    """What lets Domoticz read the file, "" where it can or nobody knows as whom it runs."""
+    if reader is None or reader.may_read(target):
         return ""
-    user = _user_name(reader.uid)
-    return f"Domoticz runs as {user}, who cannot read this file yet: sudo chown {user} {target}"
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"user {uid}"
+    if not reader.may_enter(target.parent):
+        return f"Domoticz runs as {reader.name}, who cannot enter {target.parent}: put the file elsewhere"
+    return f"Domoticz runs as {reader.name}, who cannot read this file yet: sudo chown {reader.name} {target}"

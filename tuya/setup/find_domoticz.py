@@ -12,7 +12,11 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Optional, Sequence, Tuple
+from typing import Iterable, List, Optional, Tuple
+
+from tuya.keys.accounts import Account, account_of_owner, account_of_process, account_of_user
+
+from .running import Started, of_service, running
 
 OLDEST_MINOR = 9  # of Python 3, for this plugin
 USUAL_FOLDERS = ("/opt/domoticz", "/usr/local/domoticz", "/home/*/domoticz", "/root/domoticz", "/usr/lib/domoticz")
@@ -27,12 +31,25 @@ DOCKER_TIMEOUT_S = 5.0
 
 @dataclass(frozen=True)
 class Domoticz:
-    """One Domoticz. `root`: where its www folder is; `how`: how it was found, for the user; pid only if it runs."""
+    """One Domoticz. `root`: where its www folder is; `how`: how it was found, for the user; pid only if it runs.
+
+    started: with which options, where that is known. is_ours: its plugins folder holds this copy of the plugin, so
+    that it is the one that counts where there are several.
+    """
 
     binary: Path
     root: Path
     how: str
     pid: Optional[int] = None
+    started: Optional[Started] = None
+    is_ours: bool = False
+
+    @property
+    def account(self) -> Optional[Account]:
+        """The user that it runs as, or that its service names; None where that is not known."""
+        if self.pid is not None:
+            return account_of_process(self.pid)
+        return account_of_user(self.started.user) if self.started is not None and self.started.user else None
 
 
 @dataclass(frozen=True)
@@ -45,73 +62,60 @@ class LoadedPython:
 
 
 def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz]:
-    """Find a Domoticz: named by DOMOTICZ_BIN, running, around the plugin folder, in the usual folders, a service.
+    """Find a Domoticz, best the one whose plugins folder holds this copy of the plugin.
 
+    Order: named by DOMOTICZ_BIN; that one, running, by its service, or around this folder; then another one, running,
+    by its service, in the usual folders. None where there is none.
     filesystem: where "/" is, for tests.
     """
-    for binary, how, pid in _candidates(plugin_folder, filesystem):
+    for binary, how, started, is_ours in _candidates(plugin_folder, filesystem):
         if binary.is_file() and os.access(binary, os.X_OK):
-            options = command_line(pid, filesystem) if pid is not None else []
-            return Domoticz(binary, _root_of(binary, option(options, "-approot")), how, pid)
+            approot = started.options.get("-approot") if started is not None else None
+            pid = started.pid if started is not None else None
+            return Domoticz(binary, _root_of(binary, approot), how, pid, started, is_ours)
     return None
 
 
-def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[Tuple[Path, str, Optional[int]]]:
+def reader_of_keys(plugin_folder: Path, domoticz: Optional[Domoticz]) -> Optional[Account]:
+    """The user that must be able to read devices.json: as whom our Domoticz runs, else who owns its plugins folder."""
+    if domoticz is not None and domoticz.is_ours and domoticz.account is not None:
+        return domoticz.account
+    is_in_plugins = plugin_folder.parent.name == "plugins"
+    return account_of_owner(plugin_folder.parent if is_in_plugins else plugin_folder)
+
+
+def others_running(domoticz: Optional[Domoticz], filesystem: Path = Path("/")) -> List[Started]:
+    """The Domoticz processes beside the one that was found."""
+    return [one for one in running(filesystem) if domoticz is None or one.pid != domoticz.pid]
+
+
+_Candidate = Tuple[Path, str, Optional[Started], bool]
+
+
+def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[_Candidate]:
+    processes = list(running(filesystem))
+    ours = next((one for one in processes if one.holds(plugin_folder)), None)
     if os.environ.get("DOMOTICZ_BIN"):
-        yield Path(os.environ["DOMOTICZ_BIN"]), "DOMOTICZ_BIN", None
-    for pid, binary in _running(filesystem):
-        yield binary, "it is running", pid
+        yield Path(os.environ["DOMOTICZ_BIN"]), "DOMOTICZ_BIN", None, False
+    if ours is not None:
+        yield ours.binary, "it is running", ours, True
+    services = [(unit, of_service(filesystem / unit.lstrip("/"))) for unit in UNIT_FILES]
+    for unit, service in services:
+        if service is not None and service.holds(plugin_folder):
+            yield filesystem / str(service.binary).lstrip("/"), f"service {unit}", service, True
     if plugin_folder.parent.name == "plugins":
-        yield plugin_folder.parent.parent / "domoticz", "this plugin lies in its folder", None
-    for unit in UNIT_FILES:
-        binary_of_service = _binary_of_service(filesystem / unit.lstrip("/"))
-        if binary_of_service is not None:
-            yield filesystem / str(binary_of_service).lstrip("/"), f"service {unit}", None
+        yield plugin_folder.parent.parent / "domoticz", "this plugin lies in its folder", None, True
+    for other in processes:
+        yield other.binary, "it is running, with another plugins folder", other, False
+    for unit, service in services:
+        if service is not None:
+            yield filesystem / str(service.binary).lstrip("/"), f"service {unit}", service, False
     for pattern in USUAL_FOLDERS:
         for folder in sorted(filesystem.glob(pattern.lstrip("/"))):
-            yield folder / "domoticz", "usual folder", None
+            yield folder / "domoticz", "usual folder", None, False
     on_path = shutil.which("domoticz") if filesystem == Path("/") else None
     if on_path:
-        yield Path(on_path).resolve(), "PATH", None
-
-
-def _running(filesystem: Path) -> List[Tuple[int, Path]]:
-    found = []
-    for process in filesystem.glob("proc/[0-9]*"):
-        try:
-            if (process / "comm").read_text().strip() != "domoticz":
-                continue
-        except OSError:
-            continue  # it has ended
-        try:
-            binary = (process / "exe").readlink()
-        except OSError:  # of another user: what it was started as
-            binary = Path((command_line(int(process.name), filesystem) or [""])[0])
-        if binary.is_absolute():
-            found.append((int(process.name), binary))
-    return found
-
-
-def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:
-    """Return the words that a process was started with; [] when it has ended."""
-    try:
-        content = (filesystem / "proc" / str(pid) / "cmdline").read_bytes()
-    except OSError:
-        return []
-    return [os.fsdecode(word) for word in content.split(b"\0")]
-
-
-def option(words: Sequence[str], name: str) -> Optional[str]:
-    """Return the word behind an option of Domoticz's command line, None without it."""
-    return next((words[at + 1] for at, word in enumerate(words[:-1]) if word == name), None)
-
-
-def _binary_of_service(unit: Path) -> Optional[Path]:
-    try:
-        match = re.search(r"^ExecStart=[-@:+!]*(\S+)", unit.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    except (OSError, UnicodeDecodeError):
-        return None
-    return Path(match[1]) if match else None
+        yield Path(on_path).resolve(), "PATH", None, False
 
 
 def _root_of(binary: Path, started_with: Optional[str]) -> Path:

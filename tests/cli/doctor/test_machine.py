@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tuya.cli.doctor import machine
 from tuya.cli.doctor.machine import Machine, check_files, check_log, check_packages, judge_log
 from tuya.setup.find_domoticz import Domoticz, LoadedPython
 from tuya.setup.pins import stamp
+from tuya.setup.running import Started
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 KEY = "0123456789abcde'"
@@ -83,13 +85,20 @@ def domoticz_of(tmp_path, pid=None):
 
 
 @pytest.mark.parametrize(("uid", "gid", "fails"), [(12345, 12345, True), (12345, os.getegid(), False), (0, 0, False)])
-def test_domoticz_must_be_able_to_read_it(tmp_path, monkeypatch, uid, gid, fails):
-    path = devices_file(tmp_path, [BREAKER], mode=0o640)
-    monkeypatch.setattr(machine, "account_of_process", lambda pid: machine.Account(uid, gid))
-    findings, _ = files(path, domoticz_of(tmp_path, 1))
-    assert any(finding.failed for finding in findings) is fails
-    if fails:
-        assert findings[0].text == f"Domoticz runs as user 12345 and cannot read {path}"
+def test_domoticz_must_be_able_to_read_it(monkeypatch, uid, gid, fails):
+    folder = Path(tempfile.mkdtemp(prefix="plugins-"))
+    try:
+        folder.chmod(0o755)
+        path = devices_file(folder, [BREAKER], mode=0o640)
+        monkeypatch.setattr(machine.find_domoticz, "reader_of_keys", lambda *_: machine.Account(uid, gid))
+        findings, _ = files(path, domoticz_of(folder, 1))
+        assert any(finding.failed for finding in findings) is fails
+        if fails:
+            assert findings[0].text == f"Domoticz runs as user 12345 and cannot read {path}"
+            folder.chmod(0o700)
+            assert "a folder that user 12345 may enter" in files(path, domoticz_of(folder, 1))[0][0].cure
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
@@ -193,7 +202,8 @@ def test_domoticzs_log(lines, state, said):
 
 
 def test_the_log_of_the_domoticz_that_is_there(tmp_path, plugin):
-    domoticz = domoticz_of(tmp_path)
+    started = Started(tmp_path / "domoticz", {"-log": str(tmp_path / "domoticz.log")})
+    domoticz = Domoticz(tmp_path / "domoticz", tmp_path, "test", 1, started, is_ours=True)
     (tmp_path / "domoticz.log").write_text(STARTED.replace("'us'", "'domoticz-tuya-breakers'") + "\n")
     assert check_log(Machine(domoticz, None, plugin)).state == "ok"
 

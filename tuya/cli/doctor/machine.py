@@ -15,7 +15,7 @@ from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, Finding
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
 from tuya.devices.served import not_served
 from tuya.domoticz import installation
-from tuya.keys.writer import Account, account_of_process
+from tuya.keys.accounts import Account
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.probe import ProbeFailed, probe
@@ -57,7 +57,7 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
             cure = f"run this as its owner, {_owner(path)}, or as a member of its group"
         return [Finding("files", FAILED, str(error), cure)], ()
     findings = [Finding("files", NOTE, f"{path.name}: {problem}") for problem in file.problems]
-    findings += _check_rights(path, account_of_process(machine.domoticz.pid if machine.domoticz else None))
+    findings += _check_rights(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))
     if any(finding.failed for finding in findings):
         return findings, ()
     served = tuple(entry for entry in file.entries if not not_served(entry))
@@ -72,14 +72,13 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
 
 
 def _check_rights(path: Path, reader: Optional[Account]) -> List[Finding]:
-    status = path.stat()
-    if reader is not None and reader.uid != 0:
-        is_owner, is_group = reader.uid == status.st_uid, reader.gid == status.st_gid
-        bit = stat.S_IRUSR if is_owner else stat.S_IRGRP if is_group else stat.S_IROTH
-        if not status.st_mode & bit:
-            text = f"Domoticz runs as user {reader.uid} and cannot read {path}"
-            return [Finding("files", FAILED, text, f"sudo chown {reader.uid} {path}")]
-    if status.st_mode & stat.S_IROTH:
+    if reader is not None and not reader.may_read(path):
+        text = f"Domoticz runs as {reader.name} and cannot read {path}"
+        cure = f"sudo chown {reader.name} {path}"
+        if not reader.may_enter(path.parent):
+            cure = f"put it into a folder that {reader.name} may enter (it is in {path.parent})"
+        return [Finding("files", FAILED, text, cure)]
+    if path.stat().st_mode & stat.S_IROTH:
         text = f"everybody on this machine can read the keys in {path}"
         return [Finding("files", NOTE, text, f"chmod o-rwx {path}")]
     return []
@@ -181,8 +180,5 @@ def judge_log(lines: List[str], log: str, author: str) -> Finding:
 
 
 def _log_file(domoticz: Domoticz) -> Optional[Path]:
-    words = find_domoticz.command_line(domoticz.pid) if domoticz.pid is not None else []
-    named = find_domoticz.option(words, "-log")
-    usual = [Path("/var/log/domoticz.log"), domoticz.root / "domoticz.log"]
-    places = [Path(named), *usual] if named else usual
-    return next((path for path in places if os.access(path, os.R_OK) and path.is_file()), None)
+    log = domoticz.started.log if domoticz.started is not None and domoticz.is_ours else None
+    return log if log is not None and os.access(log, os.R_OK) and log.is_file() else None

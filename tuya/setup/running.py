@@ -1,0 +1,179 @@
+"""How a Domoticz was started, running or by its service: its folders, its log file, its port. Reads only.
+
+The options that count, as Domoticz reads them (main/domoticz.cpp): those of the command line, or with `-f FILE` those
+of that file instead. Plugins lie in "plugins" of the user data folder, which is -userdata, else -approot, else the
+folder of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence
+
+PROGRAM = "domoticz"
+DEFAULT_PORT = 8080
+_PLUGINS = "plugins"
+# names in the file of -f -> the same on the command line
+_IN_FILE = {
+    "app_path": "-approot",
+    "userdata_path": "-userdata",
+    "log_file": "-log",
+    "dbase_file": "-dbase",
+    "http_port": "-www",
+    "http_address": "-wwwbind",
+    "web_root": "-webroot",
+}
+
+
+@dataclass(frozen=True)
+class Started:
+    """One Domoticz as it was started. Paths are those that it sees; `outside`: what stands before them for us.
+
+    user: of the service, "" for a process. began_s: seconds since the epoch, None where it does not run.
+    """
+
+    binary: Path
+    options: Dict[str, str]
+    folder: Optional[Path] = None  # the current folder, for relative paths
+    pid: Optional[int] = None
+    user: str = ""
+    outside: str = ""
+    began_s: Optional[float] = None
+
+    @property
+    def user_data(self) -> Path:
+        """Where its plugins folder and its database are."""
+        named = self.options.get("-userdata") or self.options.get("-approot")
+        return self._path(named) if named else Path(f"{self.outside}{self.binary.parent}")
+
+    @property
+    def database(self) -> Path:
+        """Its database."""
+        named = self.options.get("-dbase")
+        return self._path(named) if named else self.user_data / "domoticz.db"
+
+    @property
+    def log(self) -> Optional[Path]:
+        """The file that it writes its log into, None without -log."""
+        named = self.options.get("-log")
+        return self._path(named) if named else None
+
+    @property
+    def address(self) -> str:
+        """Where its web server answers on this machine, "" where it is switched off."""
+        port = self.options.get("-www", str(DEFAULT_PORT))
+        host = self.options.get("-wwwbind", "")
+        host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+        root = self.options.get("-webroot", "").strip("/")
+        path = f"/{root}" if root else ""
+        return f"http://{host}:{port}{path}" if port.isdecimal() and int(port) else ""
+
+    def holds(self, plugin_folder: Path) -> bool:
+        """Whether its plugins folder holds this very copy of the plugin, or a link to it."""
+        try:
+            ours = plugin_folder.stat()
+            return any(_is_same(entry, ours) for entry in (self.user_data / _PLUGINS).iterdir())
+        except OSError:
+            return False
+
+    def _path(self, text: str) -> Path:
+        path = Path(text)
+        if not path.is_absolute() and self.folder is not None:
+            path = self.folder / path
+        return Path(f"{self.outside}{path}") if path.is_absolute() else path
+
+
+def _is_same(entry: Path, ours: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(entry.stat(), ours)
+    except OSError:
+        return False
+
+
+def running(filesystem: Path = Path("/")) -> Iterator[Started]:
+    """Every Domoticz that runs on this machine, also in containers as far as we may look into them."""
+    for process in sorted(filesystem.glob("proc/[0-9]*"), key=lambda path: int(path.name)):
+        try:
+            if (process / "comm").read_text().strip() != PROGRAM:
+                continue
+        except OSError:
+            continue  # it has ended
+        words = command_line(int(process.name), filesystem)
+        binary = _link(process / "exe") or Path((words or [""])[0])  # of another user: what it was started as
+        if not binary.is_absolute():
+            continue
+        outside = _root_seen_by(process, filesystem)
+        folder = _link(process / "cwd")
+        options = options_of(words, folder, outside)
+        began_s = _began_s(process, filesystem)
+        yield Started(binary, options, folder, int(process.name), outside=outside, began_s=began_s)
+
+
+def _link(path: Path) -> Optional[Path]:
+    try:
+        return Path(str(path.readlink()).replace(" (deleted)", ""))
+    except OSError:
+        return None
+
+
+def _root_seen_by(process: Path, filesystem: Path) -> str:
+    """What stands before a path of that process for us: its root where that is another one (a container)."""
+    root = process / "root"
+    try:
+        if filesystem == Path("/") and not os.path.samestat(root.stat(), Path("/").stat()):
+            return str(root)
+    except OSError:
+        pass
+    return ""
+
+
+def _began_s(process: Path, filesystem: Path) -> Optional[float]:
+    """When it was started: field 22 of its stat, in ticks since the machine's start (proc(5))."""
+    try:
+        ticks = int((process / "stat").read_text().rpartition(")")[2].split()[19])
+        booted = re.search(r"^btime (\d+)", (filesystem / "proc/stat").read_text(), flags=re.MULTILINE)
+    except (OSError, ValueError, IndexError):
+        return None
+    return int(booted[1]) + ticks / os.sysconf("SC_CLK_TCK") if booted else None
+
+
+def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:
+    """Return the words that a process was started with; [] when it has ended."""
+    try:
+        content = (filesystem / "proc" / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(word) for word in content.split(b"\0")]
+
+
+def options_of(words: Sequence[str], folder: Optional[Path] = None, outside: str = "") -> Dict[str, str]:
+    """The options of a command line that count; {} where nothing but the defaults does."""
+    given = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("-")}
+    if "-f" not in given:
+        return given
+    file = (folder or Path("/")) / given["-f"]
+    try:
+        lines = Path(f"{outside}{file}").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return given
+    pairs = (line.partition("=") for line in lines if not line.lstrip().startswith("#"))
+    return {
+        _IN_FILE[name.strip()]: value.strip() for name, equals, value in pairs if equals and name.strip() in _IN_FILE
+    }
+
+
+def of_service(unit: Path) -> Optional[Started]:
+    """What a unit file of systemd starts, None where it cannot be read or starts nothing."""
+    try:
+        text = unit.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = dict(re.findall(r"^(ExecStart|User|WorkingDirectory)=(.*?)\s*$", text, flags=re.MULTILINE))
+    words = found.get("ExecStart", "").lstrip("-@:+!").split()
+    if not words:
+        return None
+    folder = Path(found["WorkingDirectory"]) if found.get("WorkingDirectory", "").startswith("/") else None
+    return Started(Path(words[0]), options_of(words, folder), folder, user=found.get("User", "root"))
