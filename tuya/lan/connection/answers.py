@@ -1,0 +1,69 @@
+"""Which requests of a connection wait for their answers, how long answers take, and which messages came before.
+
+Answers are not in step with requests, so they are matched by their command alone, the oldest request first.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Deque, Dict
+
+from ..device import Habits
+
+REMEMBERED_S = 30.0  # a request without an answer for so long will have none
+REQUESTS_A_COMMAND = 8
+SLOWER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
+REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
+REMEMBERED_MARKS = 128
+MARK_BYTES = 8
+NEVER = float("-inf")
+
+
+class Answers:
+    """The requests of one connection that are not answered yet."""
+
+    def __init__(self, habits: Habits) -> None:
+        self._habits = habits
+        self._open: Dict[int, Deque[float]] = {}
+        self.answered_s = NEVER  # when the newest request was sent that is known to have been answered
+
+    def asked(self, command: int, now_s: float) -> None:
+        """A request goes out."""
+        waiting = self._open.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
+        while waiting and now_s - waiting[0] > REMEMBERED_S:
+            waiting.popleft()
+        waiting.append(now_s)
+
+    def heard(self, command: int, now_s: float) -> None:
+        """A message with this command came."""
+        waiting = self._open.get(command)
+        if not waiting:
+            return
+        took_s = now_s - waiting[-1]
+        self.answered_s = max(self.answered_s, waiting.popleft())
+        habits = self._habits
+        if took_s < habits.answer_s:
+            took_s += (habits.answer_s - took_s) * (1.0 - SLOWER_COUNTS)
+        habits.answer_s = took_s
+
+
+class Marks:
+    """What a connection has heard under the session key: tells a message that somebody sends again later.
+
+    It cannot tell one that was held back and let through once, nor one from before the last 128 with data points.
+    Versions without a session key have nothing to tell it by: their checksums anybody can make.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Dict[bytes, float] = {}
+
+    def is_replay(self, mark: bytes, now_s: float) -> bool:
+        """Whether this message came before, some seconds ago; notes it otherwise. mark: its HMAC or tag."""
+        key = mark[:MARK_BYTES]
+        first_s = self._seen.get(key)
+        if first_s is not None:
+            return now_s - first_s >= REPLAY_AFTER_S
+        if len(self._seen) >= REMEMBERED_MARKS:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = now_s
+        return False
