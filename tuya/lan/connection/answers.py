@@ -6,45 +6,51 @@ Answers are not in step with requests, so they are matched by their command alon
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict
+from typing import Deque, Dict, Tuple
 
 from ..device import Habits
 
 REMEMBERED_S = 30.0  # a request without an answer for so long will have none
 REQUESTS_A_COMMAND = 8
-SLOWER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
+QUICKER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
 REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
 REMEMBERED_MARKS = 128
 MARK_BYTES = 8
-NEVER = float("-inf")
 
 
 class Answers:
-    """The requests of one connection that are not answered yet."""
+    """The requests of one connection, numbered as they are sent, and which of them are not answered yet."""
 
     def __init__(self, habits: Habits) -> None:
         self._habits = habits
-        self._open: Dict[int, Deque[float]] = {}
-        self.answered_s = NEVER  # when the newest request was sent that is known to have been answered
+        self._sent = 0
+        self._answered = 0
+        self._open: Dict[int, Deque[Tuple[int, float]]] = {}
 
-    def asked(self, command: int, now_s: float) -> None:
-        """A request goes out."""
+    def asked(self, command: int, now_s: float) -> int:
+        """A request goes out. Returns its number."""
+        self._sent += 1
         waiting = self._open.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
-        while waiting and now_s - waiting[0] > REMEMBERED_S:
+        while waiting and now_s - waiting[0][1] > REMEMBERED_S:
             waiting.popleft()
-        waiting.append(now_s)
+        waiting.append((self._sent, now_s))
+        return self._sent
 
     def heard(self, command: int, now_s: float) -> None:
-        """A message with this command came."""
+        """A message with this command came: the answer to the oldest request by it."""
         waiting = self._open.get(command)
         if not waiting:
             return
-        took_s = now_s - waiting[-1]
-        self.answered_s = max(self.answered_s, waiting.popleft())
+        took_s = now_s - waiting[-1][1]
+        self._answered = max(self._answered, waiting.popleft()[0])
         habits = self._habits
         if took_s < habits.answer_s:
-            took_s += (habits.answer_s - took_s) * (1.0 - SLOWER_COUNTS)
+            took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
         habits.answer_s = took_s
+
+    def has(self, number: int) -> bool:
+        """Whether the request of this number, or one that was sent after it, was answered: then it has arrived."""
+        return self._answered >= number
 
 
 class Marks:

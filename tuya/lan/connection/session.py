@@ -114,10 +114,11 @@ class Session:
         self._questions.polling = polling
         self._set_deadline()
 
-    def write(self, dps: Mapping[int, DpValue], now_s: float) -> None:
-        """Put one control message into take(). Raises BadValue, and then nothing is sent."""
-        self._send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
+    def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
+        """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
+        number = self._send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
         self._questions.written(dps)
+        return number
 
     def ask_now(self, now_s: float) -> None:
         """Put a full query into take(), whatever the spacing (the confirmation of a write)."""
@@ -143,9 +144,9 @@ class Session:
         """When the device last gave a sign of life; the connection's beginning before the first."""
         return self._since_s if self._heard_s == -NEVER else self._heard_s
 
-    def answered_since(self, sent_s: float) -> bool:
-        """Whether something that was sent at `sent_s` or later has been answered: all before it has arrived."""
-        return self._answers.answered_s >= sent_s
+    def has_answered(self, number: int) -> bool:
+        """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
+        return self._answers.has(number)
 
     @property
     def has_evidence(self) -> bool:
@@ -393,9 +394,9 @@ class Session:
 
     # -- helpers
 
-    def _send(self, request: payloads.Request, now_s: float) -> None:
+    def _send(self, request: payloads.Request, now_s: float) -> int:
         self._outgoing += self._wire.pack(*request)
-        self._answers.asked(request[0], now_s)
+        return self._answers.asked(request[0], now_s)
 
     def _query(self, now_s: float) -> None:
         self._ask_again_s = NEVER

@@ -26,6 +26,7 @@ _SUFFIX_6699 = bytes.fromhex("00009966")
 _PREFIX = re.compile(b"\\x00\\x00(?:\\x55\\xaa|\\x66\\x99)")
 _HEADER_55AA = struct.Struct(">IIII")
 _HEADER_6699 = struct.Struct(">IHIII")
+_NUMBERS = struct.Struct(">II")  # command and length
 _LEAST_55AA = 8  # CRC and suffix
 _LEAST_6699 = 28  # nonce and tag
 MAX_COMMAND = 0xFFF  # known ones are below 0x100; a prefix in the place of the command is none
@@ -204,18 +205,20 @@ def _ends(data: Union[bytes, bytearray], start: int, end: int) -> bool:
 
 def _frame_end(data: Union[bytes, bytearray], pos: int) -> int:
     """Where the frame at `pos` ends; 0 = the header is not complete yet, -1 = here is no possible header."""
+    command: int
+    length: int
     prefix = data[pos : pos + 4]
     if prefix == _BYTES_55AA:
         if len(data) - pos < 16:
             return 0
-        _, _, command, length = _HEADER_55AA.unpack_from(data, pos)
+        command, length = _NUMBERS.unpack_from(data, pos + 8)
         if _LEAST_55AA <= length <= MAX_PAYLOAD_BYTES and command <= MAX_COMMAND:
             return pos + 16 + length
         return -1
     if prefix == _BYTES_6699:
         if len(data) - pos < 18:
             return 0
-        _, _, _, command, length = _HEADER_6699.unpack_from(data, pos)
+        command, length = _NUMBERS.unpack_from(data, pos + 10)
         if _LEAST_6699 <= length <= MAX_PAYLOAD_BYTES and command <= MAX_COMMAND:
             return pos + 22 + length
         return -1
