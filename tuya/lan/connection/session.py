@@ -30,10 +30,10 @@ from ..versions import (
     UPDATEDPS,
     first_with,
 )
-from .answers import Answers, Marks
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
+from .requests import Marks, Requests
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 
@@ -78,9 +78,8 @@ class Session:
         self._opening = Opening(label, row, habits, now_s, version_sure=version_sure)
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
-        self._answers = Answers(habits)
+        self._requests = Requests(wire, habits)
         self._marks = Marks()
-        self._outgoing = bytearray()
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
         self._negotiating = row.handshake
@@ -93,7 +92,7 @@ class Session:
         self.ended = False
         self.deadline_s = now_s
         if self._negotiating:
-            self._send((SESSION_START, self._nonce), now_s)
+            self._requests.send((SESSION_START, self._nonce), now_s)
         else:
             self._query(now_s)
         self._set_deadline()
@@ -102,11 +101,7 @@ class Session:
 
     def take(self) -> bytes:
         """Bytes to send now, each once."""
-        if not self._outgoing:
-            return b""
-        data = bytes(self._outgoing)
-        self._outgoing.clear()
-        return data
+        return self._requests.take()
 
     def set_polling(self, polling: Polling) -> None:
         """Another way of asking from now on."""
@@ -116,7 +111,7 @@ class Session:
 
     def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
         """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
-        number = self._send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
+        number = self._requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
         self._questions.written(dps)
         return number
 
@@ -132,7 +127,7 @@ class Session:
 
     def probe(self, now_s: float) -> None:
         """A heartbeat at once, to see whether the device still answers here."""
-        self._send(payloads.heartbeat(self._device_id), now_s)
+        self._requests.send(payloads.heartbeat(self._device_id), now_s)
 
     @property
     def refreshed_s(self) -> float:
@@ -146,7 +141,7 @@ class Session:
 
     def has_answered(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
-        return self._answers.has(number)
+        return self._requests.has(number)
 
     @property
     def has_evidence(self) -> bool:
@@ -180,8 +175,8 @@ class Session:
         if wire.garbage_bytes:
             self._opening.garbage = True
             if wire.garbage_bytes > MAX_GARBAGE_BYTES:
-                self._end(outputs, ProtocolViolation(self._label, "sends data that is no Tuya protocol"))
-        if self._outgoing or not self.up:
+                self._end(outputs, Ended(ProtocolViolation(self._label, "sends data that is no Tuya protocol")))
+        if self._requests.outgoing or not self.up:
             self._set_deadline()
         return outputs
 
@@ -189,10 +184,10 @@ class Session:
         try:
             theirs = device_nonce(self._wire, self._label, self._nonce, payload)
         except ProtocolViolation as error:
-            self._end(outputs, error)
+            self._end(outputs, Ended(error))
             return
-        self._answers.heard(SESSION_START, now_s)
-        self._send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
+        self._requests.heard(SESSION_START, now_s)
+        self._requests.send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
         self._wire.start_session(self._nonce, theirs)
         self._negotiating = False
         self._opening.handshaken = True
@@ -218,7 +213,7 @@ class Session:
             return
         if report.device_id and report.device_id != self._device_id:
             if message.sealed and not self.up:
-                self._end(outputs, Refused(self._label, "another device answers at its address"))
+                self._end(outputs, Ended(Refused(self._label, "another device answers at its address")))
             return
         if not message.sealed and not self._plain_reports:
             self._opening.plain_reports += not self._row.reports_sealed
@@ -259,7 +254,7 @@ class Session:
             if not self._row.reports_sealed:
                 # under our key, but not as this version encrypts: the key is right and the version is not
                 error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
-                self._end(outputs, error, first_with(FRAMES_55AA, CRC32) or "", hint_proven=True)
+                self._end(outputs, Ended(error, first_with(FRAMES_55AA, CRC32) or "", hint_proven=True))
                 return
             self._open(outputs, proven=True)
         if self.up:
@@ -287,7 +282,7 @@ class Session:
             else:
                 self._opening.alive += 1
         if not self._reported and self._schedule.may_wake(now_s):
-            self._send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
+            self._requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
         self._say_answered(outputs)
 
     def _say_answered(self, outputs: List[Output]) -> None:
@@ -300,7 +295,7 @@ class Session:
         elif message.fault is OTHER_VERSION:
             if not self.up and not self._opening.handshaken:
                 error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
-                self._end(outputs, error, message.hint, hint_proven=message.sealed)
+                self._end(outputs, Ended(error, message.hint, hint_proven=message.sealed))
         elif self._row.handshake or message.command == HEART_BEAT:
             # heartbeats are answered with binary too; under a session key it is the device's, whatever it is
             if not self._negotiating:
@@ -311,7 +306,7 @@ class Session:
             self._opening.unreadable += 1
             self._unreadable += 1
             if self._unreadable >= MAX_UNREADABLE_FRAMES if self.up else self._opening.is_misread:
-                self._end(outputs, self._opening.wrong_key_likely())
+                self._end(outputs, Ended(self._opening.wrong_key_likely()))
 
     def _bad_check(self, message: Message, outputs: List[Output]) -> None:
         self._opening.bad_checks += 1
@@ -319,14 +314,14 @@ class Session:
         if self._negotiating and message.command in (SESSION_START, SESSION_ANSWER):
             # some devices answer the first message of the handshake by its own number (jasonacox/tinytuya issue 542)
             what = "the local key is not the device's: its handshake answer proves it"
-            self._end(outputs, WrongKey(self._label, what), key_disproved=message.command == SESSION_ANSWER)
+            self._end(outputs, Ended(WrongKey(self._label, what), key_disproved=message.command == SESSION_ANSWER))
         elif self._bad_frames >= MAX_BAD_FRAMES:
-            self._end(outputs, ProtocolViolation(self._label, "what it sends fails its checksums"))
+            self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
 
     def _live(self, command: int, now_s: float) -> None:
         """The device was heard, or somebody in its place, where anybody can make such a message."""
         self._heard_s = now_s
-        self._answers.heard(command, now_s)
+        self._requests.heard(command, now_s)
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
         self.up = True
@@ -353,10 +348,10 @@ class Session:
         elif not opening.lives:
             if now_s >= opening.silence_ends_s(self.progress_s):
                 opening.was_silent()
-                self._end(outputs, opening.suspicion())
+                self._end(outputs, Ended(opening.suspicion()))
         elif now_s >= opening.patience_ends_s():
             opening.was_patient()
-            self._end(outputs, opening.suspicion())
+            self._end(outputs, Ended(opening.suspicion()))
         elif not opening.waiting_said and now_s >= self._since_s + ANSWER_TIMEOUT_S:
             opening.waiting_said = True
             outputs.append(Waiting(opening.suspicion()))
@@ -364,14 +359,14 @@ class Session:
     def _tick_requests(self, now_s: float, outputs: List[Output]) -> None:
         schedule, heard_s = self._schedule, self._heard_s
         if schedule.is_lost(now_s, heard_s):
-            self._end(outputs, self._silence())
+            self._end(outputs, Ended(self._silence()))
             return
         if schedule.heartbeat_due(now_s, heard_s):
-            self._send(payloads.heartbeat(self._device_id), now_s)
+            self._requests.send(payloads.heartbeat(self._device_id), now_s)
         if now_s >= self._ask_again_s or schedule.query_due(now_s):
             self._query(now_s)
         elif schedule.refresh_due(now_s):
-            self._send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
+            self._requests.send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
 
     def _silence(self) -> TuyaError:
         if not self.up:
@@ -394,24 +389,12 @@ class Session:
 
     # -- helpers
 
-    def _send(self, request: payloads.Request, now_s: float) -> int:
-        self._outgoing += self._wire.pack(*request)
-        return self._answers.asked(request[0], now_s)
-
     def _query(self, now_s: float) -> None:
         self._ask_again_s = NEVER
         self._schedule.query_sent(now_s)
-        self._send(self._questions.next(self._wall_time()), now_s)
+        self._requests.send(self._questions.next(self._wall_time()), now_s)
 
-    def _end(
-        self,
-        outputs: List[Output],
-        error: TuyaError,
-        hint: str = "",
-        *,
-        hint_proven: bool = False,
-        key_disproved: bool = False,
-    ) -> None:
+    def _end(self, outputs: List[Output], ended: Ended) -> None:
         if not self.ended:
             self.ended = True
-            outputs.append(Ended(error, hint, hint_proven, key_disproved))
+            outputs.append(ended)

@@ -1,4 +1,4 @@
-"""Which requests of a connection wait for their answers, how long answers take, and which messages came before.
+"""What a connection has sent and which of it was answered, how long answers take, and which messages came before.
 
 Answers are not in step with requests, so they are matched by their command alone, the oldest request first.
 """
@@ -9,6 +9,8 @@ import collections
 from typing import Deque, Dict, Tuple
 
 from ..device import Habits
+from ..protocol.payloads import Request
+from ..protocol.wire import Wire
 
 REMEMBERED_S = 30.0  # a request without an answer for so long will have none
 REQUESTS_A_COMMAND = 8
@@ -18,17 +20,29 @@ REMEMBERED_MARKS = 128
 MARK_BYTES = 8
 
 
-class Answers:
+class Requests:
     """The requests of one connection, numbered as they are sent, and which of them are not answered yet."""
 
-    def __init__(self, habits: Habits) -> None:
+    def __init__(self, wire: Wire, habits: Habits) -> None:
+        self._wire = wire
         self._habits = habits
+        self.outgoing = bytearray()
         self._sent = 0
         self._answered = 0
         self._open: Dict[int, Deque[Tuple[int, float]]] = {}
 
-    def asked(self, command: int, now_s: float) -> int:
-        """A request goes out. Returns its number."""
+    def take(self) -> bytes:
+        """Bytes to send now, each once."""
+        if not self.outgoing:
+            return b""
+        data = bytes(self.outgoing)
+        self.outgoing.clear()
+        return data
+
+    def send(self, request: Request, now_s: float) -> int:
+        """Put a request into take(). Returns its number. Raises BadValue, and then nothing is sent."""
+        command, payload = request
+        self.outgoing += self._wire.pack(command, payload)
         self._sent += 1
         waiting = self._open.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
         while waiting and now_s - waiting[0][1] > REMEMBERED_S:
