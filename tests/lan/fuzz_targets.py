@@ -9,6 +9,7 @@ import random
 from typing import List
 
 from tuya.devices.devices_file import DevicesFileError, parse_devices
+from tuya.lan import versions
 from tuya.lan.client import Device, Polling
 from tuya.lan.connection.link import Link
 from tuya.lan.connection.session import Session
@@ -16,11 +17,12 @@ from tuya.lan.connection.session_outputs import Ended
 from tuya.lan.device import Habits
 from tuya.lan.protocol import announcements
 from tuya.lan.protocol.framing import MAX_FRAME_BYTES
-from tuya.lan.protocol.wire import VERSIONS, Wire
+from tuya.lan.protocol.wire import Wire
 from tuya.simulator.frames import Wire as DeviceWire
 
 KEY = b"0123456789abcdef"
 ID = "bffuzzfuzzfuzzfuzz01"
+VERSIONS = versions.names()
 COMMANDS = (0, 3, 4, 5, 7, 8, 9, 10, 13, 16, 18, 37, 64, 0xFFFFFFFF)
 
 
@@ -53,7 +55,7 @@ def wire(data: bytes) -> None:
     for part in (data[:cut], data[cut:]):
         for message in made.receive(part):
             assert message.fault == "" or message.payload == b""
-        assert made.buffered_bytes <= MAX_FRAME_BYTES
+        assert len(made._frames) <= MAX_FRAME_BYTES
 
 
 def session(data: bytes) -> None:
@@ -80,7 +82,7 @@ def session(data: bytes) -> None:
         if made.deadline_s <= now_s:
             outputs += made.tick(now_s)
         made.take()
-        assert made.buffered_bytes <= MAX_FRAME_BYTES
+        assert len(made._wire._frames) <= MAX_FRAME_BYTES
         if any(isinstance(output, Ended) for output in outputs):
             assert made.ended
             return
@@ -115,17 +117,17 @@ def link(data: bytes) -> None:
         piece = data[at : at + 8]
         now_s += piece[0] / 16
         action = piece[0] % 8
-        if action == 0 and made.phase == "connecting":
+        if action == 0 and made._phase == "connecting":
             made.opened(now_s)
-        elif action == 1 and made.phase == "session":
+        elif action == 1 and made._phase == "session":
             made.closed(now_s)
         elif action == 2:
             made.announced(f"10.0.0.{piece[-1] % 5}", VERSIONS[piece[-1] % 5], now_s)
         elif action == 3:
             made.write({piece[-1]: True}, now_s)
-        elif action == 4 and made.phase == "connecting":
+        elif action == 4 and made._phase == "connecting":
             made.connect_failed("x", bool(piece[-1] & 1), now_s)
-        elif made.phase == "session":
+        elif made._phase == "session":
             made.received(_wires(data[at:]), now_s)
         for _ in range(50):
             if made.deadline_s > now_s:

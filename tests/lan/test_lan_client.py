@@ -25,7 +25,7 @@ from tuya.lan.errors import (
     Unreachable,
     WrongKey,
 )
-from tuya.lan.events import Alive, Connected, Failed, Lost, Status, WriteDone
+from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
 from tuya.simulator import Fleet
 
 CONTROLS = {"3.1": 7, "3.2": 7, "3.3": 7, "3.4": 13, "3.5": 13}
@@ -312,7 +312,7 @@ def test_a_sink_that_raises_does_not_end_the_thread(caplog):
         assert client.stop()
 
 
-def test_refreshes_are_spaced_and_heartbeats_answered():
+def test_refreshes_are_spaced_and_spare_the_heartbeats():
     with Fleet(version="3.4", noise=0.0) as fleet:
         breaker = fleet.breakers[0]
         breaker.fault("quiet")
@@ -325,7 +325,7 @@ def test_refreshes_are_spaced_and_heartbeats_answered():
             changed = run.seen.wait(lambda e: isinstance(e, Status) and 490 <= e.dps.get(19, 0) <= 510, 6.0)
             assert 4.5 <= changed.at_s - started_s < 5.5 + late_s()
             assert breaker.requests[18] == 1
-            run.seen.wait(lambda e: isinstance(e, Alive) and breaker.requests.get(9, 0) == 1, 6.0)
+            assert 9 not in breaker.requests  # no heartbeat while it answers
 
 
 def test_two_failing_devices_leave_the_third_alone():

@@ -51,162 +51,104 @@ def test_w_is_held_to_the_last_answer_and_not_beyond():
     assert used(book, 117.0) == pytest.approx(9.0)
 
 
-def test_a_drift_is_dated_to_the_middle():
+@pytest.mark.parametrize("later_w", [1010.0, 1500.0, 990.0, 0.0, -500.0])
+@pytest.mark.parametrize("after_s", [0.6, 2.0, 5.0, 30.0])
+@pytest.mark.parametrize("full", [False, True])
+def test_the_last_w_is_held_up_to_the_next_however_it_changes(later_w, after_s, full):
     book = new_book()
     book.report(watts(1000.0), 0.0, True)
-    book.report(watts(1040.0), 10.0, False)
-    assert used(book) == pytest.approx(10 * 1020 / 3600)
+    book.report(watts(later_w), after_s, full)
+    assert used(book) == pytest.approx(after_s * 1000 / 3600)
 
 
-def test_a_pushed_jump_counts_from_a_second_before_its_report():
+def test_a_rise_that_falls_on_a_full_query_is_held_like_any_other():
     book = new_book()
-    book.report(watts(10.0), 0.0, True)
-    book.report(watts(2010.0), 20.0, False)
-    assert used(book) == pytest.approx((19 * 10 + 2010) / 3600)
-
-
-@pytest.mark.parametrize(
-    ("later", "energy_ws"),
-    [
-        # a second push 2 s after the first, on the same way: the first was half old, half new
-        ([(2.0, 2100.0)], 2 * 2100.0),
-        # the same by far more: the first held little of the new
-        ([(2.0, 9200.0)], 2 * 9200.0),
-        # back a part of the way: an inrush that settles
-        ([(2.0, 700.0)], 0.4 * 1100.0 + 1.6 * 700.0),
-        # back all the way: the end of a pulse
-        ([(2.0, 100.0)], 1100.0 + 100.0),
-        # the rest of it found by a refresh, and a drift long after
-        ([(4.0, 1060.0)], 0.8 * 1100.0 + 3.2 * 1060.0),
-        ([(4.0, 1060.0), (12.0, 1060.0), (20.0, 1020.0)], 0.8 * 1100.0 + 19.2 * 1060.0 - 4 * 40.0),
-        # a refresh tells an unchanged W by leaving it out: the drift came after the last one
-        ([(30.0, 1060.0)], 27.5 * 1100.0 + 2.5 * 1060.0),
-    ],
-)
-def test_what_comes_after_a_jump(later, energy_ws):
-    book = new_book()
-    book.report(watts(100.0), 0.0, True)
-    book.report(watts(1100.0), 20.0, False)
-    before = used(book)
-    for t, power_w in later:
-        book.report(watts(power_w), 20.0 + t, False)
-    book.answered(70.0)
-    held = (50.0 - later[-1][0]) * later[-1][1]
-    assert (used(book) - before) * 3600 == pytest.approx(energy_ws + held)
-
-
-def test_a_refresh_just_before_a_push_told_the_second_before():
-    book = new_book()
-    book.report(watts(1000.0), 0.0, True)
-    book.report(watts(1000.0), 20.0, False)
-    book.report(watts(0.0), 20.6, False)
-    book.report(watts(3600.0), 40.0, False)
-    book.answered(60.0)
-    assert used(book) == pytest.approx((19.6 * 1000 + 21 * 3600) / 3600)
-
-
-def never_pushing_book() -> EnergyBook:
-    book = new_book()
-    for number in range(13):
-        book.report(watts(3600.0 if number % 2 else 0.0), number * 5.0, False)
-    return book
-
-
-def test_a_device_that_pushes_nothing_is_dated_to_the_middle_of_a_refresh():
-    book = never_pushing_book()
-    start = used(book)
-    book.report(watts(3600.0), 65.0, False)
-    book.answered(66.0)
-    assert used(book) - start == pytest.approx(2.5 + 1.0, abs=1e-6)
-
-
-def test_a_query_between_refreshes_is_dated_to_the_middle_since_the_last_of_them():
-    book = never_pushing_book()
-    start = used(book)
-    book.answered(65.0)  # refreshes that told an unchanged W by leaving it out
-    book.answered(70.0)
-    book.report(watts(3600.0), 72.0, True)
-    assert used(book) - start == pytest.approx(1.0)
-
-
-def test_an_inrush_that_one_refresh_saw_ended_with_it():
-    book = never_pushing_book()
-    start = used(book)
-    book.report(watts(300.0), 65.0, False)
-    book.report(watts(100.0), 70.0, False)
-    book.report(watts(101.0), 75.0, False)
-    book.answered(85.0)
-    assert (used(book) - start) * 3600 == pytest.approx(2.5 * 300 + 7.5 * 100 + 12.5 * 101)
-
-
-def test_a_jump_that_no_push_told_is_dated_to_the_middle():
-    book = new_book()
-    book.report(watts(0.0), 0.0, False)
+    book.report(watts(0.0), 0.0, True)
     book.report(watts(1800.0), 2.0, False)
-    book.report(watts(3600.0), 4.0, False)  # so fast: it pushes by itself
-    start = used(book)
+    book.report(watts(3600.0), 4.0, False)
     for t in range(9, 34, 5):
-        book.report(Reading(voltage_v={"1": 230.0}), float(t), False)
-    book.report(watts(0.0), 34.0, True)
-    assert used(book) - start == pytest.approx(25.0)  # had been held up to 29 s: nothing is taken back
-    book.report(watts(3600.0), 60.0, False)
-    book.answered(80.0)
-    assert used(book) - start == pytest.approx(15.0 + 1.0 + 20.0)
+        book.report(watts(3600.0 + t % 2), float(t), False)
+    book.report(watts(1.0), 35.0, False)
+    book.answered(59.0)
+    before = used(book)
+    book.report(watts(2200.0), 60.0, True)  # its push would have been due in the same second
+    assert used(book) - before == pytest.approx(1.0 / 3600)
 
 
-def moving_kettle(pushes: bool) -> EnergyBook:
+def moving_kettle() -> EnergyBook:
     """A kettle of 3600 W that every refresh finds changed a little, last at 50 s."""
-    book = new_book() if pushes else never_pushing_book()
-    if pushes:
-        book.report(watts(0.0), 0.0, False)
-        book.report(watts(1800.0), 2.0, False)
-        book.report(watts(3600.0), 4.0, False)
-        for t in range(5, 55, 5):
-            book.report(watts(3600.0 + t % 2), float(t), False)
-        book.report(watts(3600.0), 50.0, False)
-    else:
-        for t in range(65, 90, 5):
-            book.report(watts(3600.0 + t % 2), float(t), False)
-        book.report(watts(3600.0), 90.0, False)
+    book = new_book()
+    book.report(watts(1.0), 0.0, True)
+    for t in range(5, 55, 5):
+        book.report(watts(3600.0 - t % 2), float(t), False)
     return book
 
 
-@pytest.mark.parametrize("pushes", [True, False])
-def test_a_zero_that_refreshes_leave_out_came_before_the_first_that_brought_no_w(pushes):
-    book = moving_kettle(pushes)
-    at_s = 50.0 if pushes else 90.0
+def settled(book: EnergyBook, at_s: float) -> float:
+    """Wh once a later load has made up for what had been published before a 0 was dated back."""
+    book.report(watts(3600.0), at_s, False)
+    book.answered(at_s + 40.0)
+    return used(book) - 40.0
+
+
+def test_a_zero_that_refreshes_leave_out_came_before_the_first_that_brought_no_w():
+    book = moving_kettle()
     start = used(book)
-    book.report(watts(0.0), at_s + 25.0, True)
-    book.report(watts(0.0), at_s + 100.0, False)
-    book.report(watts(3600.0), at_s + 150.0, False)
-    before = used(book)
-    assert before - start == pytest.approx(2.5 + (1.0 if pushes else 2.5))
+    book.answered(75.0)
+    book.report(watts(0.0), 75.0, True)
+    assert used(book) - start == pytest.approx(25.0, abs=0.1)  # was published: nothing is taken back
+    assert settled(book, 100.0) - start == pytest.approx(2.5)
 
 
-def test_a_query_at_a_device_that_pushes_nothing_finds_a_change_as_a_refresh_does():
-    book = moving_kettle(pushes=False)
+def test_a_zero_whose_beginning_was_pushed_follows_that_second():
+    book = moving_kettle()
+    book.report(watts(1800.0), 52.0, False)
     start = used(book)
-    book.report(watts(1800.0), 100.0, True)
-    assert used(book) - start == pytest.approx(7.5 + 2.5 / 2)
+    book.report(watts(0.0), 75.0, True)
+    assert settled(book, 100.0) - start == pytest.approx(0.5)
 
 
-def test_a_change_whose_beginning_was_reported_and_whose_end_was_not_counts_from_there():
-    book = moving_kettle(pushes=True)
-    book.report(watts(1800.0), 60.0, False)
+def test_a_zero_without_a_trace_is_dated_to_the_middle_once_the_device_is_known_for_it():
+    book = new_book()
+    book.report(watts(3600.0), 0.0, True)
+    book.report(watts(0.0), 30.0, True)
+    assert settled(book, 60.0) == pytest.approx(30.0)  # nothing is known of it: held
+    book.report(watts(3600.0), 120.0, True)
     start = used(book)
-    book.answered(85.0)
-    book.report(watts(0.0), 85.0, True)
-    book.report(watts(3600.0), 110.0, False)
-    book.report(watts(3600.0), 130.0, False)
-    # 1800 W had been held up to 85 s (12.5 Wh), and a total never falls: the next 3600 W have made up for it
-    assert used(book) - start == pytest.approx(21.0)
+    book.report(watts(0.0), 150.0, True)
+    assert settled(book, 180.0) - start == pytest.approx(15.0)
 
 
-def test_jumps_told_by_queries_in_the_place_of_refreshes_are_dated_like_those():
-    book = never_pushing_book()
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_device_that_once_told_a_zero_unasked_leaves_none_out(moving):
+    book = moving_kettle() if moving else new_book()
+    book.report(watts(0.0), 52.0, False)
+    for start_s in (60.0, 160.0):
+        book.report(watts(3600.0), start_s, False)
+        start = used(book)
+        book.report(watts(0.0), start_s + 30.0, True)
+        assert settled(book, start_s + 50.0) - start == pytest.approx(30.0)
+        book.report(watts(0.0), start_s + 90.0, True)
+
+
+def test_a_zero_within_a_refresh_is_held_like_any_other():
+    book = moving_kettle()
     start = used(book)
-    book.report(watts(3600.0), 64.98, True)
-    assert used(book) - start == pytest.approx(2.49, abs=0.02)
+    book.report(watts(0.0), 54.0, True)
+    assert settled(book, 60.0) - start == pytest.approx(4.0)
+
+
+def test_a_zero_concluded_from_an_open_relay_says_nothing_of_how_the_device_tells_zeros():
+    for full in (False, True):
+        book = moving_kettle()
+        start = used(book)
+        book.report(Reading(switch={1: False}), 60.0, full)
+        assert settled(book, 70.0) - start == pytest.approx(10.0)
+        for t in range(111, 151, 5):
+            book.report(watts(3600.0 - t % 2), float(t), False)
+        start = used(book)
+        book.report(watts(0.0), 170.0, True)
+        assert settled(book, 200.0) - start == pytest.approx(2.5)
 
 
 def test_an_answer_of_any_kind_keeps_w_for_its_longest_age():
@@ -308,7 +250,7 @@ def test_both_directions_have_their_own_total():
     book.report(watts(3600.0), 0.0, True)
     book.report(watts(-1800.0), 10.0, False)
     book.answered(29.0)
-    assert book.totals_wh(29.0) == {USED: pytest.approx(9.0), RETURNED: pytest.approx(10.0)}
+    assert book.totals_wh(29.0) == {USED: pytest.approx(10.0), RETURNED: pytest.approx(9.5)}
 
 
 def test_noise_around_zero_is_no_export():
@@ -555,6 +497,18 @@ def test_one_of_four_circuits_is_not_the_total():
 
 
 # restarts
+
+
+def test_state_saved_by_earlier_releases_is_read():
+    saved = {
+        "total/used": [1234572.5, 0.0, 1234570.0],
+        "total/returned": [512.25, None, None],
+        "a/used": [100.0, None, None, "net"],
+    }
+    shown = {USED: 1234571.0, RETURNED: 512.0, ("a", "used"): 100.0}
+    again = new_book(shown, json.loads(json.dumps(saved)), step_kwh={"total": 0.01})
+    assert again.totals_wh(0.0) == {USED: 1234572.5, RETURNED: 512.25, ("a", "used"): 100.0}
+    assert again.saved() == saved
 
 
 def test_w_goes_on_from_what_was_counted_not_only_from_what_was_shown():

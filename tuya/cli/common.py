@@ -20,6 +20,7 @@ from tuya.devices.devices_file import (
     parse_devices,
     read_devices,
 )
+from tuya.lan import versions
 from tuya.process import EXIT_FAULT as EXIT_FAULT
 from tuya.process import EXIT_USAGE as EXIT_USAGE
 from tuya.process import CommandError as CommandError
@@ -44,7 +45,7 @@ def add_device_arguments(parser: argparse.ArgumentParser, name: bool = True) -> 
     parser.add_argument("--id", metavar="ID", help="device id, for a device that is in no file")
     parser.add_argument("--ip", metavar="ADDRESS", help="IP address; without it announcements are listened to")
     parser.add_argument("--port", type=process.port, metavar="N", help="TCP port (6668)")
-    parser.add_argument("--version", metavar="V", choices=("3.1", "3.2", "3.3", "3.4", "3.5"), help="3.1 ... 3.5")
+    parser.add_argument("--version", metavar="V", choices=versions.names(), help=versions.choices())
     parser.add_argument(
         "--key",
         metavar="KEY",

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple
 
+from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
 
 DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
-VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is not a devices file
 
 # Domoticz keeps a DeviceID of at most 25 ASCII characters without quotes (facts of the framework).
@@ -362,7 +362,7 @@ def _text(value: object) -> str:
 
 def _version(value: object) -> Optional[str]:
     text = str(value).strip() if isinstance(value, (str, int, float)) else ""
-    return text if text in VERSIONS else None
+    return text if versions.known(text) else None
 
 
 def _wish_name(value: object) -> str:

@@ -15,7 +15,6 @@ from typing import Any, List, Mapping, Optional, Tuple
 from ..devices.device import Terms
 from ..devices.devices_file import (
     KEY_LENGTH,
-    VERSIONS,
     DevicesFile,
     DevicesFileError,
     is_there,
@@ -25,13 +24,14 @@ from ..devices.devices_file import (
     read_devices,
 )
 from ..devices.served import Choice, choose_all, reading_problems
+from ..lan import versions
 from ..lan.device import short_id
 from ..metering.profile import match
 
 DEVICES_FILE_NAME = "devices.json"
 # stored values of the drop-downs; the first one is the default, for empty and unknown ones too
 SWITCHING = ("allowed", "refused")
-PROTOCOLS = ("auto", *VERSIONS)
+AUTO = "auto"  # the version; the others are those of lan/versions.py
 SHOWN = ("basic", "all")
 INTERVALS_S = ("5", "2", "10", "30", "60")
 LOGS = ("normal", "debug")
@@ -80,10 +80,10 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
     local_key = key_bytes(text["Password"])
     if device_id and local_key and key_problem(local_key):
         raise SettingsError(f"Local key: it has {len(local_key)} characters instead of {KEY_LENGTH}")
-    version = _choice(text["Mode3"], PROTOCOLS)
-    if not device_id and (address or local_key or version != PROTOCOLS[0]):
+    version = _choice(text["Mode3"], (AUTO, *versions.names()))
+    if not device_id and (address or local_key or version != AUTO):
         remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
-        address, local_key, version = None, b"", PROTOCOLS[0]
+        address, local_key, version = None, b"", AUTO
     home = Path(text["HomeFolder"] or ".")
     return Settings(
         home_folder=home,
@@ -92,7 +92,7 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
         device_id=device_id,
         address=address,
         local_key=local_key,
-        version=None if version == PROTOCOLS[0] else version,
+        version=None if version == AUTO else version,
         rules=Rules(
             terms=Terms(
                 may_switch=_choice(text["Mode2"], SWITCHING) == SWITCHING[0],

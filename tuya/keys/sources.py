@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from tuya.devices.devices_file import KEY_LENGTH, VERSIONS, clean_text, key_bytes, key_problem, local_address
+from tuya.devices.devices_file import KEY_LENGTH, clean_text, key_bytes, key_problem, local_address
 from tuya.keys.loose_text import MAX_DEPTH, Elsewhere, NotUnderstood, parse
+from tuya.lan import versions
 from tuya.lan.device import short_id
 
 Found = Dict[str, Any]  # the fields of one entry of devices.json that the source knows; "id" and "key" always
@@ -182,7 +183,7 @@ def _device(value: Mapping[str, Any]) -> Optional[Found]:
     address = local_address(named["ip"])
     if address is not None:
         device["ip"] = address
-    if named["version"] in VERSIONS:
+    if versions.known(named["version"]):
         device["version"] = named["version"]
     if named["node_id"]:
         device["sub"] = True

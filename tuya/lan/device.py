@@ -9,9 +9,10 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Optional, Set, Tuple
 
+from . import versions
 from .errors import BadValue, TuyaError
-from .limits import REQUEST_SPACING_S
-from .protocol.wire import KEY_BYTES, VERSIONS
+from .limits import LATE_S, REQUEST_SPACING_S
+from .protocol.wire import KEY_BYTES
 
 TCP_PORT = 6668
 SHOWN_ID_CHARACTERS = 4  # at each end
@@ -42,8 +43,8 @@ class Device:
                 f"its local key has {len(self.local_key)} characters instead of {KEY_BYTES}",
                 "Correct the key in devices.json or fetch it again with 'bash install.sh keys'",
             )
-        if self.version is not None and self.version not in VERSIONS:
-            return BadValue(self.label, "no such protocol version", "Use auto, 3.1, 3.2, 3.3, 3.4 or 3.5")
+        if self.version is not None and not versions.known(self.version):
+            return BadValue(self.label, "no such protocol version", f"Use auto, {versions.choices()}")
         if self.address is not None and not is_address(self.address):
             return BadValue(self.label, "its address is not an IPv4 address", "Give numbers (192.168.1.20), no name")
         if not 0 < self.port < 65536:
@@ -58,7 +59,9 @@ class Polling:
     refresh_dps: Tuple[int, ...] = ()  # for UPDATEDPS; empty: the device is only queried
     refresh_interval_s: float = 10.0
     query_interval_s: float = 30.0
-    query_dps: Tuple[int, ...] = ()  # named in the queries of a device22 device
+    # for devices that want their data points named, in a query that has the shape of a write (device22):
+    query_dps: Tuple[int, ...] = ()  # measuring ones; none: such a query is not sent
+    later_dps: Tuple[int, ...] = ()  # relays and others, once the device has shown that the query sets nothing
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refresh_interval_s", max(REQUEST_SPACING_S, self.refresh_interval_s))
@@ -69,11 +72,21 @@ class Polling:
 class Habits:
     """What has been learned of a device; outlives its connections."""
 
-    device22: bool = False  # wants CONTROL_NEW with the DPs named
+    device22: bool = False  # answers to queries by nulls only (connection/questions.py)
     device22_dps: Set[int] = field(default_factory=set)  # what it has answered to that
+    null_proofs: int = 0  # answers which show that such a query set nothing
+    nulls_set: bool = False  # it did: never again
     refresh_refused: bool = False  # UPDATEDPS is refused, ignored or answered by a crash
     refresh_crashes: int = 0
     troubled: bool = False  # errors have begun: ask more seldom
+    answer_s: float = 0.0  # how long its answers take lately; the slow ones count more
+    silent_versions: Set[str] = field(default_factory=set)  # in these a connection was opened and nothing answered
+    lively_versions: Set[str] = field(default_factory=set)  # in these something lived that did not prove itself
+
+    @property
+    def is_late(self) -> bool:
+        """Whether answers of this device are known to take long."""
+        return self.answer_s >= LATE_S
 
 
 @dataclass(frozen=True)
@@ -90,7 +103,6 @@ class DeviceState:
     last_heard_s: Optional[float]  # on the client's clock
     last_heard_age_s: Optional[float]
     device22: bool = False
-    refused_frames: int = 0  # dropped on this connection: CRC, HMAC, tag, or not readable
 
 
 def short_id(device_id: str) -> str:

@@ -8,13 +8,20 @@ import random
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0  # silence (not one byte) that ends a handshake or the wait for the first answer
 OPENING_LIMIT_S = 10.0  # a peer that trickles bytes may keep us this long before its first answer
-ACKNOWLEDGING_LIMIT_S = 30.0  # 3.1-3.3: acknowledges, but answers no query: may still push something readable
+LATE_S = 1.5  # a device whose answers take so long has more time for its next ones:
+LATE_ANSWER_TIMEOUT_S = 10.0  # instead of ANSWER_TIMEOUT_S; also after silence in the same version
+LATE_OPENING_LIMIT_S = 30.0
+FIRST_UNPROVEN_LIMIT_S = 20.0  # lives, but says nothing under its key, and the version is a guess: others' turn ...
+UNPROVEN_LIMIT_S = 90.0  # ... and longer the next time: some say one thing a minute
 FIRST_VERDICT_S = 4.0  # after a start: something is said by then, also while a try is still under way
-FIRST_QUERY_REPEAT_S = 1.5  # the second form of a query (device22) where the first got silence
+FIRST_SILENCE_S = 1.0  # then a heartbeat asks whether the device is there at all
+ASKED_AGAIN_S = 1.0  # after a query that was refused in words: UPDATEDPS goes at once, the query again so much later
 
 # -- holding it
 HEARTBEAT_INTERVAL_S = 9.0
 HEARTBEAT_ANSWER_S = 5.0  # for the second of two: 9 + 9 + 5 s = 23 s of silence is a loss
+HEARTBEAT_LEAST_ANSWER_S = 3.0  # for one that was put off
+SAID_WITHIN_S = 20.0  # devices close a connection on which they hear nothing for some 30 s
 UNANSWERED_HEARTBEATS = 2
 QUIET_AFTER_REFRESH_S = 2.0  # a heartbeat right after UPDATEDPS makes some devices disconnect
 PROBE_AFTER_REFRESH_S = 0.5  # the same for a probe, which is in a hurry
@@ -51,9 +58,11 @@ OWNER_RETRY_S = 5.0
 OWNER_ANSWER_S = 0.5
 
 # -- sizes
-MAX_PAYLOAD_BYTES = 16 * 1024  # real frames stay below 1.5 kB; a header that claims more is noise
+MAX_PAYLOAD_BYTES = 64 * 1024  # real frames stay below 1.5 kB, answers of 30 kB are reported; more is noise
+MAX_SENT_BYTES = 8 * 1024
 READ_BYTES = 16 * 1024  # per recv; one device cannot starve the others
-MAX_GARBAGE_BYTES = 256 * 1024  # since the last good frame: then the peer is not a Tuya device
+MAX_GARBAGE_BYTES = 128 * 1024  # since the last good frame: then the peer is not a Tuya device
+MAX_BAD_FRAMES = 64  # that fail their check, in a row
 MAX_UNREADABLE_FRAMES = 3  # good check, payload of another key, in a row on a connection that worked
 MAX_DPS = 512  # distinct data points that one frame may bring
 LATE_LOOP_S = 1.0

@@ -180,7 +180,8 @@ class EnergyBook:
             if abs(power_w) <= MAX_POWER_W
         }
         parts_w = {channel for channel in powers_w if channel != TOTAL}
-        if self._relay_opened(reading, powers_w, at_s):
+        opened = self._relay_opened(reading, powers_w, at_s)
+        if opened:
             powers_w = {channel: 0.0 for channel, flow in self._flows.items() if flow.power_w is not None}
         elif any(channel != TOTAL for channel in self._flows) or parts_w:
             powers_w.pop(TOTAL, None)
@@ -188,7 +189,7 @@ class EnergyBook:
         for channel in {**self._flows, **powers_w}:
             flow = self._flows.setdefault(channel, PowerFlow(self._max_age_s))
             if channel in powers_w:
-                gap_s = flow.report(powers_w[channel], at_s, full)
+                gap_s = flow.report(powers_w[channel], at_s, full, told=not opened)
                 gaps_s[flow.expired] = max(gaps_s[flow.expired], gap_s)
             else:
                 flow.answered(at_s)

@@ -15,6 +15,8 @@ from tuya.simulator import Fleet
 @pytest.fixture(autouse=True)
 def _no_domoticz(monkeypatch):
     monkeypatch.setattr(machine.find_domoticz, "find", lambda folder: None)
+    monkeypatch.setattr(command.find_domoticz, "containers", list)
+    monkeypatch.setattr(command, "signs_of_life", list)
     monkeypatch.setattr(command, "check_packages", lambda machine: Finding("packages", "ok", "stand-in"))
 
 
@@ -37,12 +39,13 @@ def lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_all_devices_well(devices, capsys):
-    assert call(devices[0]) == 0
+def test_all_devices_well_and_no_domoticz_is_not_checked(devices, capsys):
+    assert call(devices[0]) == 1
     out = capsys.readouterr().out
     assert "  ok  key proof, Boiler: it answers under this key" in out
     assert "  ok  values, Fridge: " in out
-    assert out.endswith("\nAll is well.\n")
+    assert "  ??  domoticz: no Domoticz was found on this machine\n      -> look there at Setup > Log" in out
+    assert out.endswith("\n  ??  verdict: not checked\n      -> nothing is known to be wrong, but for domoticz\n")
     assert "\x1b" not in out
 
 
@@ -54,37 +57,45 @@ def test_one_wrong_key_does_not_hide_the_other_device(devices, capsys):
     assert "FAIL  key proof, Boiler: " in out
     assert "      -> The key changes at each new pairing" in out
     assert "  ok  values, Fridge: " in out
-    assert out.endswith("\nFirst to be mended: key proof of Boiler\n")
+    assert out.endswith("\nFAIL  verdict: not well\n      -> to be mended first: key proof of Boiler\n")
     assert "0123456789abcdef" not in out
 
 
 def test_json_for_a_report(devices, capsys):
-    assert call(devices[0], "Boiler", "--json") == 0
+    assert call(devices[0], "Boiler", "--json") == 1
     found = lines(capsys)
     assert {finding["device"] for finding in found} == {"", "Boiler"}
     assert all(set(finding) == {"check", "state", "text", "cure", "device"} for finding in found)
     assert [finding["check"] for finding in found][:2] == ["files", "packages"]
-    assert found[-1]["check"] == "log"
+    assert [finding["check"] for finding in found][-2:] == ["domoticz", "verdict"]
+    assert (found[-1]["state"], found[-1]["text"]) == ("unchecked", "not checked")
 
 
 def test_it_stops_at_files(tmp_path, capsys):
     path = tmp_path / "devices.json"
     path.write_text("nonsense")
     assert call(path, "--json") == 1
-    assert [(finding["check"], finding["state"]) for finding in lines(capsys)] == [("files", "failed")]
+    assert [(finding["check"], finding["state"]) for finding in lines(capsys)] == [
+        ("files", "failed"),
+        ("verdict", "failed"),
+    ]
 
 
 def test_it_stops_at_packages(devices, monkeypatch, capsys):
     monkeypatch.setattr(command, "check_packages", lambda machine: Finding("packages", "failed", "missing", "install"))
     assert call(devices[0], "--json") == 1
-    assert [finding["check"] for finding in lines(capsys)] == ["files", "packages"]
+    assert [finding["check"] for finding in lines(capsys)] == ["files", "packages", "verdict"]
 
 
 def test_a_device_by_options_alone(devices, capsys, tmp_path):
     entry = devices[1][0]
+    path = tmp_path / "none.json"
+    path.write_text("[]")
     words = ["--id", entry["id"], "--ip", "127.0.0.1", "--port", str(entry["port"]), f"--key={entry['key']}"]
-    assert call(devices[0], *words, "--json") == 0
-    assert lines(capsys)[-2]["check"] == "values"
+    assert call(path, *words, "--json") == 0
+    told = lines(capsys)
+    assert [finding["check"] for finding in told][-3:] == ["values", "plugin", "verdict"]
+    assert told[-1]["text"] == "well"
 
 
 def test_an_unknown_name_is_wrong_use(devices, capsys):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tuya.cli.doctor import machine
-from tuya.cli.doctor.machine import Machine, check_files, check_log, check_packages, judge_log
+from tuya.cli.doctor.machine import Machine, check_files, check_packages, read_log
 from tuya.setup.find_domoticz import Domoticz, LoadedPython
 from tuya.setup.pins import stamp
 from tuya.setup.running import Started
@@ -163,50 +163,21 @@ def test_a_python_of_domoticzs_that_cannot_be_used(plugin, tmp_path, monkeypatch
     assert said in finding.text
 
 
-STARTED = "2026-01-01 10:00:02.000  Status: Breakers: Initialized version 1.0.0, author 'us'"
-PLUGINS = (
-    "2026-01-01 10:00:00.000  Status: PluginSystem: Started, Python version '3.11.2', 1 plugin definitions loaded."
-)
-ERROR = "2026-01-01 10:00:03.000  Error: Breakers: Boiler: the local key is not the device's"
-FOREIGN = "2026-01-01 10:00:04.000  Error: Weather: no answer"
+def test_the_log_of_the_domoticz_that_counts_and_of_its_present_run(tmp_path, plugin):
+    log = tmp_path / "domoticz.log"
+    log.write_text("Status: Breakers: Initialized version 1.0.0, author 'domoticz-tuya-breakers'\n")
+    began_s = log.stat().st_mtime
 
+    def word(is_ours=True, began_s=began_s, **options):
+        started = Started(tmp_path / "domoticz", options, began_s=began_s)
+        return read_log(Machine(Domoticz(started.binary, tmp_path, "test", 1, started, is_ours), None, plugin))
 
-@pytest.mark.parametrize(
-    ("lines", "state", "said"),
-    [
-        ([PLUGINS, STARTED, FOREIGN], "ok", "Breakers started, no errors since"),
-        (
-            [PLUGINS, STARTED, ERROR, ERROR],
-            "note",
-            "2 errors since the last start; last: Breakers: Boiler: the local key",
-        ),
-        ([PLUGINS, STARTED, ERROR, STARTED], "ok", "no errors since"),
-        ([PLUGINS, FOREIGN], "note", "has not been started since this log began"),
-        ([], "note", "has not been started"),
-        (
-            ["x  Status: PluginSystem: Failed dynamic library load, install the latest libpython3.x"],
-            "failed",
-            "no Python",
-        ),
-        (
-            [PLUGINS, "x  Error: A: (TuyaEnergy) failed to load 'plugin.py', Python Path used was '/x'."],
-            "failed",
-            "plugin.py",
-        ),
-        (["x  Error: A: (TuyaEnergy) failed to load 'plugin.py', Python Path", PLUGINS, STARTED], "ok", "no errors"),
-    ],
-)
-def test_domoticzs_log(lines, state, said):
-    finding = judge_log(lines, "domoticz.log", "us")
-    assert (finding.state, said in finding.text) == (state, True), finding
-
-
-def test_the_log_of_the_domoticz_that_is_there(tmp_path, plugin):
-    started = Started(tmp_path / "domoticz", {"-log": str(tmp_path / "domoticz.log")})
-    domoticz = Domoticz(tmp_path / "domoticz", tmp_path, "test", 1, started, is_ours=True)
-    (tmp_path / "domoticz.log").write_text(STARTED.replace("'us'", "'domoticz-tuya-breakers'") + "\n")
-    assert check_log(Machine(domoticz, None, plugin)).state == "ok"
-
-
-def test_no_log_to_look_at(tmp_path, plugin):
-    assert check_log(Machine(None, None, plugin)).state == "skipped"
+    named = {"-log": str(log)}
+    found = word(**named)
+    assert found is not None
+    assert (found.finding.state, found.hardware) == ("ok", {"Breakers": ("1.0.0", True)})
+    assert word(is_ours=False, **named) is None  # another instance's
+    assert word(began_s=began_s + 60, **named) is None  # of an earlier run
+    assert word() is None  # without -log
+    assert word(**{"-log": str(tmp_path / "gone.log")}) is None
+    assert read_log(Machine(None, None, plugin)) is None

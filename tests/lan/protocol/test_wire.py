@@ -10,13 +10,15 @@ import pytest
 import tinytuya
 
 from tests.lan.make_golden_frames import KEY, NONCE, SESSION_KEY
+from tuya.lan import versions
 from tuya.lan.errors import BadValue, CodecMissing
-from tuya.lan.protocol import payloads, tinytuya_codec, wire
+from tuya.lan.protocol import payloads, tinytuya_codec
 from tuya.lan.protocol.ciphers import GcmOpener
 from tuya.lan.protocol.framing import MAX_FRAME_BYTES
-from tuya.lan.protocol.wire import BAD_CHECK, GOOD, OTHER_VERSION, UNREADABLE, VERSIONS, Wire
+from tuya.lan.protocol.wire import BAD_CHECK, GOOD, OTHER_VERSION, UNREADABLE, Wire
 from tuya.simulator.frames import Wire as DeviceWire
 
+VERSIONS = versions.names()
 GOLDEN = json.loads((Path(__file__).parents[2] / "data" / "golden_frames.json").read_text(encoding="utf-8"))
 REPORTED = {1: True, 18: 302, 19: 412, 20: 2412}
 
@@ -24,7 +26,7 @@ REPORTED = {1: True, 18: 302, 19: 412, 20: 2412}
 def opened(version: str) -> Wire:
     """A wire that uses the key which the golden frames were made with."""
     made = Wire(version, KEY.encode(), lambda count: NONCE[:count])
-    if made.has_session:
+    if made.row.handshake:
         made._use_key(SESSION_KEY)
     return made
 
@@ -74,7 +76,7 @@ def test_split_and_joined_at_every_byte(version):
     for cut in range(1, len(stream)):
         made = opened(version)
         assert [m.payload for part in (stream[:cut], stream[cut:]) for m in made.receive(part)] == expected
-        assert made.buffered_bytes == 0
+        assert len(made._frames) == 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -134,7 +136,7 @@ def test_a_ciphertext_may_begin_with_anything(version):
     for number in range(6000):
         plain = b'{"dps":{"19":%d}}' % number
         (message,) = made.receive(device.answer(10, number, plain))
-        assert message == (10, number, 0, plain, GOOD, "", True)
+        assert message[:7] == (10, number, 0, plain, GOOD, "", True)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -147,7 +149,7 @@ def test_another_key_is_never_read(version):
         (message,) = made.receive(device.answer(8, number, plain, pushed=True))
         faults.append(message.fault)
     assert set(faults) <= {UNREADABLE, BAD_CHECK}
-    assert faults[0] == (BAD_CHECK if made.has_session else UNREADABLE)
+    assert faults[0] == (BAD_CHECK if made.row.handshake else UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +179,7 @@ def test_long_frames_are_read_and_endless_ones_are_not_kept(version):
     most = 0
     for _ in range(400):
         made.receive(rng.randbytes(4096).replace(b"\xff", b"\0\0\x55\xaa"))
-        most = max(most, made.buffered_bytes)
+        most = max(most, len(made._frames))
     assert most <= MAX_FRAME_BYTES
     assert made.garbage_bytes > 1_000_000
 
@@ -345,10 +347,10 @@ def test_no_reports(plain):
 )
 def test_what_cannot_be_written(dps):
     with pytest.raises(BadValue):
-        payloads.control("3.4", "id", 0.0, dps)
+        payloads.control(versions.TABLE["3.4"], "id", 0.0, dps)
 
 
 def test_spaces_inside_of_values_survive():
-    command, payload = payloads.control("3.4", "id", 1700000000.9, {101: "a b"})
-    assert command == wire.CONTROL_NEW
+    command, payload = payloads.control(versions.TABLE["3.4"], "id", 1700000000.9, {101: "a b"})
+    assert command == versions.CONTROL_NEW
     assert payload == b'{"protocol":5,"t":1700000000,"data":{"dps":{"101":"a b"}}}'

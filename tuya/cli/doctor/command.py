@@ -1,19 +1,39 @@
-"""python3 -m tuya doctor: from the files up to Domoticz's log, stops at the first that fails and names the cure."""
+"""python3 -m tuya doctor: from the files up to the plugin in Domoticz; what is wrong is told with its cure.
+
+The verdict has three words. "well": everything was looked at in this run, and is. "not well": something is wrong.
+"not checked": nothing is known to be wrong, and something that counts could not be looked at. Exit code 0 for the
+first only.
+"""
 
 from __future__ import annotations
 
 import argparse
+import getpass
+import importlib
+import importlib.util
+import os
+import sys
+import time
 from dataclasses import replace
-from typing import Dict, Iterable, List, Tuple
+from pathlib import Path
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from tuya import process
-from tuya.cli.common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices
+from tuya.cli.common import EXIT_FAULT, EXIT_OK, UsageError, add_device_arguments, chosen_devices
 from tuya.cli.doctor.device import examine
-from tuya.cli.doctor.findings import SKIPPED, Finding, Tell, tell_json, tell_person
-from tuya.cli.doctor.machine import check_files, check_log, check_packages, this_machine
+from tuya.cli.doctor.domoticz_log import judge
+from tuya.cli.doctor.domoticz_view import View, Web, from_database
+from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
+from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz
+from tuya.cli.doctor.life import LifeSign, life_sign
+from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
+from tuya.setup import find_domoticz
 
 DEFAULT_LISTEN_S = 8.0  # devices announce themselves about every 5 s
+USER_VARIABLE = "DOMOTICZ_USER"
+PASSWORD_VARIABLE = "DOMOTICZ_PASSWORD"  # noqa: S105 - the name of a variable; keeps it out of the process list
+_SHARING = "tuya.sharing.asking_owner"
 Heard = Dict[str, Tuple[str, str]]  # device id -> address and version
 
 
@@ -27,23 +47,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="listen so long (8)",
     )
+    parser.add_argument(
+        "--domoticz",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help=f"ask Domoticz's web server too, as {USER_VARIABLE} with {PASSWORD_VARIABLE}, or as is typed in",
+    )
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="where Domoticz's password stands")
     parser.add_argument("--json", action="store_true", help="one JSON object a check, for a report")
+    parser.epilog = "The verdict is well (exit code 0), not well, or not checked (both 1)."
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check the machine, then each device. Returns 0, or 1 where something failed."""
+    """Check the machine, each device, and the plugin in Domoticz. Returns 0 where the verdict is "well", else 1."""
     tell = tell_json if args.json else tell_person
     machine = this_machine(args.devices)
-    failed: List[Finding] = []
+    web = _web(args, machine)
+    told: List[Finding] = []
 
     def tell_all(findings: Iterable[Finding]) -> bool:
         """Tell them as they come; false if one failed."""
         worked = True
         for finding in findings:
             tell(finding)
-            if finding.failed:
-                failed.append(finding)
-                worked = False
+            told.append(finding)
+            worked = worked and not finding.failed
         return worked
 
     is_named = args.name is not None or args.id is not None
@@ -53,10 +82,68 @@ def run(args: argparse.Namespace) -> int:
         heard, listened = _listen(chosen, args, tell)
         for entry in chosen:
             tell_all(examine(entry, heard.get(entry.device_id), listened))
-        tell_all([check_log(machine)])
-    if not args.json:
-        _sum_up(failed)
-    return EXIT_FAULT if failed else EXIT_OK
+        if all(entry in entries for entry in chosen) or args.id is None:
+            tell_all(examine_domoticz(_look_around(args, machine, web), chosen))
+        else:
+            text = "not looked for: this device is in no devices file"
+            tell_all([Finding("plugin", SKIPPED, text)])
+    verdict = verdict_of(told)
+    tell(verdict)
+    return EXIT_OK if verdict.state not in (FAILED, UNCHECKED) else EXIT_FAULT
+
+
+def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web]) -> Surroundings:
+    """Gather what is known of the plugin in Domoticz. Raises WebProblem."""
+    domoticz = machine.domoticz
+    started = domoticz.started if domoticz is not None and domoticz.is_ours else None
+    views: List[View] = []
+    if web is not None:
+        views.append(web.view())
+    if started is not None:
+        in_database = from_database(started.database, started.pid is not None)
+        views += [in_database] if in_database is not None and not views else []
+    log = read_log(machine)
+    if log is None and views and views[0].log:
+        log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
+    return Surroundings(
+        folder=machine.folder,
+        devices_file=machine.devices_file,
+        file_was_named=args.devices is not None,
+        domoticz=domoticz,
+        signs=signs_of_life(),
+        views=views,
+        log=log,
+        containers=find_domoticz.containers() if domoticz is None else [],
+        can_hear=can_hear(domoticz, machine.folder),
+        now_s=time.time(),
+    )
+
+
+def signs_of_life() -> Sequence[LifeSign]:
+    """What the owners of devices on this machine say of themselves."""
+    if importlib.util.find_spec(_SHARING.rpartition(".")[0]) is None or importlib.util.find_spec(_SHARING) is None:
+        return ()
+    return [life_sign(said) for said in importlib.import_module(_SHARING).owners() if isinstance(said, dict)]
+
+
+def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:
+    """Domoticz's web server, where it is to be asked. Raises UsageError."""
+    if args.domoticz is None:
+        return None
+    started = machine.domoticz.started if machine.domoticz is not None else None
+    address = args.domoticz or (started.address if started is not None else "")
+    if not address:
+        raise UsageError("--domoticz: give its address, as http://127.0.0.1:8080")
+    user, password = os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, "")
+    if args.password_file is not None:
+        try:
+            password = args.password_file.read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{args.password_file} cannot be read: {getattr(error, 'strerror', 'no text')}") from None
+    if sys.stdin.isatty() and not args.json:
+        user = user or input(f"User of {address} (Enter: none): ").strip()
+        password = password or (getpass.getpass("Its password (is not shown and not kept): ") if user else "")
+    return Web(address, user, password)
 
 
 def _chosen(args: argparse.Namespace, is_named: bool, entries: Tuple[DeviceEntry, ...]) -> List[DeviceEntry]:
@@ -92,13 +179,3 @@ def _listen(entries: List[DeviceEntry], args: argparse.Namespace, tell: Tell) ->
         tell(Finding("announcement", SKIPPED, problem))
     heard = {row.id: (row.address, row.version) for row in scan.rows.values()}
     return heard, not scan.is_deaf
-
-
-def _sum_up(failed: List[Finding]) -> None:
-    if not failed:
-        print("\nAll is well.")
-        return
-    first = failed[0]
-    where = f" of {first.device}" if first.device else ""
-    more = f" ({len(failed) - 1} more above)" if len(failed) > 1 else ""
-    print(f"\nFirst to be mended: {first.check}{where}{more}")

@@ -24,6 +24,7 @@ from tuya.metering.profile import Profile, match
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
 DPS_WITHIN_S = 8.0
+SILENT_S = 60.0  # a device that is served answers every 10 s
 READINGS = {"voltage_v": "V", "current_a": "A", "power_w": "W", "energy_kwh": "kWh", "energy_increment_wh": "Wh"}
 
 # error of the connection -> the check that it fails
@@ -117,6 +118,12 @@ def _check_key(entry: DeviceEntry) -> Finding:
 
 def _owned(owner: OwnerState) -> Iterator[Finding]:
     """A process of this machine holds the device: its word replaces a connection of ours."""
+    if owner.connected and owner.age_s is not None and owner.age_s > SILENT_S:
+        cure = "switch its power off for ten seconds; if it stays: python3 -m tuya report"
+        yield Finding(
+            "answer", FAILED, f"{owner.owner} serves it, and it has been silent for {owner.age_s:.0f} s", cure
+        )
+        return
     if owner.connected:
         age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
         yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")

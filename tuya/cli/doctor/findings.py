@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, dataclass
-from typing import Callable
+from typing import Callable, Sequence
 
 from tuya.cli.common import print_json
 
-OK, FAILED, NOTE, SKIPPED = "ok", "failed", "note", "skipped"
+# skipped: of no importance for the verdict; unchecked: what nobody has looked at, so that nothing can be called well
+OK, FAILED, NOTE, SKIPPED, UNCHECKED = "ok", "failed", "note", "skipped", "unchecked"
+VERDICT = "verdict"
+WELL, NOT_WELL, NOT_CHECKED = "well", "not well", "not checked"
 
-_SIGNS = {OK: "ok", FAILED: "FAIL", NOTE: "note", SKIPPED: "--"}
-_COLOURS = {OK: "\x1b[32m", FAILED: "\x1b[1;31m", NOTE: "\x1b[33m", SKIPPED: "\x1b[2m"}
+_SIGNS = {OK: "ok", FAILED: "FAIL", NOTE: "note", SKIPPED: "--", UNCHECKED: "??"}
+_COLOURS = {OK: "\x1b[32m", FAILED: "\x1b[1;31m", NOTE: "\x1b[33m", SKIPPED: "\x1b[2m", UNCHECKED: "\x1b[1;33m"}
 _PLAIN = "\x1b[0m"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check of the machine (device "") or of a device. `cure`: what to do, for a failure always given."""
+    """One check of the machine (device "") or of a device. `cure`: what to do, for failed and unchecked always."""
 
     check: str
     state: str
@@ -39,13 +42,32 @@ def tell_json(finding: Finding) -> None:
     print_json(asdict(finding))
 
 
+def verdict_of(findings: Sequence[Finding]) -> Finding:
+    """The last finding: "well", "not well" with what is to be mended first, or "not checked" with what was not."""
+    failed = [finding for finding in findings if finding.failed]
+    unchecked = [finding for finding in findings if finding.state == UNCHECKED]
+    if failed:
+        return Finding(VERDICT, FAILED, NOT_WELL, f"to be mended first: {_named(failed)}")
+    if unchecked:
+        return Finding(VERDICT, UNCHECKED, NOT_CHECKED, f"nothing is known to be wrong, but for {_named(unchecked)}")
+    return Finding(VERDICT, OK, WELL)
+
+
+def _named(findings: Sequence[Finding]) -> str:
+    first = findings[0]
+    where = f" of {first.device}" if first.device else ""
+    more = f" ({len(findings) - 1} more above)" if len(findings) > 1 else ""
+    return f"{first.check}{where}{more}"
+
+
 def tell_person(finding: Finding) -> None:
     """One line a check, the cure below it; colours on a terminal only."""
     sign = f"{_SIGNS[finding.state]:>4}"
     if sys.stdout.isatty():
         sign = f"{_COLOURS[finding.state]}{sign}{_PLAIN}"
     what = f"{finding.check}, {finding.device}" if finding.device else finding.check
-    print(f"{sign}  {what}: {finding.text}")
+    start = "\n" if finding.check == VERDICT else ""
+    print(f"{start}{sign}  {what}: {finding.text}")
     if finding.cure:
         print(f"      -> {finding.cure}")
     sys.stdout.flush()

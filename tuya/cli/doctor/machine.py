@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from tuya.cli.common import PLUGIN_FOLDER, devices_path
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, Finding
+from tuya.cli.doctor.domoticz_log import DEV_PACKAGE_CURE, LogWord, judge
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, Finding
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
 from tuya.devices.served import not_served
 from tuya.domoticz import installation
@@ -20,9 +21,8 @@ from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.probe import ProbeFailed, probe
 
-MANIFEST_AUTHOR = "author '"  # what the framework logs when a plugin has started: Initialized version 1, author 'x'
 LOG_TAIL_BYTES = 1024 * 1024
-SHOWN_ERRORS = 3
+CLOCK_SLACK_S = 2.0  # of a file system's times against the kernel's
 _FETCH_KEYS = "bash install.sh keys"
 
 
@@ -102,10 +102,7 @@ def check_packages(machine: Machine) -> Finding:
         loaded = find_domoticz.python_of(machine.domoticz)
         if loaded is None:
             text = f"{machine.domoticz.binary} finds no libpython3.N.so, so it cannot run plugins"
-            cure = (
-                "install Python's development package (Debian, Ubuntu: sudo apt install python3-dev), restart Domoticz"
-            )
-            return Finding("packages", FAILED, text, cure)
+            return Finding("packages", FAILED, text, DEV_PACKAGE_CURE)
         if loaded.minor < find_domoticz.OLDEST_MINOR:
             text = f"Domoticz loads Python 3.{loaded.minor}; the plugin needs 3.{find_domoticz.OLDEST_MINOR} or newer"
             return Finding("packages", FAILED, text, "update the system's Python, or Domoticz")
@@ -122,63 +119,26 @@ def check_packages(machine: Machine) -> Finding:
     return Finding("packages", OK, f"{packages} work in {python} {found['python']} ({whose})")
 
 
-def check_log(machine: Machine) -> Finding:
-    """What Domoticz's log says of this plugin since it was started last."""
-    log = _log_file(machine.domoticz) if machine.domoticz is not None else None
-    if log is None:
-        reason = (
-            "no Domoticz was found" if machine.domoticz is None else "it writes no log file that can be read (-log)"
-        )
-        return Finding("log", SKIPPED, f"Domoticz's log was not looked at: {reason}")
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-        lines = file.read().decode("utf-8", "replace").splitlines()
-    return judge_log(lines, str(log), _author(machine.folder))
+def read_log(machine: Machine) -> Optional[LogWord]:
+    """What the log file of the Domoticz that counts says since it was started; None where it writes none (-log)."""
+    domoticz = machine.domoticz
+    started = domoticz.started if domoticz is not None and domoticz.is_ours else None
+    if started is None or started.log is None:
+        return None
+    try:
+        with started.log.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if started.began_s is not None and status.st_mtime < started.began_s - CLOCK_SLACK_S:
+                return None  # of an earlier run
+            file.seek(max(0, status.st_size - LOG_TAIL_BYTES))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    return judge(lines, str(started.log), author_of(machine.folder))
 
 
-def _author(folder: Path) -> str:
+def author_of(folder: Path) -> str:
+    """The author that the manifest names, by which Domoticz's log names our hardware."""
     text = (folder / "plugin.py").read_text(encoding="utf-8")
     match = re.search(r'<plugin [^>]*\bauthor="([^"]*)"', text)
     return match[1] if match else ""
-
-
-def judge_log(lines: List[str], log: str, author: str) -> Finding:
-    """Pure part of check_log: lines of Domoticz's log -> finding. author: of the manifest, which names our hardware."""
-    for line in reversed(lines):
-        if "PluginSystem: Failed dynamic library load" in line:
-            cure = (
-                "install Python's development package (Debian, Ubuntu: sudo apt install python3-dev), restart Domoticz"
-            )
-            return Finding("log", FAILED, f"{log}: Domoticz found no Python to run plugins with", cure)
-        if "(TuyaEnergy) failed to load 'plugin.py'" in line:
-            return Finding(
-                "log", FAILED, f"{log}: Domoticz could not load plugin.py", "bash install.sh, restart Domoticz"
-            )
-        if "PluginSystem: Started" in line:
-            break
-    started = re.compile(
-        rf"(?:Status: )?(?P<name>[^:]+): Initialized version \S+, {MANIFEST_AUTHOR}{re.escape(author)}'"
-    )
-    names: List[str] = []
-    errors: List[str] = []
-    for line in lines:
-        content = line[24:].lstrip() if re.match(r"\d{4}-\d\d-\d\d ", line) else line
-        match = started.search(content)
-        if match:
-            names = [*dict.fromkeys([*names, match["name"].strip()])]
-            errors = [error for error in errors if not error.startswith(f"{match['name'].strip()}: ")]
-        text = content[len("Error: ") :] if content.startswith("Error: ") else ""
-        if any(text.startswith(f"{name}: ") for name in names):
-            errors.append(text)
-    if not names:
-        cure = "add the hardware: Setup > Hardware; or restart Domoticz, if the plugin is new to it"
-        return Finding("log", NOTE, f"{log}: the plugin has not been started since this log began", cure)
-    if errors:
-        said = " / ".join(dict.fromkeys(errors[-SHOWN_ERRORS:]))
-        return Finding("log", NOTE, f"{log}: {len(errors)} errors since the last start; last: {said}")
-    return Finding("log", OK, f"{log}: {', '.join(names)} started, no errors since")
-
-
-def _log_file(domoticz: Domoticz) -> Optional[Path]:
-    log = domoticz.started.log if domoticz.started is not None and domoticz.is_ours else None
-    return log if log is not None and os.access(log, os.R_OK) and log.is_file() else None

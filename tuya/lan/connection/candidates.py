@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Dict, List, Optional
 
+from .. import versions
 from ..errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
-from ..protocol.wire import VERSIONS
 
 FAILED_MEMORY_S = 10.0  # an address that has just failed is not jumped to again
 FAILED_MEMORY_SIZE = 8
 DOUBT_STRIKES = 2  # failures in a row: then a known version is doubted and others get every second turn
-ORDER = ("3.3", "3.4", "3.5", "3.1", "3.2")  # by how many devices speak them
 
 
 class Addresses:
@@ -107,7 +106,7 @@ class Versions:
         if self._hint is not None:
             return self._hint
         others: List[str] = []
-        for version in (self._proven, self._given, *ORDER):
+        for version in (self._proven, self._given, *versions.order()):
             if version is not None and version not in others and version != sure:
                 others.append(version)
         if sure is None:
@@ -123,7 +122,7 @@ class Versions:
 
     def hear(self, version: str) -> bool:
         """An announced version. Returns whether it is news."""
-        if version not in VERSIONS or version == self._announced:
+        if not versions.known(version) or version == self._announced:
             return False
         self._announced = version
         self._turn = self._strikes = 0

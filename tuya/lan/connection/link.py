@@ -28,7 +28,7 @@ from .diagnosis import Diagnosis
 from .probe import Probe
 from .reconnect import Tries
 from .session import Session
-from .session_outputs import Answered, Data, Doubt, Ended, Opened, Output
+from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 from .transport import Transport
 from .writes import Writes
 
@@ -170,7 +170,6 @@ class Link:
             last_heard_s=heard_s,
             last_heard_age_s=None if heard_s is None else max(0.0, now_s - heard_s),
             device22=self._habits.device22,
-            refused_frames=session.dropped_frames if session is not None else 0,
         )
 
     # -- what the network says
@@ -216,6 +215,7 @@ class Link:
             nonce=self._random_bytes(16),
             wall_time=self._wall_time,
             version_sure=versions.is_sure(self._version),
+            plain_reports=versions.is_sure(self._version) or self.device.version == self._version,
         )
         self._flush()
         self._set_deadline()
@@ -310,7 +310,7 @@ class Link:
         if session is None or not session.up:
             return
         if self._probe.is_due(now_s):
-            session.probe()
+            session.probe(now_s)
         elif self._probe.has_failed(now_s, session.heard_s):
             self._close(messages.moved(self.device.label), now_s, abort=True)
             self._tries.moved(now_s)
@@ -331,7 +331,7 @@ class Link:
             self._diagnosis.connected()
             self.last_error = None
             self._emit(Connected(device_id, now_s, self._address, self.device.port, self._version))
-        elif isinstance(output, Doubt):
+        elif isinstance(output, Waiting):
             self._fail(output.error, now_s)
         else:
             self._close(output.error, now_s, abort=True, ended=output)
@@ -351,7 +351,7 @@ class Link:
             return
         error = tries.judged(error, self._address)
         version, hint = self._version, ended.hint if ended is not None else ""
-        proof = isinstance(error, WrongKey) and version in ("3.4", "3.5")
+        proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
         sure = session is None or tries.versions.is_sure(version)
         tries.failed(self._address, version, error, now_s, hint=hint, answered=session is not None, proof=proof)
         if self._diagnosis.outweighs(error, version, sure=sure, proof=proof):

@@ -1,7 +1,9 @@
-"""One connection to one device as a state machine: bytes and time in, outputs and bytes out. No socket, no clock.
+"""One connection to one device as a state machine: bytes and time in, outputs and bytes out.
 
-States: opening (handshake for 3.4 and 3.5, then the first answer) -> up -> ended. What a peer does wrong before it
-is up ends the session with a diagnosis; once it is up, frames that do not verify are dropped and counted.
+States: negotiating (only where there is a handshake) -> waiting for the device's word -> up -> ended. Up is what has
+spoken under the key: by a message that is sealed under the session key, by a report or an error text that decrypts
+under the local key, or, for a version with plain reports that was chosen, by a plain report. Our own messages sent
+back are nothing: no word, no value, no sign of life. Once it is up, frames that do not verify are dropped.
 Answers are not in step with requests (pushes come at any time, 3.5 devices count their own frames): every message
 is an event of its own and nothing is paired by sequence number.
 """
@@ -13,36 +15,31 @@ from typing import Callable, List, Mapping
 from ..device import Habits, Polling
 from ..errors import Mute, ProtocolViolation, Refused, TuyaError, WrongKey, WrongVersion
 from ..events import DpValue
-from ..limits import (
-    ACKNOWLEDGING_LIMIT_S,
-    ANSWER_TIMEOUT_S,
-    FIRST_QUERY_REPEAT_S,
-    MAX_GARBAGE_BYTES,
-    MAX_UNREADABLE_FRAMES,
-    OPENING_LIMIT_S,
-)
+from ..limits import ANSWER_TIMEOUT_S, ASKED_AGAIN_S, MAX_BAD_FRAMES, MAX_GARBAGE_BYTES, MAX_UNREADABLE_FRAMES
 from ..protocol import payloads
-from ..protocol.wire import (
-    BAD_CHECK,
+from ..protocol.wire import BAD_CHECK, GOOD, NONCE_BYTES, OTHER_VERSION, Message, Wire
+from ..versions import (
+    CRC32,
     DP_QUERY,
     DP_QUERY_NEW,
-    GOOD,
-    NONCE_BYTES,
-    OTHER_VERSION,
+    FRAMES_55AA,
+    HEART_BEAT,
     SESSION_ANSWER,
     SESSION_FINISH,
     SESSION_START,
-    UNREADABLE,
     UPDATEDPS,
-    Message,
-    Wire,
+    first_with,
 )
+from .handshake import device_nonce
+from .opening import KEY_TEXTS, Opening
+from .questions import REFUSAL, Questions
+from .requests import Marks, Requests
 from .schedule import Schedule
-from .session_outputs import Answered, Data, Doubt, Ended, Opened, Output
+from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 
-DIGEST_BYTES = 32
-
-
+NEVER = float("inf")
+# none of our own messages holds one of these: under the key they are the device's
+_DEVICE_TEXTS = (*KEY_TEXTS, REFUSAL)
 _ANSWERED = Answered()
 _QUERIES = (DP_QUERY, DP_QUERY_NEW)
 
@@ -51,6 +48,8 @@ class Session:
     """Drives one connection. After each call: send take(), obey the outputs, call tick() at `deadline_s` at the latest.
 
     version_sure: the version was chosen, announced or has worked before, so that an error text points at the key.
+    plain_reports: where reports of this version are plain (3.1), they count as the device's word: it was chosen by the
+    user or has proved itself before.
     """
 
     def __init__(
@@ -65,35 +64,35 @@ class Session:
         nonce: bytes,
         wall_time: Callable[[], float],
         version_sure: bool,
+        plain_reports: bool = False,
     ) -> None:
+        row = wire.row
         self._wire = wire
+        self._row = row
         self._device_id = device_id
         self._label = label
         self._habits = habits
         self._nonce = nonce[:NONCE_BYTES]
         self._wall_time = wall_time
-        self._version_sure = version_sure
+        self._plain_reports = plain_reports and not row.reports_sealed
+        self._opening = Opening(label, row, habits, now_s, version_sure=version_sure)
+        self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
-        habits.device22 = False  # each connection asks plainly first: an update may have cured the device
-        self._outgoing = bytearray()
-        self._opened_s = now_s
-        self.progress_s = now_s
-        self._repeat_s = now_s + FIRST_QUERY_REPEAT_S if wire.version == "3.2" else float("inf")
-        self._doubted = False
-        self._negotiating = wire.has_session
-        self._texts = 0
+        self._requests = Requests(wire, habits)
+        self._marks = Marks()
+        self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
+        self._ask_again_s = NEVER
+        self._negotiating = row.handshake
+        self._reported = False
         self._unreadable = 0
-        self._bad_checks = 0
-        self._verified = 0
-        self._asked22 = False
-        self._wrote_since_query = False
+        self._bad_frames = 0  # in a row
+        self._heard_s = -NEVER
+        self.progress_s = now_s
         self.up = False
         self.ended = False
-        self.heard_s = now_s
-        self.dropped_frames = 0
         self.deadline_s = now_s
         if self._negotiating:
-            self._send((SESSION_START, self._nonce))
+            self._requests.send((SESSION_START, self._nonce), now_s)
         else:
             self._query(now_s)
         self._set_deadline()
@@ -102,26 +101,19 @@ class Session:
 
     def take(self) -> bytes:
         """Bytes to send now, each once."""
-        if not self._outgoing:
-            return b""
-        data = bytes(self._outgoing)
-        self._outgoing.clear()
-        return data
-
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes held of an unfinished frame."""
-        return self._wire.buffered_bytes
+        return self._requests.take()
 
     def set_polling(self, polling: Polling) -> None:
         """Another way of asking from now on."""
         self._schedule.set_polling(polling)
+        self._questions.polling = polling
         self._set_deadline()
 
-    def write(self, dps: Mapping[int, DpValue]) -> None:
-        """Put one control message into take(). Raises BadValue, and then nothing is sent."""
-        self._send(payloads.control(self._wire.version, self._device_id, self._wall_time(), dps))
-        self._wrote_since_query = True
+    def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
+        """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
+        number = self._requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
+        self._questions.written(dps)
+        return number
 
     def ask_now(self, now_s: float) -> None:
         """Put a full query into take(), whatever the spacing (the confirmation of a write)."""
@@ -133,14 +125,32 @@ class Session:
         self._schedule.query_soon(now_s)
         self._set_deadline()
 
-    def probe(self) -> None:
+    def probe(self, now_s: float) -> None:
         """A heartbeat at once, to see whether the device still answers here."""
-        self._send(payloads.heartbeat(self._device_id))
+        self._requests.send(payloads.heartbeat(self._device_id), now_s)
 
     @property
     def refreshed_s(self) -> float:
         """When the last UPDATEDPS was sent (minus infinity: never)."""
         return self._schedule.refreshed_s
+
+    @property
+    def heard_s(self) -> float:
+        """When the device last gave a sign of life; the connection's beginning before the first."""
+        return self._since_s if self._heard_s == -NEVER else self._heard_s
+
+    def has_answered(self, number: int) -> bool:
+        """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
+        return self._requests.has(number)
+
+    @property
+    def has_evidence(self) -> bool:
+        """Whether anything was heard that tells more than a closed connection does."""
+        return self._opening.has_evidence
+
+    def suspicion(self) -> TuyaError:
+        """The diagnosis of a connection that does not get up, from what was heard on it so far."""
+        return self._opening.suspicion()
 
     # -- bytes in
 
@@ -156,244 +166,235 @@ class Session:
                 break
             if message.fault is not GOOD:
                 self._faulty(message, now_s, outputs)
-            elif self.up:
-                self.heard_s = now_s
-                self._unreadable = 0
-                self._content(message, now_s, outputs)
+            elif self._negotiating:
+                if message.command == SESSION_ANSWER:
+                    self._finish_negotiation(message.payload, now_s, outputs)
             else:
-                self._opening(message, now_s, outputs)
-        if wire.garbage_bytes > MAX_GARBAGE_BYTES:
-            self._end(outputs, ProtocolViolation(self._label, "sends data that is no Tuya protocol"))
-        if self._outgoing or not self.up:
+                self._bad_frames = self._unreadable = 0
+                self._message(message, now_s, outputs)
+        if wire.garbage_bytes:
+            self._opening.garbage = True
+            if wire.garbage_bytes > MAX_GARBAGE_BYTES:
+                self._end(outputs, Ended(ProtocolViolation(self._label, "sends data that is no Tuya protocol")))
+        if self._requests.outgoing or not self.up:
             self._set_deadline()
         return outputs
 
-    def _opening(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        if self._negotiating:
-            if message.command == SESSION_ANSWER:
-                self._finish_negotiation(message.payload, now_s, outputs)
-            return
-        self.heard_s = now_s
-        self._verified += 1
-        if self._wire.has_session:
-            self._open(now_s, outputs)
-            self._content(message, now_s, outputs)
-            return
-        # 3.1-3.3: an empty acknowledgement needs no key, so only what is encrypted, or data points, opens it
-        report = payloads.parse_report(message.payload) if message.payload else None
-        if report is None and not (message.payload and message.sealed):
-            if message.payload:
-                self._texts += 1
-                self._try_device22(message, now_s)
-            return
-        if report is None and self._wire.version == "3.1":
-            # an error under our key, but not as 3.1 encrypts: the key is right and the version is not
-            self._end(outputs, WrongVersion(self._label, "does not speak protocol 3.1"), "3.3")
-            return
-        if report is not None and report.device_id and report.device_id != self._device_id:
-            self._end(outputs, Refused(self._label, "another device answers at its address"))
-            return
-        self._open(now_s, outputs)
-        self._content(message, now_s, outputs)
-
     def _finish_negotiation(self, payload: bytes, now_s: float, outputs: List[Output]) -> None:
-        """Message 4: device nonce [16], HMAC of our nonce under the local key [32]."""
-        if len(payload) < NONCE_BYTES + DIGEST_BYTES:
-            self._end(outputs, ProtocolViolation(self._label, "its handshake answer is too short"))
+        try:
+            theirs = device_nonce(self._wire, self._label, self._nonce, payload)
+        except ProtocolViolation as error:
+            self._end(outputs, Ended(error))
             return
-        device_nonce = payload[:NONCE_BYTES]
-        if self._wire.sign(self._nonce) != payload[NONCE_BYTES : NONCE_BYTES + DIGEST_BYTES]:
-            self._end(outputs, self._wrong_key_proven())
-            return
-        self._send((SESSION_FINISH, self._wire.sign(device_nonce)))
-        self._wire.start_session(self._nonce, device_nonce)
+        self._requests.heard(SESSION_START, now_s)
+        self._requests.send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
+        self._wire.start_session(self._nonce, theirs)
         self._negotiating = False
+        self._opening.handshaken = True
+        self._since_s = now_s
+        self._schedule.begin(now_s)
         self._query(now_s)
 
-    def _open(self, now_s: float, outputs: List[Output]) -> None:
-        self.up = True
-        self._schedule.opened(now_s)
-        outputs.append(Opened())
-        self._set_deadline()
-
-    def _content(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        command = message.command
-        schedule = self._schedule
+    def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         if not message.payload:
-            if command == UPDATEDPS:
-                schedule.refresh_answered(refused=message.retcode != 0)
-            outputs.append(_ANSWERED)
+            self._live(message.command, now_s)
+            if message.command == UPDATEDPS:
+                self._schedule.refresh_answered(refused=message.retcode != 0 and self.up)
+            self._without_data(message, now_s, outputs)
             return
         report = payloads.parse_report(message.payload)
+        # under a session key no device's return code can be put before a message of ours
+        trusted = self._row.handshake and message.coded
         if report is None:
-            self._habits.troubled = True
-            if command == UPDATEDPS:
-                schedule.refresh_answered(refused=True)
-            else:
-                self._try_device22(message, now_s)
-            outputs.append(_ANSWERED)
+            if trusted or not payloads.is_request(self._row, message.payload):
+                self._text(message, now_s, outputs)
+            return
+        if report.is_request and not trusted:
             return
         if report.device_id and report.device_id != self._device_id:
-            self.dropped_frames += 1
+            if message.sealed and not self.up:
+                self._end(outputs, Ended(Refused(self._label, "another device answers at its address")))
             return
-        full = command in _QUERIES or (self._asked22 and self._answers_device22(report.dps))
+        if not message.sealed and not self._plain_reports:
+            self._opening.plain_reports += not self._row.reports_sealed
+            self._live(message.command, now_s)
+            self._without_data(message, now_s, outputs)
+            return
+        if message.mark and report.is_dated and report.dps and self._marks.is_replay(message.mark, now_s):
+            return
+        self._live(message.command, now_s)
+        if not self.up:
+            self._open(outputs, proven=message.sealed)
+        self._report(message.command, report, now_s, outputs)
+
+    def _report(self, command: int, report: payloads.Report, now_s: float, outputs: List[Output]) -> None:
+        schedule, questions = self._schedule, self._questions
+        self._reported = self._reported or bool(report.dps)
+        full = questions.answers_nulls(report.dps)
+        if command in _QUERIES:
+            full = True
+            questions.answered_plainly()
         if full:
-            self._asked22 = False
             schedule.query_answered()
+            if questions.wants_more:
+                schedule.query_soon(now_s)
+                self._set_deadline()
         else:
             schedule.refresh_answered(refused=False)
-        outputs.append(Data(report.dps, full) if report.dps else _ANSWERED)
+        if report.dps:
+            outputs.append(Data(report.dps, full))
+        else:
+            self._say_answered(outputs)
 
-    def _answers_device22(self, dps: Mapping[int, DpValue]) -> bool:
-        """Whether this answers a query by CONTROL_NEW: that comes as any command, with pushes beside it."""
-        seen = self._habits.device22_dps
-        if self._wrote_since_query or 2 * len(seen & dps.keys()) < len(seen):
-            return False
-        seen.update(dps)
-        return True
+    def _text(self, message: Message, now_s: float, outputs: List[Output]) -> None:
+        """An error text, or JSON that is no report."""
+        plain = message.payload
+        self._live(message.command, now_s)
+        if message.sealed and any(text in plain for text in _DEVICE_TEXTS) and not self._row.handshake and not self.up:
+            if not self._row.reports_sealed:
+                # under our key, but not as this version encrypts: the key is right and the version is not
+                error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
+                self._end(outputs, Ended(error, first_with(FRAMES_55AA, CRC32) or "", hint_proven=True))
+                return
+            self._open(outputs, proven=True)
+        if self.up:
+            self._habits.troubled = True
+        elif not message.sealed:
+            self._opening.text(plain)
+        if message.command == UPDATEDPS:
+            self._schedule.refresh_answered(refused=self.up and self._reported)
+        elif message.command in _QUERIES and REFUSAL in plain:
+            self._refused(now_s)
+        self._without_data(message, now_s, outputs)
 
-    def _try_device22(self, message: Message, now_s: float) -> None:
-        if not self._habits.device22 and payloads.DEVICE22_TEXT in message.payload and message.command in _QUERIES:
-            self._habits.device22 = True
-            self._schedule.query_answered()
+    def _refused(self, now_s: float) -> None:
+        """A query was refused in words: the device sleeps, or wants its data points named."""
+        if self._questions.refused():
             self._query(now_s)
+        elif not self._reported and self._schedule.unanswered_queries < 2:
+            self._ask_again_s = now_s + ASKED_AGAIN_S
+
+    def _without_data(self, message: Message, now_s: float, outputs: List[Output]) -> None:
+        """A sign of life. It opens the session where its seal proves the session key, and wakes the device."""
+        if not self.up:
+            if self._row.handshake and message.sealed:
+                self._open(outputs, proven=True)
+            else:
+                self._opening.alive += 1
+        if not self._reported and self._schedule.may_wake(now_s):
+            self._requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
+        self._say_answered(outputs)
+
+    def _say_answered(self, outputs: List[Output]) -> None:
+        if not outputs or outputs[-1] is not _ANSWERED:
+            outputs.append(_ANSWERED)
 
     def _faulty(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        self.dropped_frames += 1
         if message.fault is BAD_CHECK:
-            self._bad_checks += 1
-            if self._negotiating and message.command == SESSION_ANSWER:
-                self._end(outputs, self._wrong_key_proven())
+            self._bad_check(message, outputs)
         elif message.fault is OTHER_VERSION:
-            if not self.up:
-                error = WrongVersion(self._label, f"does not speak protocol {self._wire.version}")
-                self._end(outputs, error, message.hint)
-        elif message.fault is UNREADABLE and self._wire.has_session:
-            # its check proves the key, so it is a sign of life, whatever it may hold
+            if not self.up and not self._opening.handshaken:
+                error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
+                self._end(outputs, Ended(error, message.hint, hint_proven=message.sealed))
+        elif self._row.handshake or message.command == HEART_BEAT:
+            # heartbeats are answered with binary too; under a session key it is the device's, whatever it is
             if not self._negotiating:
-                self.heard_s = now_s
-                if not self.up:
-                    self._open(now_s, outputs)
-                outputs.append(_ANSWERED)
-        elif message.fault is UNREADABLE:
-            self.heard_s = now_s
+                self._live(message.command, now_s)
+                self._without_data(message, now_s, outputs)
+        else:
+            self._live(message.command, now_s)
+            self._opening.unreadable += 1
             self._unreadable += 1
-            if self._unreadable >= (MAX_UNREADABLE_FRAMES if self.up else MAX_UNREADABLE_FRAMES - 1):
-                self._end(outputs, self._wrong_key_likely())
+            if self._unreadable >= MAX_UNREADABLE_FRAMES if self.up else self._opening.is_misread:
+                self._end(outputs, Ended(self._opening.wrong_key_likely()))
+
+    def _bad_check(self, message: Message, outputs: List[Output]) -> None:
+        self._opening.bad_checks += 1
+        self._bad_frames += 1
+        if self._negotiating and message.command in (SESSION_START, SESSION_ANSWER):
+            # some devices answer the first message of the handshake by its own number (jasonacox/tinytuya issue 542)
+            what = "the local key is not the device's: its handshake answer proves it"
+            self._end(outputs, Ended(WrongKey(self._label, what), key_disproved=message.command == SESSION_ANSWER))
+        elif self._bad_frames >= MAX_BAD_FRAMES:
+            self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
+
+    def _live(self, command: int, now_s: float) -> None:
+        """The device was heard, or somebody in its place, where anybody can make such a message."""
+        self._heard_s = now_s
+        self._requests.heard(command, now_s)
+
+    def _open(self, outputs: List[Output], *, proven: bool) -> None:
+        self.up = True
+        self._habits.silent_versions.clear()
+        outputs.append(Opened(proven))
+        self._set_deadline()
 
     # -- time
 
     def tick(self, now_s: float) -> List[Output]:
         """What is due at `now_s`: requests, heartbeats, or the end of a peer that is silent."""
         outputs: List[Output] = []
-        if self.ended:
-            return outputs
-        if not self.up:
+        if not self.ended and not self.up:
             self._tick_opening(now_s, outputs)
-        else:
-            schedule = self._schedule
-            if schedule.is_lost(now_s, self.heard_s):
-                what = "the connection is open but nothing is answered any more"
-                if self._wire.garbage_bytes or self._bad_checks:
-                    what = "nothing readable is answered any more"
-                self._end(
-                    outputs, Mute(self._label, what, "It is tried again; a breaker that stays so needs a restart")
-                )
-            else:
-                if schedule.heartbeat_due(now_s, self.heard_s):
-                    self._send(payloads.heartbeat(self._device_id))
-                if schedule.query_due(now_s):
-                    self._query(now_s)
-                elif schedule.refresh_due(now_s):
-                    self._send(payloads.refresh(schedule.refresh_sent(now_s)))
+        if not self.ended and not self._negotiating:
+            self._tick_requests(now_s, outputs)
         self._set_deadline()
         return outputs
 
     def _tick_opening(self, now_s: float, outputs: List[Output]) -> None:
-        if now_s >= self._repeat_s:
-            # 3.2 devices mostly are of the device22 kind, and some stay silent on a plain query
-            self._repeat_s = float("inf")
-            self._send_device22(now_s)
-        if now_s < self._give_up_s():
-            if self._doubted and self._schedule.is_lost(now_s, self.heard_s):
-                self._end(outputs, self.suspicion())
-            elif self._doubted and self._schedule.heartbeat_due(now_s, self.heard_s):
-                self._send(payloads.heartbeat(self._device_id))
-                self._query(now_s)
+        opening = self._opening
+        if opening.handshaken and now_s >= self._since_s + ANSWER_TIMEOUT_S:
+            self._open(outputs, proven=True)  # the handshake was its word; it has not reported yet
+        elif not opening.lives:
+            if now_s >= opening.silence_ends_s(self.progress_s):
+                opening.was_silent()
+                self._end(outputs, Ended(opening.suspicion()))
+        elif now_s >= opening.patience_ends_s():
+            opening.was_patient()
+            self._end(outputs, Ended(opening.suspicion()))
+        elif not opening.waiting_said and now_s >= self._since_s + ANSWER_TIMEOUT_S:
+            opening.waiting_said = True
+            outputs.append(Waiting(opening.suspicion()))
+
+    def _tick_requests(self, now_s: float, outputs: List[Output]) -> None:
+        schedule, heard_s = self._schedule, self._heard_s
+        if schedule.is_lost(now_s, heard_s):
+            self._end(outputs, Ended(self._silence()))
             return
-        error = self.suspicion()
-        if not self._doubted and self._verified and not self._unreadable and not self._texts:
-            # it acknowledges without data: it may be one that never answers queries and only pushes
-            self._doubted = True
-            self._schedule.opened(now_s)
-            outputs.append(Doubt(error))
-        else:
-            self._end(outputs, error)
+        if schedule.heartbeat_due(now_s, heard_s):
+            self._requests.send(payloads.heartbeat(self._device_id), now_s)
+        if now_s >= self._ask_again_s or schedule.query_due(now_s):
+            self._query(now_s)
+        elif schedule.refresh_due(now_s):
+            self._requests.send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
 
-    def _give_up_s(self) -> float:
-        if self._doubted:
-            return self._opened_s + ACKNOWLEDGING_LIMIT_S
-        return min(self.progress_s + ANSWER_TIMEOUT_S, self._opened_s + OPENING_LIMIT_S)
-
-    @property
-    def has_evidence(self) -> bool:
-        """Whether anything was heard that tells more than a closed connection does."""
-        return bool(self._unreadable or self._texts or self._verified or self._bad_checks or self._wire.garbage_bytes)
-
-    def suspicion(self) -> TuyaError:
-        """The diagnosis of a connection that does not get up, from what was heard on it so far."""
-        if self._unreadable:
-            return self._wrong_key_likely()
-        if self._texts:
-            if self._version_sure:
-                return self._wrong_key_likely()
-            return WrongVersion(self._label, f"answers protocol {self._wire.version} with errors only")
-        if self._verified:
-            return Mute(self._label, "acknowledges, but answers no query")
-        if self._bad_checks:
-            what = "what it answers fails its checksums: another protocol version, or a wrong local key"
-            return ProtocolViolation(self._label, what)
-        if self._wire.garbage_bytes:
-            return ProtocolViolation(self._label, "answers with data that is no Tuya protocol")
-        return Mute(self._label, f"takes the connection and answers nothing (protocol {self._wire.version})")
+    def _silence(self) -> TuyaError:
+        if not self.up:
+            return self._opening.suspicion()
+        what = "the connection is open but nothing is answered any more"
+        if self._wire.garbage_bytes or self._bad_frames:
+            what = "nothing readable is answered any more"
+        return Mute(self._label, what, "It is tried again; a breaker that stays so needs a restart")
 
     def _set_deadline(self) -> None:
-        if self.up:
-            self.deadline_s = self._schedule.next_s()
-        elif self._doubted:
-            self.deadline_s = min(self._schedule.heartbeat_s(), self._give_up_s())
-        else:
-            self.deadline_s = min(self._give_up_s(), self._repeat_s)
+        opening, since_s = self._opening, self._since_s
+        times = [NEVER]
+        if not self._negotiating:
+            times = [self._schedule.next_s(self._heard_s), self._ask_again_s]
+        if not self.up:
+            if opening.handshaken or (opening.lives and not opening.waiting_said):
+                times.append(since_s + ANSWER_TIMEOUT_S)
+            times.append(opening.patience_ends_s() if opening.lives else opening.silence_ends_s(self.progress_s))
+        self.deadline_s = min(times)
 
     # -- helpers
 
-    def _send(self, request: payloads.Request) -> None:
-        self._outgoing += self._wire.pack(*request)
-
     def _query(self, now_s: float) -> None:
-        if self._habits.device22 and self._schedule.unanswered_queries < 2:
-            self._send_device22(now_s)
-            return
-        self._habits.device22 = False  # it never was, or is no more: ask plainly and let it complain
+        self._ask_again_s = NEVER
         self._schedule.query_sent(now_s)
-        self._wrote_since_query = False
-        self._send(payloads.query(self._wire.version, self._device_id, self._wall_time()))
+        self._requests.send(self._questions.next(self._wall_time()), now_s)
 
-    def _send_device22(self, now_s: float) -> None:
-        self._schedule.query_sent(now_s)
-        self._wrote_since_query = False
-        self._asked22 = True
-        dps = self._schedule.polling.query_dps
-        self._send(payloads.query_device22(self._device_id, self._wall_time(), dps))
-
-    def _end(self, outputs: List[Output], error: TuyaError, hint: str = "") -> None:
+    def _end(self, outputs: List[Output], ended: Ended) -> None:
         if not self.ended:
             self.ended = True
-            outputs.append(Ended(error, hint))
-
-    def _wrong_key_proven(self) -> TuyaError:
-        return WrongKey(self._label, "the local key is not the device's: its handshake answer proves it")
-
-    def _wrong_key_likely(self) -> TuyaError:
-        what = "answers, but nothing it says can be read with this local key"
-        return WrongKey(self._label, what if self._version_sure else f"{what} (or the version is another one)")
+            outputs.append(ended)

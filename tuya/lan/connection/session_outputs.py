@@ -1,4 +1,4 @@
-"""What a session says of its connection: small facts for the link that owns it. No logic, no bytes."""
+"""What a session says of its connection: small facts for the link that owns it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from ..events import DpValue
 
 
 class Opened(NamedTuple):
-    """The device has answered under its key."""
+    """The device has spoken. proven: under its key; False only for a version whose reports are plain (3.1)."""
+
+    proven: bool
 
 
 class Data(NamedTuple):
@@ -20,20 +22,26 @@ class Data(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """A message without data points."""
+    """A message without data points. Said once for all that arrived together."""
 
 
-class Doubt(NamedTuple):
-    """Not up within the usual time, but not given up yet either."""
+class Waiting(NamedTuple):
+    """Something lives there, but nothing under the key has come yet. The connection stays; error says it in words."""
 
     error: TuyaError
 
 
 class Ended(NamedTuple):
-    """Nothing more comes of this connection: close it. hint: the protocol version it seems to speak."""
+    """Nothing more comes of this connection: close it.
+
+    hint: the protocol version that the peer seems to speak. hint_proven: it was said under the key; otherwise anybody
+    may have said it. key_disproved: the handshake shows that the local key is not the device's.
+    """
 
     error: TuyaError
     hint: str = ""
+    hint_proven: bool = False
+    key_disproved: bool = False
 
 
-Output = Union[Opened, Data, Answered, Doubt, Ended]
+Output = Union[Opened, Data, Answered, Waiting, Ended]

@@ -46,7 +46,7 @@ class Writes:
             self._done(dps, messages.too_many_writes(label), now_s)
         else:
             try:
-                session.write(dps)
+                session.write(dps, now_s)
             except BadValue as error:
                 self._done(dps, BadValue(label, error.what, error.cure), now_s)
             else:

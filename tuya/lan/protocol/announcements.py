@@ -12,11 +12,11 @@ import os
 import struct
 from typing import NamedTuple, Optional
 
+from .. import versions
 from ..device import is_address, is_local_address
 from . import tinytuya_codec
 from .framing import PREFIX_55AA, PREFIX_6699, FrameBuffer
 from .payloads import parse_json
-from .wire import VERSIONS
 
 ANNOUNCE_PORTS = (6666, 6667, 7000)
 PROBE_PORT = 7000
@@ -51,9 +51,9 @@ def decode(datagram: bytes, source: str) -> Optional[Announcement]:
     if not is_address(address):
         return None
     version = content.get("version")
-    return Announcement(
-        device_id, address, version if version in VERSIONS else "", _word(content.get("productKey")) or ""
-    )
+    if not versions.known(version):
+        version = ""
+    return Announcement(device_id, address, str(version), _word(content.get("productKey")))
 
 
 def _word(value: object) -> str:

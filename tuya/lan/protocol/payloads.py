@@ -13,13 +13,12 @@ from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 from ..errors import BadValue
 from ..events import DpValue
 from ..limits import MAX_DPS
-from .wire import CONTROL, CONTROL_NEW, DP_QUERY, DP_QUERY_NEW, HEART_BEAT, UPDATEDPS
+from ..versions import CONTROL_NEW, HEART_BEAT, UPDATEDPS, WRAPPED, Version
 
 Request = Tuple[int, bytes]  # command, payload
-DEVICE22_TEXT = b"data unvalid"  # what a device22 device answers to a plain query
-DEVICE22_DPS = tuple(range(1, 26))  # asked for where nobody said which; a longer list does not fit their buffer
 MAX_DP = 65535
-_NEW_STYLE = ("3.4", "3.5")
+_OUR_PROTOCOL = 5  # in our writes; devices report under 4
+_OUR_WORDS = {"gwId", "devId", "uid", "t"}
 _DP_NUMBERS = {str(number): number for number in range(1, 256)}
 
 
@@ -27,16 +26,20 @@ def _bytes(content: object) -> bytes:
     return json.dumps(content, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def query(version: str, device_id: str, time_s: float) -> Request:
+def query(version: Version, device_id: str, time_s: float) -> Request:
     """Ask for all data points. time_s: seconds of the wall clock, as all `time_s` here."""
-    if version in _NEW_STYLE:
-        return DP_QUERY_NEW, b"{}"
-    return DP_QUERY, _bytes({"gwId": device_id, "devId": device_id, "uid": device_id, "t": str(int(time_s))})
+    if version.shape == WRAPPED:
+        return version.query, b"{}"
+    return version.query, _bytes({"gwId": device_id, "devId": device_id, "uid": device_id, "t": str(int(time_s))})
 
 
-def query_device22(device_id: str, time_s: float, dps: Iterable[int]) -> Request:
-    """Ask a device22 device for these data points: a control message whose values are all null."""
-    wanted: Dict[str, None] = {str(dp): None for dp in tuple(dps) or DEVICE22_DPS}
+def query_by_nulls(device_id: str, time_s: float, dps: Iterable[int]) -> Request:
+    """Ask for these data points by a message that has the shape of a write, all of whose values are null.
+
+    "Device22" devices answer nothing else. Of one device it is known that null *sets* a data point
+    (jasonacox/tinytuya issue 408): what may be named, and when, is decided in connection/questions.py.
+    """
+    wanted: Dict[str, None] = {str(dp): None for dp in dps}
     return CONTROL_NEW, _bytes({"devId": device_id, "uid": device_id, "t": str(int(time_s)), "dps": wanted})
 
 
@@ -50,7 +53,7 @@ def heartbeat(device_id: str) -> Request:
     return HEART_BEAT, _bytes({"gwId": device_id, "devId": device_id})
 
 
-def control(version: str, device_id: str, time_s: float, dps: Mapping[int, DpValue]) -> Request:
+def control(version: Version, device_id: str, time_s: float, dps: Mapping[int, DpValue]) -> Request:
     """Write data points. Raises BadValue for numbers or values that no data point can have."""
     if not dps:
         raise BadValue("", "no data point to write")
@@ -59,18 +62,24 @@ def control(version: str, device_id: str, time_s: float, dps: Mapping[int, DpVal
             raise BadValue("", "no such data point number")
     values = {str(dp): value for dp, value in dps.items()}
     try:
-        if version in _NEW_STYLE:
-            return CONTROL_NEW, _bytes({"protocol": 5, "t": int(time_s), "data": {"dps": values}})
-        return CONTROL, _bytes({"devId": device_id, "uid": device_id, "t": str(int(time_s)), "dps": values})
+        if version.shape == WRAPPED:
+            return version.control, _bytes({"protocol": _OUR_PROTOCOL, "t": int(time_s), "data": {"dps": values}})
+        return version.control, _bytes({"devId": device_id, "uid": device_id, "t": str(int(time_s)), "dps": values})
     except (TypeError, ValueError, RecursionError) as error:
         raise BadValue("", "a value that JSON cannot hold") from error
 
 
 class Report(NamedTuple):
-    """What a device's JSON says: its data points, and whose they are ("" where it does not say)."""
+    """What a device's JSON says: its data points, and whose they are ("" where it does not say).
+
+    is_request: it is made like a request of ours, which nobody but us sends: one of ours that came back.
+    is_dated: it says when it was made (devices count seconds).
+    """
 
     dps: Dict[int, DpValue]
     device_id: str
+    is_request: bool = False
+    is_dated: bool = False
 
 
 def _finite(text: str) -> Optional[float]:
@@ -106,14 +115,30 @@ def parse_report(plain: bytes) -> Optional[Report]:
     raw = content.get("dps", inner.get("dps"))
     if not isinstance(raw, dict):
         return None
+    dated = content.get("t")
+    if "uid" in content:
+        # a device's uid is its user's; only we write the device's own there, and the time as text
+        is_request = isinstance(dated, str) or content["uid"] == content.get("devId")
+    else:
+        is_request = content.get("protocol") == _OUR_PROTOCOL
     if content.get("cid") or inner.get("cid"):
-        return Report({}, "")  # a sub-device behind this one speaks
+        return Report({}, "", is_request)  # a sub-device behind this one speaks
     try:
         dps: Dict[int, DpValue] = {_DP_NUMBERS[key]: value for key, value in raw.items()}
     except KeyError:
         dps = _odd_dps(raw)
     who = content.get("devId", content.get("gwId"))
-    return Report(dps, who if isinstance(who, str) else "")
+    return Report(dps, who if isinstance(who, str) else "", is_request, dated is not None)
+
+
+def is_request(version: Version, plain: bytes) -> bool:
+    """Whether this JSON without data points is made like a query, a heartbeat or an UPDATEDPS of ours."""
+    content = parse_json(plain)
+    if not isinstance(content, dict):
+        return False
+    if not content:
+        return version.shape == WRAPPED  # its query
+    return "dpId" in content or ("gwId" in content and content.keys() <= _OUR_WORDS)
 
 
 def _odd_dps(raw: Mapping[str, DpValue]) -> Dict[int, DpValue]:

@@ -1,0 +1,266 @@
+"""The doctor is never wrong about "well": each way in which a plugin does not do its work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tuya.cli.doctor.domoticz_log import judge
+from tuya.cli.doctor.domoticz_view import HardwareRow, View, from_database
+from tuya.cli.doctor.findings import Finding, verdict_of
+from tuya.cli.doctor.in_domoticz import Surroundings, examine_domoticz
+from tuya.cli.doctor.life import life_sign
+from tuya.devices.devices_file import parse_devices
+from tuya.keys.accounts import Account
+from tuya.setup.find_domoticz import Domoticz
+from tuya.setup.running import Started
+from tuya.version import plugin_version
+
+BREAKER = {"id": "bf0123456789abcdefgh", "name": "Boiler", "key": "0123456789abcdef"}
+ENTRIES = parse_devices(json.dumps([BREAKER])).entries
+PID = 4711
+NOW_S = time.time()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A plugins folder with a copy of the plugin and its devices file, both from an hour ago."""
+    copy = tmp_path / "data/plugins/TuyaEnergy"
+    copy.mkdir(parents=True)
+    for name in ("plugin.py", "devices.json"):
+        (copy / name).write_text("[]")
+        os.utime(copy / name, (NOW_S - 7200, NOW_S - 7200))
+    return copy
+
+
+def said(folder, /, **changes):
+    """What a plugin says that is well."""
+    served = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "error": "", "message": "", "heard_age_s": 2.0}
+    sign = {
+        **{"event": "owner", "name": "hardware Breakers", "kind": "plugin", "pid": PID, "user": "root"},
+        **{"plugin_version": plugin_version(), "folder": str(folder), "started_at": NOW_S - 3600},
+        "settings": {"devices_file": str(folder / "devices.json")},
+        "served": [served],
+        "not_served": [],
+        "units": {"made": 4, "waiting": 0, "refused": False, "accepts_new_devices": True},
+        "errors": [],
+        "problems": [],
+    }
+    return {**sign, **changes}
+
+
+def around(folder, *signs, **changes):
+    started = Started(Path("/opt/domoticz/domoticz"), {"-userdata": str(folder.parents[1])}, None, PID, began_s=1.0)
+    values = {
+        "folder": folder,
+        "devices_file": folder / "devices.json",
+        "file_was_named": False,
+        "domoticz": Domoticz(started.binary, Path("/opt/domoticz"), "it is running", PID, started, is_ours=True),
+        "signs": [life_sign(sign) for sign in signs],
+        "views": (),
+        "log": None,
+        "now_s": NOW_S,
+    }
+    return Surroundings(**{**values, **changes})
+
+
+def judged(surroundings):
+    """The verdict, and the first finding that is the reason for it."""
+    findings = list(examine_domoticz(surroundings, ENTRIES))
+    for finding in findings:
+        assert finding.cure or finding.state not in ("failed", "unchecked"), finding
+    word = verdict_of(findings).text
+    state = {"well": "ok", "not well": "failed", "not checked": "unchecked"}[word]
+    return word, next((finding for finding in findings if finding.state == state), Finding("", "", "")), findings
+
+
+def test_a_plugin_at_work_is_well(folder):
+    word, _, findings = judged(around(folder, said(folder)))
+    assert word == "well"
+    checks = ["domoticz", "plugin", "devices in Domoticz", "served", "errors"]
+    assert [finding.check for finding in findings] == checks
+
+
+def view(**changes):
+    return replace(View("its database", (HardwareRow(2, "Breakers", enabled=True),), True, True), **changes)
+
+
+BEGAN = "Status: Domoticz V2025.1 (build 16785) (c)2012-2026 GizMoCuz"
+STARTED = "Status: Breakers: Initialized version 1.0.0, author 'us'"
+IGNORED = "Status: PluginSystem: 'Breakers' Registration ignored, Plugins are not enabled."
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "check", "told"),
+    [
+        ({"domoticz": None}, "not checked", "domoticz", "no Domoticz was found"),
+        ({"domoticz": None, "containers": ["dz"]}, "not checked", "domoticz", "there is a container 'dz'"),
+        ({}, "not well", "plugin", "does not run in this Domoticz"),
+        ({"views": [view(event_system=False)]}, "not well", "settings of Domoticz", "event system is switched off"),
+        ({"views": [view(hardware=())]}, "not well", "hardware", "not on the Hardware page"),
+        (
+            {"views": [view(hardware=(HardwareRow(2, "B", enabled=False),))]},
+            *("not well", "hardware", "'B' is there and not enabled"),
+        ),
+        ({"views": [view(accepts_new=False)]}, "not well", "settings of Domoticz", "accepts no new devices"),
+        (
+            {"log": judge([BEGAN, STARTED, BEGAN, IGNORED], "domoticz.log", "us")},
+            *("not well", "log", "Domoticz ignores plugins"),
+        ),
+        (
+            {"log": judge([BEGAN, STARTED], "domoticz.log", "us")},  # it says "Initialized", and yet nothing lives
+            *("not well", "plugin", "does not run in this Domoticz"),
+        ),
+    ],
+)
+def test_without_a_sign_of_life_nothing_is_well(folder, changes, word, check, told):
+    found = judged(around(folder, **changes))
+    assert (found[0], found[1].check) == (word, check), found
+    assert told in found[1].text
+
+
+def test_a_plugin_that_would_not_tell_this_user(folder, monkeypatch):
+    monkeypatch.setattr(Domoticz, "account", Account(54321, 54321))
+    word, finding, _ = judged(around(folder, can_hear=False))
+    assert (word, finding.check) == ("not checked", "plugin")
+    assert finding.cure.startswith("sudo -u user 54321 python3 -m tuya doctor")
+    assert judged(around(folder, said(folder, pid=PID + 1), can_hear=False))[0] == "not checked"
+
+
+def test_domoticz_that_does_not_run(folder):
+    domoticz = Domoticz(Path("/opt/domoticz/domoticz"), Path("/opt/domoticz"), "service", is_ours=True)
+    word, finding, _ = judged(around(folder, domoticz=domoticz))
+    assert (word, finding.text) == ("not well", "/opt/domoticz/domoticz does not run")
+
+
+def test_domoticz_that_was_started_just_now(folder):
+    ours = around(folder)
+    domoticz = replace(ours.domoticz, started=replace(ours.domoticz.started, began_s=NOW_S - 3))
+    word, finding, _ = judged(around(folder, domoticz=domoticz))
+    assert (word, finding.text[:30]) == ("not checked", "Domoticz was started 3 s ago; ")
+
+
+def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp_path):
+    (tmp_path / "other/plugins").mkdir(parents=True)
+    started = Started(Path("/opt/domoticz/domoticz"), {"-userdata": str(tmp_path / "other")}, None, 9)
+    domoticz = Domoticz(started.binary, Path("/"), "it is running", 9, started)
+    word, finding, _ = judged(around(folder, said(folder, pid=9), domoticz=domoticz))
+    assert word == "not well"
+    assert finding.cure.startswith(f"ln -s {folder} {tmp_path}/other/plugins/, restart Domoticz")
+    hidden = replace(domoticz, started=replace(started, options={"-userdata": "/nowhere"}))
+    assert judged(around(folder, domoticz=hidden))[0] == "not checked"
+
+
+SERVED = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "heard_age_s": 2.0}
+UNITS = {"made": 4, "waiting": 0, "refused": False, "accepts_new_devices": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "check", "told"),
+    [
+        ({"pid": PID + 1}, "not well", "plugin", "does not run in this Domoticz"),  # another instance's plugin
+        ({"kind": "host"}, "not well", "plugin", "does not run in this Domoticz"),
+        ({"folder": "/opt/domoticz/plugins/backup"}, "not well", "plugin", "runs another copy of the plugin"),
+        ({"plugin_version": "0.9"}, "not well", "plugin", "runs release 0.9"),
+        ({"plugin_version": None}, "not well", "plugin", "runs release unknown"),
+        ({"started_at": NOW_S - 9000}, "not well", "plugin", "before its files were changed"),
+        ({"settings": {"devices_file": "/etc/other.json"}}, "not checked", "files", "reads /etc/other.json"),
+        (
+            {"units": {**UNITS, "waiting": 3, "refused": True}},
+            "not well",
+            "devices in Domoticz",
+            "accepts no new devices: 3",
+        ),
+        (
+            {"units": {**UNITS, "made": 0, "waiting": 4, "accepts_new_devices": False}},
+            *("not well", "devices in Domoticz", "accepts no new devices: 4"),
+        ),
+        ({"units": {**UNITS, "waiting": 2}}, "not checked", "devices in Domoticz", "4 made, 2 to come"),
+        ({"units": {**UNITS, "made": 0}}, "not checked", "devices in Domoticz", "0 made, 0 to come"),
+        ({"units": "nonsense"}, "not checked", "devices in Domoticz", "does not say"),
+        ({"units": {**UNITS, "accepts_new_devices": False}}, "well", "domoticz", "runs as process"),
+        ({"served": []}, "not well", "served", "the plugin does not serve it"),
+        (
+            {"served": [], "not_served": [{"id": BREAKER["id"], "reason": "it has no local key"}]},
+            *("not well", "served", "does not serve it: it has no local key"),
+        ),
+        (
+            {"served": [{**SERVED, "connected": False, "message": "the local key is wrong"}]},
+            *("not well", "served", "not connected: the local key is wrong"),
+        ),
+        ({"served": [{**SERVED, "heard_age_s": 300}]}, "not well", "served", "has not answered for 300 s"),
+        ({"errors": [{"at": NOW_S - 720, "text": "Boiler: lost"}]}, "well", "domoticz", ""),
+    ],
+)
+def test_what_a_living_plugin_says(folder, changes, word, check, told):
+    found = judged(around(folder, said(folder, **changes)))
+    assert (found[0], found[1].check) == (word, check), found[2]
+    assert told in found[1].text
+
+
+def test_errors_that_are_over_are_told_as_over(folder):
+    errors = [{"at": NOW_S - 720, "text": "Boiler: lost"}, {"at": NOW_S - 600, "text": "Boiler: again"}]
+    found = judged(around(folder, said(folder, errors=errors)))[2][-1]
+    assert found.state == "note"
+    assert found.text.startswith("2 since the plugin was started, the last 10 min ago: Boiler: lost / Boiler: again.")
+    assert "over" in found.text
+
+
+def test_a_file_that_was_changed_just_now_is_not_judged_yet(folder):
+    (folder / "devices.json").write_text("[ ]")
+    word, finding, _ = judged(around(folder, said(folder, served=[]), now_s=time.time()))
+    assert (word, finding.text) == ("not checked", "the file was changed just now")
+
+
+def test_nothing_that_another_process_says_raises(folder):
+    for value in (None, 5, "x", [], {}, [1], {"x": 1}, [{"id": 3}], float("nan"), 1e300, True):
+        for name in said(folder):
+            list(examine_domoticz(around(folder, said(folder, **{name: value})), ENTRIES))
+
+
+def make_database(path, rows=(("Breakers", 1, 94, "TuyaEnergy"),), event_system=1, accepts=1, wal=True):
+    connection = sqlite3.connect(path)
+    if wal:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE Hardware (ID INTEGER PRIMARY KEY, Name, Enabled, Type, Extra, Password)")
+    connection.execute("CREATE TABLE Preferences (Key, nValue, sValue)")
+    connection.executemany("INSERT INTO Hardware (Name, Enabled, Type, Extra) VALUES (?,?,?,?)", rows)
+    preferences = [("EnableEventScriptSystem", event_system), ("AcceptNewHardware", accepts)]
+    connection.executemany("INSERT INTO Preferences (Key, nValue) VALUES (?,?)", preferences)
+    connection.commit()
+    return connection
+
+
+@pytest.mark.parametrize("wal", [True, False])
+def test_domoticzs_database_is_read_and_not_touched(tmp_path, wal):
+    path = tmp_path / "domoticz.db"
+    rows = [("Breakers", 1, 94, "TuyaEnergy"), ("Old", 0, 94, "TuyaEnergy"), ("Other", 1, 94, "Weather")]
+    connection = make_database(path, rows, event_system=0, accepts=0, wal=wal)
+    before = sorted(file.name for file in tmp_path.iterdir())
+    found = from_database(path, is_running=True)
+    assert found == View(
+        f"its database {path}",
+        (HardwareRow(1, "Breakers", enabled=True), HardwareRow(2, "Old", enabled=False)),
+        event_system=False,
+        accepts_new=False,
+    )
+    assert sorted(file.name for file in tmp_path.iterdir()) == before
+    connection.close()
+    assert from_database(path, is_running=False) == found
+    assert [file.name for file in tmp_path.iterdir()] == ["domoticz.db"]
+
+
+def test_what_is_no_database_says_nothing(tmp_path):
+    path = tmp_path / "domoticz.db"
+    assert from_database(path, is_running=True) is None
+    path.write_text("nonsense, long enough to have a header of twenty bytes and more")
+    assert from_database(path, is_running=True) is None
+    path.unlink()
+    sqlite3.connect(path).close()
+    assert from_database(path, is_running=True) is None

@@ -1,0 +1,87 @@
+"""Lines of Domoticz's log -> what they say of the plugin since Domoticz was started last. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Sequence, Tuple
+
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, Finding
+
+EVENT_SYSTEM_CURE = (
+    "Domoticz runs plugins only with its event system: Setup > Settings > Other > EventSystem, tick 'Enabled', "
+    "Apply Settings, then restart Domoticz"
+)
+DEV_PACKAGE_CURE = (
+    "install Python's development package (Debian, Ubuntu: sudo apt install python3-dev), restart Domoticz"
+)
+# the first line of each start: main/domoticz.cpp, "Domoticz V2025.1 (build 1) (c)2012-2025 GizMoCuz"
+_START = re.compile(r"Domoticz V\S.*\(c\)2012-")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +")
+_SHOWN_ERRORS = 3
+_FATAL = (
+    ("Registration ignored, Plugins are not enabled", "Domoticz ignores plugins", EVENT_SYSTEM_CURE),
+    ("PluginSystem: Failed dynamic library load", "Domoticz found no Python to run plugins with", DEV_PACKAGE_CURE),
+    (
+        "(TuyaEnergy) failed to load 'plugin.py'",
+        "Domoticz could not load plugin.py",
+        "bash install.sh, restart Domoticz",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LogWord:
+    """What the log says. hardware: name -> (version that started, whether it runs); errors: of it, after that."""
+
+    finding: Finding
+    hardware: Dict[str, Tuple[str, bool]]
+    errors: Tuple[str, ...]
+
+
+def of_this_start(lines: Sequence[str]) -> List[str]:
+    """The lines since Domoticz was started last; all of them where no start is among them."""
+    starts = [number for number, line in enumerate(lines) if _START.search(line)]
+    return list(lines[starts[-1] :]) if starts else list(lines)
+
+
+def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
+    """Judge what the log says since the last start. author: of the manifest, by which our hardware is known.
+
+    Lines of an earlier start count for nothing; errors of an earlier start of the hardware are over.
+    """
+    initialized = re.compile(rf"^(?P<name>.+?): Initialized version (?P<version>\S+), author '{re.escape(author)}'")
+    hardware: Dict[str, Tuple[str, bool]] = {}
+    errors: List[str] = []
+    fatal: Optional[Finding] = None
+    for line in of_this_start(lines):
+        text = _STAMP.sub("", line).lstrip()
+        is_error = text.startswith("Error: ")
+        text = text.partition(": ")[2] if text.startswith(("Error: ", "Status: ", "Debug: ")) else text
+        for sign, meaning, cure in _FATAL:
+            if sign in text:
+                fatal = Finding("log", FAILED, f"{log}: {meaning}", cure)
+        started = initialized.match(text)
+        if started:
+            name = started["name"]
+            hardware[name] = (started["version"], True)
+            errors = [error for error in errors if not error.startswith(f"{name}: ")]
+            fatal = None
+        for name, (version, _) in list(hardware.items()):
+            if text in (f"{name}: Stopped.", f"{name}: Stop directive received."):
+                hardware[name] = (version, False)
+            elif is_error and text.startswith(f"{name}: "):
+                errors.append(text)
+    return LogWord(fatal or _finding(log, hardware, errors), hardware, tuple(errors))
+
+
+def _finding(log: str, hardware: Dict[str, Tuple[str, bool]], errors: Sequence[str]) -> Finding:
+    running = [name for name, (_, runs) in hardware.items() if runs]
+    if not running:
+        what = "was stopped and not started again" if hardware else "has not been started since Domoticz was"
+        cure = "Setup > Hardware: add it, or select it and tick 'Enabled'; if its type is not listed, restart Domoticz"
+        return Finding("log", NOTE, f"{log}: the plugin {what}", cure)
+    if errors:
+        said = " / ".join(dict.fromkeys(errors[-_SHOWN_ERRORS:]))
+        return Finding("log", NOTE, f"{log}: {len(errors)} errors since the plugin was started; last: {said}")
+    return Finding("log", OK, f"{log}: {', '.join(running)} started, no errors since")

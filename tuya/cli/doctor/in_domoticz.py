@@ -1,0 +1,247 @@
+"""The doctor's checks of the plugin inside Domoticz: which one counts, whether it runs there now, and what it does.
+
+"Well" needs evidence of this run, and that is what the running plugin itself says (life.py). What Domoticz says of it
+(domoticz_view.py, domoticz_log.py) tells why there is none, and never replaces it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
+from tuya.cli.doctor.domoticz_view import View, names_of
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
+from tuya.cli.doctor.life import PLUGIN, LifeSign
+from tuya.devices.devices_file import DeviceEntry
+from tuya.keys.accounts import ROOT_UID
+from tuya.setup.find_domoticz import Domoticz
+from tuya.version import plugin_version
+
+SILENT_S = 60.0  # a served device answers every 10 s
+NEW_FILE_S = 15.0  # the plugin looks at its file every heartbeat, and takes it when it was the same twice
+SHOWN = 3
+
+ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
+RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
+ACCEPT_CURE = (
+    "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
+    "then makes its devices within a minute"
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the checks look at. can_hear: whether what a plugin says would reach us, so that silence means something."""
+
+    folder: Path
+    devices_file: Optional[Path]
+    file_was_named: bool  # on the command line
+    domoticz: Optional[Domoticz]
+    signs: Sequence[LifeSign]
+    views: Sequence[View]
+    log: Optional[LogWord]
+    containers: Sequence[str] = ()
+    can_hear: bool = True
+    now_s: float = 0.0
+
+
+def can_hear(domoticz: Optional[Domoticz], folder: Path) -> bool:
+    """Whether this user is one whom a plugin in that Domoticz tells: root, the same user, the owner of the folder."""
+    account = domoticz.account if domoticz is not None else None
+    me = os.geteuid()
+    return me == ROOT_UID or account is None or account.uid == me or folder.stat().st_uid == me
+
+
+def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
+    """All findings about the plugin in Domoticz. entries: those of the devices file that are to be served."""
+    place = _check_place(around)
+    yield place
+    if place.state != OK or around.domoticz is None:
+        return
+    ours = [sign for sign in around.signs if sign.kind == PLUGIN and sign.pid == around.domoticz.pid]
+    for view in around.views:
+        yield from _check_view(view, bool(ours))
+    if around.log is not None:
+        yield around.log.finding
+    if not ours:
+        yield _no_sign(around)
+        return
+    for sign in ours:
+        yield from _check_sign(sign, around)
+    yield from _check_served(ours, around, entries)
+    yield from _tell_errors(ours, around.now_s)
+
+
+def _check_place(around: Surroundings) -> Finding:
+    """Which Domoticz counts, and whether it runs."""
+    domoticz = around.domoticz
+    elsewhere = "look there at Setup > Log, or run the doctor there, in the folder of its plugin"
+    if domoticz is None:
+        where = f"; there is a container {around.containers[0]!r}" if around.containers else ""
+        if around.containers:
+            name = around.containers[0]
+            elsewhere = f"docker exec {name} python3 -m tuya doctor, in the plugin's folder there, or its Setup > Log"
+        return Finding("domoticz", UNCHECKED, f"no Domoticz was found on this machine{where}", elsewhere)
+    if not domoticz.is_ours:
+        text = f"{domoticz.binary} ({domoticz.how}) is not known to have this copy of the plugin, {around.folder}"
+        started = domoticz.started
+        if started is None or not os.access(started.user_data / "plugins", os.R_OK):
+            return Finding("domoticz", UNCHECKED, text, elsewhere)
+        plugins = started.user_data / "plugins"
+        text = (
+            f"the Domoticz of this machine, {domoticz.binary}, takes its plugins from {plugins}: this copy is not there"
+        )
+        cure = f"ln -s {around.folder} {plugins}/, restart Domoticz; or run the doctor of the copy that is there"
+        return Finding("domoticz", FAILED, text, cure)
+    if domoticz.pid is None:
+        cure = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
+        return Finding("domoticz", FAILED, f"{domoticz.binary} does not run", cure)
+    return Finding("domoticz", OK, f"{domoticz.binary} runs as process {domoticz.pid} with this copy of the plugin")
+
+
+def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
+    """What Domoticz says of the plugin's hardware. is_alive: the plugin runs, and says itself what it may."""
+    enabled = tuple(row for row in view.hardware if row.enabled)
+    if view.event_system is False:
+        text = "Domoticz's event system is switched off, and plugins with it"
+        yield Finding("settings of Domoticz", FAILED, text, EVENT_SYSTEM_CURE)
+    if not view.hardware:
+        yield Finding("hardware", FAILED, f"it is not on the Hardware page ({view.source})", ADD_CURE)
+    elif not enabled:
+        names = ", ".join(names_of(view.hardware))
+        cure = "Setup > Hardware: select it, tick 'Enabled', Update"
+        yield Finding("hardware", FAILED, f"{names} is there and not enabled ({view.source})", cure)
+    else:
+        names = ", ".join(names_of(enabled))
+        yield Finding("hardware", OK, f"{names} is on the Hardware page and enabled ({view.source})")
+    if view.accepts_new is False and not is_alive:
+        yield Finding("settings of Domoticz", FAILED, "Domoticz accepts no new devices", ACCEPT_CURE)
+
+
+def _no_sign(around: Surroundings) -> Finding:
+    """No plugin in that Domoticz says anything."""
+    domoticz = around.domoticz
+    account = domoticz.account if domoticz is not None else None
+    if not around.can_hear and account is not None:
+        text = f"Domoticz runs as {account.name}, and its plugin tells how it is to that user and to root only"
+        return Finding(
+            "plugin", UNCHECKED, text, f"sudo -u {account.name} python3 -m tuya doctor; or look at Setup > Log"
+        )
+    began_s = domoticz.started.began_s if domoticz is not None and domoticz.started is not None else None
+    if began_s is not None and around.now_s - began_s < NEW_FILE_S:
+        text = (
+            f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago; the plugin has not said anything yet"
+        )
+        return Finding("plugin", UNCHECKED, text, "run this again in half a minute")
+    text = "the plugin does not run in this Domoticz, or one of an older release does"
+    cure = f"Setup > Hardware: is it there and enabled? What does Setup > Log say? Else {RESTART_CURE}"
+    return Finding("plugin", FAILED, text, cure)
+
+
+def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
+    """What one running hardware says of itself."""
+    if not sign.is_of(around.folder):
+        text = f"{sign.name} runs another copy of the plugin, {sign.folder or 'it does not say which'}"
+        cure = f"take one of the two copies out of the plugins folder, and {RESTART_CURE}"
+        yield Finding("plugin", FAILED, text, cure)
+        return
+    if sign.version != plugin_version():
+        text = f"{sign.name} runs release {sign.version or 'unknown'}; this folder has {plugin_version()}"
+        yield Finding("plugin", FAILED, text, RESTART_CURE)
+    elif sign.started_at is not None and _newest_code_s(around.folder) > sign.started_at:
+        text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
+        yield Finding("plugin", FAILED, text, RESTART_CURE)
+    else:
+        since = "" if sign.started_at is None else f" since {_moment(sign.started_at)}"
+        yield Finding("plugin", OK, f"{sign.name} runs release {sign.version}{since}")
+    if sign.devices_file and around.devices_file is not None and not _is_same(sign.devices_file, around.devices_file):
+        text = f"{sign.name} reads {sign.devices_file}, and this run looked at {around.devices_file}"
+        state = NOTE if around.file_was_named else UNCHECKED
+        yield Finding("files", state, text, f"python3 -m tuya doctor --devices {sign.devices_file}")
+    yield _check_units(sign)
+    for problem in sign.problems:
+        yield Finding("settings", NOTE, f"{sign.name}: {problem}")
+
+
+def _check_units(sign: LifeSign) -> Finding:
+    """Whether Domoticz took the devices that the plugin made."""
+    waiting = sign.units_waiting or 0
+    if sign.units_refused or (sign.accepts_new is False and waiting):
+        text = f"Domoticz accepts no new devices: {waiting or 'some'} of {sign.name} are not made"
+        return Finding("devices in Domoticz", FAILED, text, ACCEPT_CURE)
+    if sign.units_made is None:
+        text = f"{sign.name} does not say which devices Domoticz has"
+        return Finding("devices in Domoticz", UNCHECKED, text, "look at Setup > Devices")
+    if waiting or not sign.units_made:
+        text = f"{sign.units_made} made, {waiting} to come"
+        return Finding("devices in Domoticz", UNCHECKED, text, "run this again in a minute")
+    if sign.accepts_new is False:
+        text = f"{sign.units_made}; Domoticz accepts no new ones, should more breakers come"
+        return Finding("devices in Domoticz", NOTE, text)
+    return Finding("devices in Domoticz", OK, f"{sign.units_made} of {sign.name}")
+
+
+def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
+    """Every device of the file is served, connected, and has answered of late."""
+    for entry in entries:
+        served = [device for device in (sign.serves(entry.device_id) for sign in signs) if device is not None]
+        name = entry.shown_name
+        if not served:
+            yield _unserved(entry, signs, around)
+        elif not any(device.connected for device in served):
+            message = next((device.message for device in served if device.message), "no reason yet")
+            cure = "what its own check above says; what the plugin says is in Setup > Log"
+            yield Finding("served", FAILED, f"the plugin is not connected: {message}", cure, name)
+        elif all((device.heard_age_s or 0.0) > SILENT_S for device in served):
+            age_s = min(device.heard_age_s or 0.0 for device in served)
+            cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
+            yield Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", cure, name)
+        else:
+            yield Finding("served", OK, "by the plugin, and connected", device=name)
+
+
+def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], around: Surroundings) -> Finding:
+    name = entry.shown_name
+    try:
+        changed_s = around.devices_file.stat().st_mtime if around.devices_file is not None else 0.0
+    except OSError:
+        changed_s = 0.0
+    if around.now_s - changed_s < NEW_FILE_S:
+        return Finding("served", UNCHECKED, "the file was changed just now", "run this again in half a minute", name)
+    reason = next((sign.not_served[entry.device_id] for sign in signs if entry.device_id in sign.not_served), "")
+    why = f": {reason}" if reason else ""
+    cure = "Setup > Hardware: its fields 'Device ID' (empty: all) and 'Devices file'; Setup > Log says what it reads"
+    return Finding("served", FAILED, f"the plugin does not serve it{why}", cure, name)
+
+
+def _tell_errors(signs: Sequence[LifeSign], now_s: float) -> Iterator[Finding]:
+    """What went wrong since the plugin was started. It is over where nothing else fails."""
+    errors: List[Tuple[float, str]] = sorted(error for sign in signs for error in sign.errors)
+    if not errors:
+        yield Finding("errors", OK, "none since the plugin was started")
+        return
+    said = " / ".join(text for _, text in errors[-SHOWN:])
+    ago_min = max(0.0, now_s - errors[-1][0]) / 60
+    text = f"{len(errors)} since the plugin was started, the last {ago_min:.0f} min ago: {said}"
+    yield Finding("errors", NOTE, f"{text}. They are over as far as no check here fails")
+
+
+def _newest_code_s(folder: Path) -> float:
+    """When a file of the plugin was changed last, in seconds since the epoch."""
+    paths = (folder / "plugin.py", *folder.glob("tuya/**/*.py"), folder / "lib" / "STAMP")
+    return max((path.stat().st_mtime for path in paths if path.is_file()), default=0.0)
+
+
+def _is_same(one: str, other: Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+def _moment(at_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))

@@ -1,0 +1,89 @@
+"""What a connection has sent and which of it was answered, how long answers take, and which messages came before.
+
+Answers are not in step with requests, so they are matched by their command alone, the oldest request first.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Deque, Dict, Tuple
+
+from ..device import Habits
+from ..protocol.payloads import Request
+from ..protocol.wire import Wire
+
+REMEMBERED_S = 30.0  # a request without an answer for so long will have none
+REQUESTS_A_COMMAND = 8
+QUICKER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
+REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
+REMEMBERED_MARKS = 128
+MARK_BYTES = 8
+
+
+class Requests:
+    """The requests of one connection, numbered as they are sent, and which of them are not answered yet."""
+
+    def __init__(self, wire: Wire, habits: Habits) -> None:
+        self._wire = wire
+        self._habits = habits
+        self.outgoing = bytearray()
+        self._sent = 0
+        self._answered = 0
+        self._open: Dict[int, Deque[Tuple[int, float]]] = {}
+
+    def take(self) -> bytes:
+        """Bytes to send now, each once."""
+        if not self.outgoing:
+            return b""
+        data = bytes(self.outgoing)
+        self.outgoing.clear()
+        return data
+
+    def send(self, request: Request, now_s: float) -> int:
+        """Put a request into take(). Returns its number. Raises BadValue, and then nothing is sent."""
+        command, payload = request
+        self.outgoing += self._wire.pack(command, payload)
+        self._sent += 1
+        waiting = self._open.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
+        while waiting and now_s - waiting[0][1] > REMEMBERED_S:
+            waiting.popleft()
+        waiting.append((self._sent, now_s))
+        return self._sent
+
+    def heard(self, command: int, now_s: float) -> None:
+        """A message with this command came: the answer to the oldest request by it."""
+        waiting = self._open.get(command)
+        if not waiting:
+            return
+        took_s = now_s - waiting[-1][1]
+        self._answered = max(self._answered, waiting.popleft()[0])
+        habits = self._habits
+        if took_s < habits.answer_s:
+            took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
+        habits.answer_s = took_s
+
+    def has(self, number: int) -> bool:
+        """Whether the request of this number, or one that was sent after it, was answered: then it has arrived."""
+        return self._answered >= number
+
+
+class Marks:
+    """What a connection has heard under the session key: tells a message that somebody sends again later.
+
+    It cannot tell one that was held back and let through once, nor one from before the last 128 with data points.
+    Versions without a session key have nothing to tell it by: their checksums anybody can make.
+    """
+
+    def __init__(self) -> None:
+        self._seen: Dict[bytes, float] = {}
+
+    def is_replay(self, mark: bytes, now_s: float) -> bool:
+        """Whether this message came before, some seconds ago; notes it otherwise. mark: its HMAC or tag."""
+        key = mark[:MARK_BYTES]
+        first_s = self._seen.get(key)
+        if first_s is not None:
+            return now_s - first_s >= REPLAY_AFTER_S
+        if len(self._seen) >= REMEMBERED_MARKS:
+            del self._seen[next(iter(self._seen))]
+        self._seen[key] = now_s
+        return False
