@@ -72,7 +72,8 @@ class Known:
         profile = self.profile
         if profile is None:
             return Polling()
-        return Polling(refresh_dps=tuple(profile.refresh_dps), query_dps=tuple(profile.query_dps))
+        later = () if self.entry.wishes.switch == "refused" else profile.later_dps
+        return Polling(refresh_dps=profile.refresh_dps, query_dps=profile.query_dps, later_dps=later)
 
 
 class Following:

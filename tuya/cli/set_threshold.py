@@ -73,7 +73,7 @@ def _planned(entry: DeviceEntry, asking: Asking, threshold: str, value: int, tri
     profile = _profile(entry, asking.dps)
     wanted = set_dps(profile.layout)
     if any(dp not in asking.dps for dp in wanted):
-        asking.refresh(Polling(refresh_dps=wanted, query_dps=wanted))
+        asking.refresh(Polling(refresh_dps=wanted, later_dps=wanted))
         asking.wait(lambda: all(dp in asking.dps for dp in wanted), READ_S)
         profile = _profile(entry, asking.dps)
     return plan(profile.layout, asking.dps, threshold, value, trips)
@@ -101,7 +101,7 @@ def _write(entry: DeviceEntry, asking: Asking, change: Change, as_json: bool) ->
     asking.dps.pop(change.dp, None)
     error = asking.write({change.dp: change.value}, CONFIRM_S)
     confirmed = asking.dps.pop(change.dp, None) if error is None else None
-    asking.refresh(Polling(refresh_dps=(change.dp,), query_dps=(change.dp,)))
+    asking.refresh(Polling(refresh_dps=(change.dp,), later_dps=(change.dp,)))
     asking.wait(lambda: change.dp in asking.dps, READ_BACK_S)
     # a device that leaves its sets out of queries has read it back by the report that confirmed the write
     done = is_done(change, asking.dps.get(change.dp, confirmed))

@@ -107,6 +107,8 @@ class KnownDevice:
             refresh_dps=self.profile.refresh_dps,
             refresh_interval_s=min(max(self.terms.interval_s, low_s), high_s),
             query_dps=self.profile.query_dps,
+            # such a query has the shape of a write: with switching refused it names nothing that can be written
+            later_dps=self.profile.later_dps if self.may_switch else (),
         )
 
     # -- what happens to it
@@ -277,4 +279,8 @@ class KnownDevice:
 
 
 def _asks_differently(before: Profile, after: Profile) -> bool:
-    return (before.refresh_dps, before.query_dps) != (after.refresh_dps, after.query_dps)
+    return (before.refresh_dps, before.query_dps, before.later_dps) != (
+        after.refresh_dps,
+        after.query_dps,
+        after.later_dps,
+    )

@@ -55,7 +55,8 @@ class Profile:
     switch_dps: Tuple[int, ...] = ()
     controls: Mapping[int, Control] = field(default_factory=dict)
     refresh_dps: Tuple[int, ...] = ()
-    query_dps: Tuple[int, ...] = ()
+    query_dps: Tuple[int, ...] = ()  # what a query may name without asking whether it can be written: it measures
+    later_dps: Tuple[int, ...] = ()  # the other ones worth naming: relays, faults
     power_max_age_s: float = DEFAULT_POWER_MAX_AGE_S
     channels: Tuple[Channel, ...] = ()
     counter_step_kwh: Mapping[Channel, float] = field(default_factory=dict)
@@ -255,8 +256,10 @@ def _profile(
     live = tuple(dict.fromkeys(one.dp for one in layout.of("voltage", "current", "power", "phase")))
     power = tuple(dict.fromkeys(one.dp for one in layout.of("power", "phase")))
     refresh = layout.refresh_dps or (live if len(live) <= MAX_REFRESH_DPS else power[:MAX_REFRESH_DPS])
-    asked = layout.of(*MEASURES, "phase", "switch", "faults", "event", "direction")
-    every = tuple(sorted({one.dp for one in asked}))
+    writable = {one.dp for one in layout.of("switch", "child_lock", "power_on", "countdown")}
+    measuring = {one.dp for one in layout.of(*MEASURES, "phase")} - writable
+    asked = {one.dp for one in layout.of(*MEASURES, "phase", "switch", "faults", "event", "direction")}
+    wanted = set(layout.query_dps) or asked
     steps = {one.channel: round(one.lsb, 9) for one in layout.of("energy") if not one.fallback}
     return Profile(
         name=layout.name,
@@ -266,7 +269,8 @@ def _profile(
         switch_dps=layout.switch_dps,
         controls=_controls(layout, mapping, dps),
         refresh_dps=refresh,
-        query_dps=layout.query_dps or every,
+        query_dps=tuple(sorted(wanted & measuring)),
+        later_dps=tuple(sorted(wanted - measuring)),
         power_max_age_s=layout.power_max_age_s,
         channels=layout.channels,
         counter_step_kwh=steps,

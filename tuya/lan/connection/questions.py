@@ -34,6 +34,7 @@ class Questions:
         self._named: List[int] = []  # in the query by nulls that waits for its answer
         self._heard: Dict[int, int] = {}  # DP: number of the query after which it was heard last
         self._number = 0
+        self._progress = False
         self._written: Set[int] = set()  # since the last query
 
     @property
@@ -93,8 +94,10 @@ class Questions:
         """Note a report. Returns whether it answers the query by nulls: such answers come as any command."""
         if not self._named:
             return False
-        for dp in dps:
-            self._heard[dp] = self._number
+        known, proofs = len(self._heard), self._habits.null_proofs
+        for dp in self._named:
+            if dp in dps:
+                self._heard[dp] = self._number
         habits, measured = self._habits, set(self.polling.query_dps)
         named = [dp for dp in self._named if dp in dps]
         if any(dps[dp] is None for dp in named):
@@ -106,6 +109,7 @@ class Questions:
             return False
         if any(dps[dp] for dp in named if dp in measured):
             habits.null_proofs = min(PROOFS, habits.null_proofs + 1)
+        self._progress = len(self._heard) > known or habits.null_proofs > proofs
         seen = habits.device22_dps
         if 2 * len(seen & dps.keys()) < len(seen):
             return False  # a push beside it
@@ -117,8 +121,6 @@ class Questions:
 
     @property
     def wants_more(self) -> bool:
-        """Whether the last answer brought a part only, and asking again soon has brought others so far."""
-        if not self._by_nulls or not self._heard:
-            return False
-        newest = any(number == self._number for number in self._heard.values())
-        return newest and any(dp not in self._heard for dp in self.polling.query_dps)
+        """Whether the last answer brought something new and others are still missing: worth another query soon."""
+        wanted = (*self.polling.query_dps, *self.polling.later_dps)
+        return self._by_nulls and self._progress and any(dp not in self._heard for dp in wanted)
