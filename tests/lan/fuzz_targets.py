@@ -90,23 +90,35 @@ def session(data: bytes) -> None:
 
 
 class _NoNetwork:
+    connecting = False
+    open = False
+
     def connect(self, address: str, port: int) -> None:
         assert address
+        assert not self.connecting
+        assert not self.open
+        self.connecting = True
 
     def send(self, data: bytes) -> None:
         assert data
+        assert self.open
+
+    def is_taken(self) -> bool:
+        return True
 
     def close(self, *, abort: bool) -> None:
         assert abort in (True, False)
+        self.connecting = self.open = False
 
 
 def link(data: bytes) -> None:
     """A whole device: connections, bytes, announcements, commands, in the order that the data says."""
+    network = _NoNetwork()
     made = Link(
         Device(ID, KEY, address="10.0.0.1", version=None),
         Polling(refresh_dps=(1,)),
         lambda _event: None,
-        _NoNetwork(),
+        network,
         rng=random.Random(0),
         wall_time=lambda: 0.0,
         random_bytes=bytes,
@@ -117,17 +129,18 @@ def link(data: bytes) -> None:
         piece = data[at : at + 8]
         now_s += piece[0] / 16
         action = piece[0] % 8
-        if action == 0 and made._phase == "connecting":
-            made.opened(now_s)
-        elif action == 1 and made._phase == "session":
-            made.closed(now_s)
+        if action == 0 and network.connecting:
+            network.connecting, network.open = False, True
+            made.tcp_opened(now_s)
+        elif action == 1 and network.open:
+            made.tcp_closed(now_s)
         elif action == 2:
             made.announced(f"10.0.0.{piece[-1] % 5}", VERSIONS[piece[-1] % 5], now_s)
         elif action == 3:
             made.write({piece[-1]: True}, now_s)
-        elif action == 4 and made._phase == "connecting":
+        elif action == 4 and network.connecting:
             made.connect_failed("x", bool(piece[-1] & 1), now_s)
-        elif made._phase == "session":
+        elif network.open:
             made.received(_wires(data[at:]), now_s)
         for _ in range(50):
             if made.deadline_s > now_s:

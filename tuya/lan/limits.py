@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import random
+from typing import Deque
 
 # -- opening a connection
 CONNECT_TIMEOUT_S = 3.0
@@ -24,8 +26,9 @@ HEARTBEAT_LEAST_ANSWER_S = 3.0  # for one that was put off
 SAID_WITHIN_S = 20.0  # devices close a connection on which they hear nothing for some 30 s
 UNANSWERED_HEARTBEATS = 2
 QUIET_AFTER_REFRESH_S = 2.0  # a heartbeat right after UPDATEDPS makes some devices disconnect
-PROBE_AFTER_REFRESH_S = 0.5  # the same for a probe, which is in a hurry
-PROBE_ANSWER_S = 1.0
+PROBE_AFTER_S = 1.0  # after what was heard or refreshed: some devices reset when pinged within a second of a push
+PROBE_ANSWER_S = 2.5  # after the first of two, and again after the second; longer where answers are known to be late
+PROBE_ANSWER_MAX_S = 10.0
 PROBE_INTERVAL_S = 30.0
 PROBE_SILENCE_S = 5.0  # an announcement from the same address means little while the device has just answered
 
@@ -38,7 +41,9 @@ REFRESH_CRASHES = 2
 
 # -- writing
 CONFIRM_QUERY_S = 1.0
+CONFIRM_HEARTBEAT_S = 2.0  # its answer tells that what was sent before it has been read
 CONFIRM_LIMIT_S = 3.0
+CONFIRM_LATEST_S = 10.0  # the limit where answers of this device are known to take long
 PENDING_WRITES = 32
 
 # -- coming back
@@ -50,10 +55,22 @@ BACKOFF_FACTOR = 1.8
 BACKOFF_MAX_S = 60.0
 RESTART_INTERVAL_S = 10.0  # an announcement restarts the back-off no more often than this ...
 RESTART_BURST = 3  # ... after so many at once
-WRONG_KEY_PROOFS = 2  # in a row: the second sends the device to the longest wait
-EVICTION_S = 30.0  # connections that live no longer than this, twice in a row: somebody takes them
+WRONG_KEY_PROOFS = 2  # in a row: one may be a handshake that was spoilt; then it is told, and waits are the longest
+EVICTION_S = 30.0  # connections that live no longer than this, twice in a row: somebody takes them ...
+OWN_HABIT_S = 5.0  # ... except where they live at least so long ...
+OWN_HABIT_TOLERANCE_S = 1.5  # ... and always equally long: then the device itself ends them
 NOT_FOUND_S = 3.5  # without an address: how long an announcement is waited for before it is said
 SHORT_LIVES = 3  # so many in a row before the waits grow in spite of a connection that was up
+CONTACTS_WINDOW_S = 60.0
+CONTACTS = 6  # connections to a device in that time, whatever is announced
+CONTACT_INTERVAL_S = 15.0  # of those that come to nothing: one in this time ...
+CONTACT_BURST = 4  # ... after so many at once
+ANNOUNCING_MAX_S = 25.0  # longest wait while a device announces itself, as long as it is not FRUITLESS
+ANNOUNCING_S = 15.0  # it does so while its last announcement is no older than this
+FRUITLESS_CONTACTS = 20  # connections in a row that came to nothing: some devices are wedged by more and more of them
+PATIENCE_S = 10.0  # for what takes connections and proves nothing, where the device may be elsewhere; doubles each time
+PATIENCE_MAX_S = 160.0
+CONNECT_ELSEWHERE_S = 1.0  # of the connect time, where the device is announced at a new address meanwhile
 OWNER_RETRY_S = 5.0
 OWNER_ANSWER_S = 0.5
 
@@ -76,12 +93,12 @@ class Backoff:
         self._rng = rng
         self._wait_s = 0.0
 
-    def next_s(self) -> float:
-        """Length of the wait that begins now, in seconds."""
+    def next_s(self, longest_s: float = BACKOFF_MAX_S) -> float:
+        """Length of the wait that begins now, in seconds; it grows no further than to `longest_s`."""
         if self._wait_s <= 0.0:
             self._wait_s = self._rng.uniform(PAUSE_MIN_S, PAUSE_MAX_S)
-        else:
-            self._wait_s = min(self._wait_s * BACKOFF_FACTOR, BACKOFF_MAX_S)
+        elif self._wait_s < longest_s:
+            self._wait_s = min(self._wait_s * BACKOFF_FACTOR, longest_s)
         return self._wait_s
 
     def restart(self) -> None:
@@ -111,3 +128,40 @@ class TokenBucket:
             return False
         self._tokens -= 1.0
         return True
+
+    def give_back(self) -> None:
+        """What was taken last shall not count."""
+        self._tokens = min(self._burst, self._tokens + 1.0)
+
+    def next_s(self, now_s: float) -> float:
+        """When one may pass, `now_s` if at once."""
+        tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) / self._interval_s)
+        return now_s + max(0.0, 1.0 - tokens) * self._interval_s
+
+
+class Contacts:
+    """How often a device may be contacted: 6 times in any minute, and less often where it comes to nothing."""
+
+    def __init__(self) -> None:
+        self._begun_s: Deque[float] = collections.deque(maxlen=CONTACTS)
+        self._tokens = TokenBucket(CONTACT_INTERVAL_S, CONTACT_BURST)
+
+    def next_s(self, now_s: float) -> float:
+        """When the next connection may begin, `now_s` if at once."""
+        free_s = self._begun_s[0] + CONTACTS_WINDOW_S if len(self._begun_s) == CONTACTS else now_s
+        return max(free_s, self._tokens.next_s(now_s))
+
+    def begin(self, now_s: float) -> None:
+        """A connection begins."""
+        self._begun_s.append(now_s)
+        self._tokens.take(now_s)
+
+    def nobody(self) -> None:
+        """The one that was begun last has reached nobody: it does not count at all."""
+        if self._begun_s:
+            self._begun_s.pop()
+        self._tokens.give_back()
+
+    def worthwhile(self) -> None:
+        """The one that was begun last has brought values for a while."""
+        self._tokens.give_back()

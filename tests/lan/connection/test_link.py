@@ -9,7 +9,6 @@ from typing import Any, List, Optional, Tuple
 import pytest
 
 from tuya.lan.client import Device, Polling
-from tuya.lan.connection.candidates import Addresses, Versions
 from tuya.lan.connection.diagnosis import Diagnosis
 from tuya.lan.connection.link import Link
 from tuya.lan.connection.probe import Probe
@@ -46,7 +45,7 @@ class World:
         self.closes: List[Tuple[float, bool]] = []
         self.commands: List[Tuple[float, int]] = []
         self.open = False
-        self.most_open = 0
+        self.taken = True  # by the kernel at the other end
         self.answers = True
         self.key = KEY
         places, waited_s = device.pop("places", None), device.pop("waited_s", 0.0)
@@ -83,6 +82,9 @@ class World:
             if self.answers:
                 self.answer(request.command)
 
+    def is_taken(self) -> bool:
+        return self.taken
+
     def close(self, *, abort: bool) -> None:
         self.open = False
         self.closes.append((self.now_s, abort))
@@ -111,7 +113,7 @@ class World:
 
     def up(self) -> World:
         self.start()
-        self.link.opened(self.now_s)
+        self.link.tcp_opened(self.now_s)
         self.deliver()
         assert self.link.connected
         return self
@@ -215,7 +217,7 @@ def test_an_announcement_restarts_the_wait_but_a_flood_does_not_hammer():
 
 def test_forged_addresses_never_starve_the_good_one():
     world = World().up()
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     back_s: List[float] = []
     for number in range(3000):
         world.link.announced(f"10.9.{number % 250}.{number // 250 + 1}", "3.1", world.now_s)
@@ -235,15 +237,16 @@ def test_a_probe_at_most_every_30_seconds_and_the_new_address_only_after_silence
         world.deliver()
         world.run(0.5)
     assert not world.of(Lost)
-    regular = (1009.0, 1018.0, 1027.0, 1039.0, 1048.0)
-    assert [at_s for at_s in world.sent(HEART_BEAT) if at_s not in regular] == [1000.0, 1030.0]
+    regular = (1010.0, 1019.0, 1028.0, 1040.0, 1049.0)  # after 9 s of silence each
+    assert [at_s for at_s in world.sent(HEART_BEAT) if at_s not in regular] == [1001.0, 1031.0]
     world.run(12.0)
     world.answers = False
     world.link.announced("10.0.0.9", "3.3", world.now_s)
     announced_s = world.now_s
-    world.run(2.5)
-    assert world.of(Lost)[0].at_s == announced_s + 1.0
-    assert world.attempts[-1] == (pytest.approx(announced_s + 2.1), "10.0.0.9")
+    world.run(6.5)
+    assert {announced_s, announced_s + 2.5} <= set(world.sent(HEART_BEAT))  # asked twice
+    assert world.of(Lost)[0].at_s == announced_s + 5.0
+    assert world.attempts[-1] == (pytest.approx(announced_s + 6.1), "10.0.0.9")
 
 
 def test_no_answer_to_tcp():
@@ -258,7 +261,7 @@ def test_a_verdict_comes_in_time_also_while_a_slow_try_is_under_way():
     world = World().start()
     world.run(2.9)
     world.answers = False
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     for _ in range(10):
         world.run(0.25)
         world.link.received(b"\0", world.now_s)
@@ -269,7 +272,7 @@ def test_a_verdict_comes_in_time_also_while_a_slow_try_is_under_way():
 def test_a_slow_start_of_the_command_is_taken_off_the_first_verdict():
     world = World(waited_s=1.5).start()
     world.answers = False
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.run(2.9)
     (failed,) = world.of(Failed)
     assert isinstance(failed.error, Mute)
@@ -291,19 +294,19 @@ def test_without_an_address():
 def test_closes_before_and_after_an_answer():
     world = World().start()
     world.answers = False
-    world.link.opened(world.now_s)
-    world.link.closed(world.now_s)
+    world.link.tcp_opened(world.now_s)
+    world.link.tcp_closed(world.now_s)
     assert isinstance(world.of(Failed)[0].error, Busy)
     world.answers = True
     world.run(2.0)
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     assert isinstance(world.of(Lost)[0].error, Closed)
     world.run(2.0)
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     assert isinstance(world.of(Lost)[1].error, Busy)
 
 
@@ -361,10 +364,10 @@ def test_a_write_that_is_acknowledged_and_not_done_keeps_the_connection():
 def test_a_write_is_confirmed_after_a_reconnect_and_not_repeated():
     world = World().up()
     world.link.write({1: True}, world.now_s)
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     world.run(1.6)
     assert world.open
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
     (done,) = world.of(WriteDone)
     assert done.error is None
@@ -416,22 +419,22 @@ def test_a_close_right_after_a_refresh_is_blamed_on_it_and_on_nobody_else():
     world = World(Polling(refresh_dps=(18,), refresh_interval_s=5.0)).up()
     for _ in range(2):
         world.run(5.0)
-        world.link.closed(world.now_s + 0.1)
+        world.link.tcp_closed(world.now_s + 0.1)
         world.run(2.0)
-        world.link.opened(world.now_s)
+        world.link.tcp_opened(world.now_s)
         world.deliver()
     assert [type(event.error) for event in world.of(Lost)] == [Closed, Closed]
     assert "asked to refresh" in str(world.of(Lost)[0].error)
     assert "only queried" in str(world.of(Lost)[1].error)
     world.run(20.0)
     assert len(world.sent(UPDATEDPS)) == 2
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     assert isinstance(world.of(Lost)[2].error, Closed)  # the first that nobody had asked for
     world.run(2.0)
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
     world.run(5.0)
-    world.link.closed(world.now_s)
+    world.link.tcp_closed(world.now_s)
     assert isinstance(world.of(Lost)[3].error, Busy)
 
 
@@ -442,12 +445,12 @@ def test_a_guess_of_another_version_leaves_the_better_diagnosis_standing():
     tried: List[str] = []
     for _ in range(8):
         world.answers = True
-        world.link.opened(world.now_s)
-        tried.append(world.link._version)
+        world.link.tcp_opened(world.now_s)
+        tried.append(world.link._attempt.version)
         if tried[-1] == "3.3":
             world.deliver()
         else:
-            world.link.closed(world.now_s)
+            world.link.tcp_closed(world.now_s)
             world.inbox = []
         if world.open:
             world.run(3.1)
@@ -468,7 +471,7 @@ def test_a_key_that_changed_while_connected_shows_in_what_cannot_be_read():
 def test_another_device_at_the_address_is_not_believed():
     world = World().start()
     world.answers = False
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.push(b'{"devId":"somebody else","dps":{"1":true}}')
     assert isinstance(world.of(Failed)[0].error, Refused)
     assert not world.of(Status)
@@ -483,7 +486,7 @@ def test_a_changed_key_reconnects_and_a_changed_name_does_not():
     assert isinstance(world.of(Lost)[0].error, Closed)
     world.key = b"another key 1234"
     world.run(1.6)
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
     assert world.link.connected
     assert world.attempts[1][0] - world.attempts[0][0] >= 1.0
@@ -496,7 +499,7 @@ def test_a_connection_that_only_acknowledges_is_kept_and_called_what_it_is():
         world.inbox = [*getattr(world, "inbox", []), world.wire.answer(command, 1, b"")]
 
     world.answer = answer  # type: ignore[method-assign]
-    world.link.opened(world.now_s)
+    world.link.tcp_opened(world.now_s)
     world.deliver()
     world.run(300.0)
     (failed,) = world.of(Failed)
@@ -524,57 +527,6 @@ def test_the_state_holds_no_key():
 # -- the parts
 
 
-def test_versions_take_turns():
-    versions = Versions(None, fixed=False)
-    tried = []
-    for _ in range(6):
-        tried.append(versions.current())
-        versions.failed(versions.current(), Mute("", "x"), "", proof=False)
-    assert tried == ["3.3", "3.4", "3.5", "3.1", "3.2", "3.3"]
-    versions.worked("3.4")
-    tried = []
-    for _ in range(8):
-        tried.append(versions.current())
-        versions.failed(versions.current(), Mute("", "x"), "", proof=False)
-    assert tried == ["3.4", "3.4", "3.3", "3.4", "3.5", "3.4", "3.1", "3.4"]
-    assert versions.hear("3.5")
-    assert not versions.hear("3.5")
-    assert not versions.hear("4.0")
-    assert versions.current() == "3.5"
-    versions.failed("3.5", WrongVersion("", "x"), "3.3", proof=False)
-    assert versions.current() == "3.3"
-    versions.failed("3.3", Unreachable("", "x"), "", proof=False)
-    assert versions.current() == "3.5"
-    versions.failed("3.5", Mute("", "x"), "", proof=False)
-    assert versions.hear("3.1")
-    assert versions.current() == "3.4"  # a false announcement costs one session, what has worked is next
-    versions.worked("3.4")
-    assert versions.current() == "3.4"
-    fixed = Versions("3.1", fixed=True)
-    for _ in range(5):
-        fixed.failed("3.1", WrongVersion("", "x"), "3.4", proof=False)
-        fixed.hear("3.5")
-        assert fixed.current() == "3.1"
-
-
-def test_addresses_take_turns_and_the_proven_one_comes_back():
-    addresses = Addresses("10.0.0.1")
-    assert addresses.target() == "10.0.0.1"
-    assert addresses.hear("10.0.0.2", 0.0)
-    assert addresses.target() == "10.0.0.2"
-    addresses.worked("10.0.0.2")
-    assert addresses.hear("10.6.6.6", 1.0)
-    addresses.failed("10.6.6.6", 2.0)
-    assert addresses.target() == "10.0.0.2"
-    assert not addresses.hear("10.7.7.7", 3.0)
-    assert not addresses.hear("10.6.6.6", 3.0)
-    addresses.failed("10.0.0.2", 4.0)
-    assert addresses.target() in ("10.7.7.7", "10.6.6.6", "10.0.0.1")
-    for number in range(100):
-        addresses.failed(f"10.8.0.{number}", 5.0)
-    assert len(addresses._failed) <= 8
-
-
 def test_backoff_and_bucket():
     backoff = Backoff(random.Random(2))
     waits = [backoff.next_s() for _ in range(12)]
@@ -596,11 +548,11 @@ def test_a_diagnosis_is_told_when_it_changes():
     diagnosis.begin(0.0)
     assert diagnosis.verdict_due(4.2)
     for at_s, error in enumerate([Mute("", "x"), Mute("", "x"), Refused("", "x"), Mute("", "x"), Refused("", "x")]):
-        diagnosis.failed(error, float(at_s))
+        diagnosis.tell_failure(error, float(at_s))
     assert told == [("Mute", 0.0), ("Refused", 2.0)]
-    diagnosis.failed(Mute("", "x"), 700.0)
-    diagnosis.connected()
-    diagnosis.failed(Mute("", "x"), 701.0)
+    diagnosis.tell_failure(Mute("", "x"), 700.0)
+    diagnosis.all_is_well()
+    diagnosis.tell_failure(Mute("", "x"), 701.0)
     assert told[2:] == [("Mute", 700.0), ("Mute", 701.0)]
 
 
@@ -620,10 +572,21 @@ def test_what_outweighs_a_diagnosis():
 
 def test_probe():
     probe = Probe()
-    probe.plan(100.0, refreshed_s=99.9, judges=True)
-    assert not probe.is_due(100.1)
-    assert probe.is_due(100.4)
-    assert not probe.has_failed(101.3, heard_s=99.0)
-    assert probe.has_failed(101.4, heard_s=99.0)
-    probe.plan(120.0, refreshed_s=0.0, judges=True)
-    assert not probe.is_due(121.0)
+    probe.plan(100.0, quiet_s=100.4, judges=True, answer_s=2.5)
+    assert not probe.is_due(100.1, heard_s=99.0)
+    assert probe.next_s() == 100.4
+    assert probe.is_due(100.4, heard_s=99.0)
+    assert not probe.is_due(100.4, heard_s=99.0)
+    assert probe.is_due(102.9, heard_s=99.0)
+    assert not probe.has_failed(105.3, heard_s=99.0)
+    assert probe.has_failed(105.4, heard_s=99.0)
+    assert not probe.has_failed(105.5, heard_s=99.0)
+    probe.plan(120.0, quiet_s=0.0, judges=True, answer_s=2.5)
+    assert not probe.is_due(121.0, heard_s=99.0)
+    probe.plan(130.0, quiet_s=0.0, judges=True, answer_s=2.5)
+    assert probe.is_due(130.0, heard_s=99.0)
+    assert not probe.is_due(132.5, heard_s=132.4)  # the answer to the first spares the second
+    assert not probe.has_failed(200.0, heard_s=132.4)
+    probe.plan(230.0, quiet_s=0.0, judges=False, answer_s=2.5)
+    assert probe.is_due(230.0, heard_s=99.0)
+    assert probe.next_s() == float("inf")

@@ -54,7 +54,7 @@ class Net:
             for world in self.worlds:
                 if world.connecting and world.attempts[-1][1] in self.at:
                     world.wire.use_key(self.at[world.attempts[-1][1]])
-                    world.link.opened(world.now_s)
+                    world.link.tcp_opened(world.now_s)
                     world.deliver()
                 world.run(0.05)
                 self.check()
@@ -128,7 +128,7 @@ def test_two_breakers_that_swap_addresses_are_followed():
     assert boiler.link.connected
     net.at = {THERE: B, ELSEWHERE: A}
     for world in (oven, boiler):
-        world.link.closed(world.now_s)
+        world.link.tcp_closed(world.now_s)
     net.run(6.0)
     announced_s = oven.now_s
     oven.link.announced(ELSEWHERE, "3.3", oven.now_s)
@@ -147,7 +147,7 @@ def test_who_worked_at_an_address_keeps_it_between_two_connections():
     net.start(oven, boiler)
     net.run(2.0)
     net.at = {}
-    oven.link.closed(oven.now_s)
+    oven.link.tcp_closed(oven.now_s)
     net.run(90.0)
     assert not boiler.attempts
     # another one answers there now: the first one's failure frees the place

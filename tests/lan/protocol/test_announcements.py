@@ -222,7 +222,9 @@ def test_interfaces_have_a_broadcast_address():
 def test_a_device_is_found_by_its_id_alone(air, version):
     with Fleet(version=version, announce=True, announce_ports=air.ports, announce_interval_s=0.5) as fleet:
         breaker = fleet.breakers[0]
-        device = Device(breaker.device_id, breaker.local_key, port=breaker.port)
+        # 3.1 proves nothing by itself: an announcement is not enough for it
+        given = "3.1" if version == "3.1" else None
+        device = Device(breaker.device_id, breaker.local_key, port=breaker.port, version=given)
         with Running([device], discovery=True, listener=air.listener()) as run:
             connected = run.seen.wait_connected(breaker.device_id, 3.0)
             assert connected.version == version
@@ -267,10 +269,11 @@ def test_an_old_connection_that_hangs_is_probed_and_left(air):
             announced_s = time.monotonic()
             late_s = lateness()
             air.say(announcement(new), air.ports.encrypted)
-            status = run.seen.wait(lambda e: isinstance(e, Status) and e.full, 3.0, since)
-            assert status.at_s - announced_s < 3.0 + late_s()
+            # asked twice, with 2.5 s for each answer, and not within 1 s of what was heard
+            status = run.seen.wait(lambda e: isinstance(e, Status) and e.full, 8.0, since)
+            assert status.at_s - announced_s < 8.0 + late_s()
             lost = run.seen.of(Lost)[0]
-            assert 1.0 <= lost.at_s - announced_s < 1.3 + late_s()
+            assert 5.0 <= lost.at_s - announced_s < 6.3 + late_s()
             back = run.seen.of(Connected)[1]
             assert back.at_s - lost.at_s >= 1.0
 

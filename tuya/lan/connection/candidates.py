@@ -1,48 +1,93 @@
 """Which address and which protocol version the next connection tries. Pure rules: no socket, no clock of its own.
 
-Announcements are hints. A false one may cost one failed session, never the way back to what worked before.
+Announcements are hints: whoever is in the network can send them. A false one may cost one failed session, never the way
+back to what worked before or was given, and lowers no version that has worked or was given. So that a false address and
+a false version never fall into step (the real address only ever tried in the wrong version), each address has its own
+turns of versions.
 """
 
 from __future__ import annotations
 
-from typing import Dict, List, Optional
+from typing import Dict, List, NamedTuple, Optional, Set
 
 from .. import versions
 from ..errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
 
-FAILED_MEMORY_S = 10.0  # an address that has just failed is not jumped to again
-FAILED_MEMORY_SIZE = 8
-DOUBT_STRIKES = 2  # failures in a row: then a known version is doubted and others get every second turn
+NEWS_AFTER_S = 60.0  # an address that was tried, or announced, so lately is no news
+BOOT_SILENCE_S = 12.0  # ... except where nothing took connections: silence of two announcements and more is a restart
+NEVER = float("inf")
+HEARD_SIZE = 8  # addresses that are remembered of announcements; real devices have one
+TURNS_SIZE = 16  # addresses whose turns of versions are remembered
+_OF_A_SESSION = (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)
+
+
+class Heard(NamedTuple):
+    """What an announcement means for the next try. chosen: its address is next. news: worth not to wait for it."""
+
+    chosen: bool
+    news: bool
 
 
 class Addresses:
-    """Candidates: the address that worked last, the one announced last, the configured one."""
+    """Candidates: the address that worked last, the configured one, those that were announced.
+
+    The one that worked (else the configured one) is the home of the device: it has every second turn, whatever is
+    announced. The others follow one after the other, the one first that was not tried for the longest time.
+    """
 
     def __init__(self, configured: Optional[str]) -> None:
         self.configured = configured
         self.good: Optional[str] = None
-        self.announced: Optional[str] = None
+        self.announced: Optional[str] = None  # the last one
+        self._heard_s: Dict[str, float] = {}  # the last ones, the newest at the end
+        self._tried_s: Dict[str, float] = {}
+        self._deaf: Set[str] = set()  # no TCP connection at the last try
         self._next: Optional[str] = None
-        self._owes_good = False
-        self._failed: Dict[str, float] = {}
+        self._owes_home = False
+
+    @property
+    def home(self) -> Optional[str]:
+        """Where the device was last, or is said to be by the user."""
+        return self.good or self.configured
 
     def target(self) -> Optional[str]:
         """The address to try next, None while none is known."""
-        return self._next or self.good or self.announced or self.configured
+        return self._next or self.home or self.announced
 
-    def hear(self, address: str, now_s: float) -> bool:
-        """An announcement. Returns whether its address is now the next one to try."""
-        if address == self.target():
-            self.announced = address
-            return True
-        failed_s = self._failed.get(address)
-        if failed_s is not None and now_s - failed_s < FAILED_MEMORY_S:
-            return False
+    def options(self) -> List[str]:
+        """All addresses that may be tried."""
+        found: List[str] = []
+        for option in (self.good, self.configured, *reversed(list(self._heard_s))):
+            if option is not None and option not in found:
+                found.append(option)
+        return found
+
+    def hear(self, address: str, now_s: float) -> Heard:
+        """An announcement while nothing is connected. News is what was neither tried nor announced within a minute."""
+        silent_s = now_s - self._heard_s.get(address, -NEVER)
+        target = self.target()
+        self.note(address, now_s)
+        fresh = now_s - self._turn_s(address) >= NEWS_AFTER_S
+        news = fresh or silent_s >= (BOOT_SILENCE_S if address in self._deaf else NEWS_AFTER_S)
+        if address != target:
+            waits = (
+                self._next is not None and self._next != self.home and self._turn_s(self._next) <= self._turn_s(address)
+            )
+            if not news or self._owes_home or waits:
+                return Heard(False, news)
+            self._next = address
+        return Heard(True, news)
+
+    def note(self, address: str, now_s: float) -> None:
+        """An announcement to be remembered only: the device is connected."""
         self.announced = address
-        if self._owes_good:
-            return False
-        self._next = address
-        return True
+        self._heard_s.pop(address, None)
+        if len(self._heard_s) >= HEARD_SIZE:
+            # the one whose turn has been goes first, so that a flood does not wash out what was never tried
+            del self._heard_s[
+                next((known for known in self._heard_s if known in self._tried_s), next(iter(self._heard_s)))
+            ]
+        self._heard_s[address] = now_s
 
     def prefer(self, address: Optional[str]) -> None:
         """The user configured another address."""
@@ -50,107 +95,183 @@ class Addresses:
         if address is not None:
             self._next = address
 
-    def worked(self, address: str) -> None:
+    def address_worked(self, address: str) -> None:
         """A session got up at this address."""
         self.good = address
         self._next = None
-        self._owes_good = False
-        self._failed.clear()
+        self._owes_home = False
+        self._tried_s.clear()
+        self._deaf.clear()
 
-    def failed(self, address: str, now_s: float) -> None:
-        """A connection to this address came to nothing: the next candidate has its turn, a proven one first."""
-        if len(self._failed) >= FAILED_MEMORY_SIZE:
-            self._failed.pop(min(self._failed, key=lambda known: self._failed[known]))
-        self._failed[address] = now_s
-        self._owes_good = self.good is not None and address != self.good
-        if self._owes_good:
-            self._next = self.good
-            return
-        options: List[str] = []
-        for option in (self.good, self.announced, self.configured):
-            if option is not None and option not in options:
-                options.append(option)
-        if address in options:
-            self._next = options[(options.index(address) + 1) % len(options)]
+    def moved(self, now_s: float) -> None:
+        """Silent where it was, and announced elsewhere: the announced address is next."""
+        if self.good is not None:
+            self._tried_s[self.good] = now_s
+        self._next = self.announced
+
+    def address_failed(self, address: str, now_s: float, *, answered: bool) -> None:
+        """A try at this address came to nothing: the next candidate has its turn. answered: TCP was connected."""
+        if address not in self._tried_s and len(self._tried_s) >= TURNS_SIZE:
+            forgotten = min(self._tried_s, key=lambda known: self._tried_s[known])
+            del self._tried_s[forgotten]
+            self._deaf.discard(forgotten)
+        self._tried_s[address] = now_s
+        if answered:
+            self._deaf.discard(address)
         else:
-            self._next = options[0] if options else None
+            self._deaf.add(address)
+        self._owes_home = self.home is not None and address != self.home
+        if self._owes_home:
+            self._next = self.home
+            return
+        others = [option for option in self.options() if option != address]
+        self._next = min(others, key=self._turn_s, default=address)
+
+    def _turn_s(self, address: str) -> float:
+        return self._tried_s.get(address, -NEVER)
+
+
+class _Turns:
+    """What is known of the version at one address."""
+
+    __slots__ = ("announced", "failures", "hint")
+
+    def __init__(self) -> None:
+        self.announced: Set[str] = set()
+        self.failures = 0  # sessions that came to nothing since there was news
+        self.hint: Optional[str] = None
 
 
 class Versions:
-    """The order of tries. A version is sure when the user fixed it, the device announced it, or it has worked."""
+    """The order of tries. What is known: the version that has worked, else the one that was given.
+
+    An announced version that is higher than the known one is tried once (firmware updates raise versions); a lower one
+    only after the known one has failed, and never where the known one has worked. What has plain reports
+    (3.1) proves nothing and is tried only where it is known.
+    """
 
     def __init__(self, given: Optional[str], fixed: bool) -> None:
         self._given = given
         self._fixed = fixed and given is not None
-        self._announced: Optional[str] = None
         self._proven: Optional[str] = None
-        self._hint: Optional[str] = None
-        self._turn = 0
-        self._strikes = 0
+        self._refuted: Set[str] = set()  # announced or guessed, and another one has worked
+        self._tried: Set[str] = set()  # failed since something has worked
+        self._turns: Dict[str, _Turns] = {}
 
     @property
     def known(self) -> Optional[str]:
-        """What is known or given, None while it is only guessed."""
-        return self._proven or self._sure()
+        """What has worked, or was given. None while it is only guessed."""
+        return self._proven or self._given
 
-    def _sure(self) -> Optional[str]:
-        if self._fixed:
+    def current(self, address: str) -> str:
+        """The version to try next at an address."""
+        if self._fixed and self._given is not None:
             return self._given
-        return self._announced or self._proven or self._given
+        turns = self._turns.get(address) or _Turns()
+        if turns.hint is not None:
+            return turns.hint
+        order = self._order(turns)
+        if not order:
+            allowed = self._allowed()
+            return allowed[turns.failures % len(allowed)]
+        if turns.failures < len(order):
+            return order[turns.failures]
+        # from here every second try is for what is known, or announced: Busy and Mute pass by themselves
+        others = [version for version in self._allowed() if version != order[-1]]
+        number = turns.failures - len(order)
+        if number % 2 or not others:
+            return order[-1]
+        return others[number // 2 % len(others)]
 
-    def current(self) -> str:
-        """The version to try next."""
-        sure = self._sure()
-        if self._fixed and sure is not None:
-            return sure
-        if self._hint is not None:
-            return self._hint
-        others: List[str] = []
-        for version in (self._proven, self._given, *versions.order()):
-            if version is not None and version not in others and version != sure:
-                others.append(version)
-        if sure is None:
-            return others[self._turn % len(others)]
-        # once in doubt, every second try is for what was known: Busy and Mute pass by themselves
-        if self._strikes < DOUBT_STRIKES or self._turn % 2:
-            return sure
-        return others[self._turn // 2 % len(others)]
+    def _order(self, turns: _Turns) -> List[str]:
+        """The first tries at an address, the known version (else the announced one) at the end; empty: neither."""
+        known = self.known
+        announced = sorted((v for v in turns.announced if self._may(v)), reverse=True)
+        if known is None:
+            return [*announced, *announced[:1]]
+        higher = [v for v in announced if _above(v, known) and v not in self._refuted]
+        others = [v for v in announced if v != known and v not in higher]
+        return [*higher[:1], known, *others[:1], known]
 
-    def is_sure(self, version: str) -> bool:
+    def _allowed(self) -> List[str]:
+        return [version for version in versions.order() if self._may(version)]
+
+    def _may(self, version: str) -> bool:
+        if self._proven is not None and version != self._proven:
+            return _above(version, self._proven)
+        return version == self.known or versions.TABLE[version].reports_sealed
+
+    def is_sure(self, version: str, address: str) -> bool:
         """Whether a failure in this version says something about the key rather than about the version."""
-        return version in (self._announced, self._proven) or (self._fixed and version == self._given)
+        if version == self._proven or (self._fixed and version == self._given):
+            return True
+        turns = self._turns.get(address)
+        return turns is not None and version in turns.announced
 
-    def hear(self, version: str) -> bool:
-        """An announced version. Returns whether it is news."""
-        if not versions.known(version) or version == self._announced:
+    def trusts_plain(self, version: str) -> bool:
+        """Whether reports that are not sealed may be believed: the version was chosen, given, or has worked."""
+        return version == self.known
+
+    def hear(self, version: str, address: str) -> bool:
+        """An announced version. Returns whether it is news: higher than the known one, or the first one heard."""
+        if not versions.known(version):
             return False
-        self._announced = version
-        self._turn = self._strikes = 0
+        turns = self._at(address)
+        if version in turns.announced:
+            return False
+        turns.announced.add(version)
+        known = self.known
+        if not self._may(version) or version in self._refuted or (known is not None and not _above(version, known)):
+            return False
+        turns.failures = 0
         return True
 
-    def worked(self, version: str) -> None:
-        """A session got up in this version."""
-        self._proven = version
-        if self._announced is not None and self._announced != version:
-            self._announced = version
-        self._hint = None
-        self._turn = self._strikes = 0
+    def only_unsealed(self, address: str) -> bool:
+        """Whether all that is announced at an address is a version which is not tried, because it proves nothing."""
+        turns = self._turns.get(address)
+        return turns is not None and bool(turns.announced) and not any(map(self._may, turns.announced))
 
-    def failed(self, version: str, error: TuyaError, hint: str, *, proof: bool) -> None:
-        """A session in `version` came to nothing. proof: the error proves that the version was right (a wrong key)."""
-        had_hint = self._hint is not None
-        self._hint = None
-        if hint and not had_hint:
-            self._hint = hint
+    def version_worked(self, version: str) -> None:
+        """A session got up in this version, proven by the local key."""
+        self._proven = version
+        self._refuted |= self._tried - {version}
+        self._refuted.discard(version)
+        self._tried.clear()
+        for turns in self._turns.values():
+            turns.failures = 0
+            turns.hint = None
+
+    def version_failed(
+        self, version: str, address: str, error: TuyaError, *, hint: str, hint_proven: bool, key_disproved: bool
+    ) -> None:
+        """A session in `version` came to nothing.
+
+        hint: the version that the peer seems to speak; hint_proven: a frame sealed under our key says so, else anybody
+        may have said it. key_disproved: the handshake proves that the version was right and the key is wrong.
+        """
+        turns = self._at(address)
+        had_hint, turns.hint = turns.hint is not None, None
+        if hint and not had_hint and self._may(hint):
+            known = self.known
+            news = hint not in turns.announced
+            turns.announced.add(hint)
+            if hint_proven or (news and (known is None or _above(hint, known))):
+                turns.hint = hint
+                self._tried.add(version)
+                return
+        if key_disproved or not isinstance(error, _OF_A_SESSION):
             return
-        if proof or not isinstance(error, (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)):
-            return
-        if self._sure() is None or self._strikes >= DOUBT_STRIKES:
-            self._turn += 1
-        else:
-            self._strikes += 1
-        if self._proven is not None and version != self._proven:
-            # what has worked comes next, whatever is announced meanwhile; an announcement that failed is forgotten
-            self._hint = self._proven
-            if self._announced == version:
-                self._announced = None
+        self._tried.add(version)
+        turns.failures += 1
+
+    def _at(self, address: str) -> _Turns:
+        turns = self._turns.pop(address, None) or _Turns()
+        self._turns[address] = turns  # the last one used is at the end
+        if len(self._turns) > TURNS_SIZE:
+            del self._turns[next(iter(self._turns))]
+        return turns
+
+
+def _above(version: str, other: str) -> bool:
+    """Names of versions are ordered as texts, as versions.names() does."""
+    return version > other

@@ -30,13 +30,15 @@ class Diagnosis:
         """A start, or settings that changed: the next failure is news, and one is due soon."""
         self._started_s = now_s
         self._open = True
-        self._last = None
-        self._said.clear()
-        self._told = -1
+        self.forget()
 
-    def connected(self) -> None:
-        """All is well; the next failure is news."""
+    def all_is_well(self) -> None:
+        """Connected; the next failure is news."""
         self._open = False
+        self.forget()
+
+    def forget(self) -> None:
+        """The next failure is news, whatever was told before."""
         self._last = None
         self._said.clear()
         self._told = -1
@@ -54,7 +56,7 @@ class Diagnosis:
         self._version, self._told = version, tells
         return True
 
-    def failed(self, error: TuyaError, now_s: float) -> None:
+    def tell_failure(self, error: TuyaError, now_s: float) -> None:
         """A try failed with this diagnosis."""
         kind = type(error)
         self._open = False

@@ -10,20 +10,18 @@ import random
 from typing import Callable, Optional
 
 from ..device import Device, DeviceState, Habits, Polling
-from ..errors import TuyaError, WrongKey
+from ..errors import TuyaError
 from ..events import Alive, Connected, Dps, Event, Failed, Lost, Status, WriteDone
 from ..limits import (
-    CONNECT_TIMEOUT_S,
-    EVICTION_S,
     FIRST_VERDICT_S,
     NOT_FOUND_S,
+    PROBE_AFTER_S,
     PROBE_SILENCE_S,
-    REFRESH_CRASH_S,
-    REFRESH_CRASHES,
 )
 from ..locks.address_use import Places
 from ..protocol.wire import Wire
 from . import messages
+from .attempt import Attempt
 from .diagnosis import Diagnosis
 from .probe import Probe
 from .reconnect import Tries
@@ -60,16 +58,16 @@ class Link:
         self._random_bytes = random_bytes
         self._habits = Habits()
         self._tries = Tries(device, Places() if places is None else places, rng)
-        self._writes = Writes(lambda dps, error, now_s: emit(WriteDone(device.device_id, now_s, dps, error)))
+        self._writes = Writes(
+            lambda dps, error, now_s: emit(WriteDone(device.device_id, now_s, dps, error)),
+            lambda: self._habits.answer_s,
+        )
         self._session: Optional[Session] = None
         self._phase = STOPPED
-        self._address = ""
-        self._version = ""
+        self._attempt = Attempt()
         self._diagnosis = Diagnosis(lambda error, now_s: emit(Failed(device.device_id, now_s, error)))
         self._probe = Probe()
         self._waited_s = waited_s  # for a first word, before the first start
-        self._connect_s = 0.0
-        self._opened_s = 0.0
         self.last_error: Optional[TuyaError] = None
         self.last_heard_s: Optional[float] = None
         self.deadline_s = NEVER
@@ -88,10 +86,9 @@ class Link:
 
     def start(self, now_s: float) -> None:
         """Begin to serve."""
-        if self._phase != STOPPED:
-            return
-        self._begin(now_s)
-        self.tick(now_s)
+        if self._phase == STOPPED:
+            self._begin(now_s)
+            self.tick(now_s)
 
     def stop(self, now_s: float, why: str = "it is no longer served") -> None:
         """Let go of the device; a write under way ends unconfirmed."""
@@ -122,6 +119,7 @@ class Link:
         if basics != (device.local_key, device.port, device.version, device.version_fixed):
             self._tries.new_versions()
             self._habits = Habits()
+            self._diagnosis.forget()
         elif device.address == old.address or self.connected or self._phase == STOPPED:
             return
         if self._phase == STOPPED:
@@ -145,7 +143,7 @@ class Link:
     def write(self, dps: Dps, now_s: float) -> None:
         """Write data points, now or not at all. Ends in exactly one WriteDone."""
         self._writes.send(self._session, self.device.label, dps, now_s)
-        self._flush()
+        self._flush(now_s)
         self._set_deadline()
 
     def query(self, now_s: float) -> None:
@@ -163,9 +161,9 @@ class Link:
             device_id=self.device.device_id,
             name=self.device.label,
             connected=connected,
-            address=self._address if connected else self._tries.addresses.target(),
+            address=self._attempt.address if connected else self._tries.addresses.target(),
             port=self.device.port,
-            version=self._version if connected else self._tries.versions.known,
+            version=self._attempt.version if connected else self._tries.versions.known,
             last_error=self.last_error,
             last_heard_s=heard_s,
             last_heard_age_s=None if heard_s is None else max(0.0, now_s - heard_s),
@@ -175,38 +173,32 @@ class Link:
     # -- what the network says
 
     def announced(self, address: str, version: str, now_s: float) -> None:
-        """An announcement of this device: a hint."""
+        """An announcement of this device: a hint, which may cost one failed session and never one that works."""
         if self._phase == STOPPED or self.device.problem() is not None:
             return
-        tries = self._tries
-        news = tries.versions.hear(version)
-        session = self._session
+        tries, session = self._tries, self._session
         if session is not None and session.up:
-            tries.addresses.announced = address
-            elsewhere = address != self._address
+            tries.heard_connected(address, version, now_s)
+            elsewhere = address != self._attempt.address
             if elsewhere or now_s - session.heard_s >= PROBE_SILENCE_S:
-                self._probe.plan(now_s, session.refreshed_s, judges=elsewhere)
-                self.tick(now_s)
-            return
-        new_address = address != self._address
-        chosen = tries.addresses.hear(address, now_s)
-        if not chosen or not (self._phase == WAITING or (self._phase == CONNECTING and new_address)):
-            return
-        if isinstance(self.last_error, WrongKey) and not new_address and not news:
-            return  # trying does not make a key right
-        connecting = self._phase == CONNECTING
-        if tries.hurry(now_s, connecting=connecting) and connecting:
-            self._drop(now_s, abort=True)
+                quiet_s = max(session.refreshed_s, session.heard_s) + PROBE_AFTER_S
+                self._probe.plan(now_s, quiet_s, judges=elsewhere, answer_s=1.5 * self._habits.answer_s)
+        elif tries.heard(address, version, now_s):
+            if self._phase == WAITING:
+                tries.hurry(now_s)
+            elif self._phase == CONNECTING and address != self._attempt.address:
+                self._attempt.is_elsewhere(now_s)
         self.tick(now_s)
 
-    def opened(self, now_s: float) -> None:
+    def tcp_opened(self, now_s: float) -> None:
         """TCP is connected."""
         device = self.device
-        versions = self._tries.versions
-        self._version = versions.current()
+        versions, address = self._tries.versions, self._attempt.address
+        version = versions.current(address)
+        self._attempt.opened(version, now_s)
         self._phase = SESSION
         self._session = Session(
-            Wire(self._version, device.local_key, self._random_bytes),
+            Wire(version, device.local_key, self._random_bytes),
             device.device_id,
             device.label,
             self._polling,
@@ -214,16 +206,16 @@ class Link:
             now_s,
             nonce=self._random_bytes(16),
             wall_time=self._wall_time,
-            version_sure=versions.is_sure(self._version),
-            plain_reports=versions.is_sure(self._version) or self.device.version == self._version,
+            version_sure=versions.is_sure(version, address),
+            plain_reports=versions.trusts_plain(version),
         )
-        self._flush()
+        self._flush(now_s)
         self._set_deadline()
 
     def connect_failed(self, reason: str, refused: bool, now_s: float) -> None:
         """No TCP connection. reason: text of the operating system."""
-        where = f"{self._address}:{self.device.port}"
-        self._close(messages.no_connection(self.device.label, where, reason, refused), now_s, abort=True)
+        error = messages.no_connection(self.device, self._attempt.address, reason, refused)
+        self._close(error, now_s, abort=True)
         self._set_deadline()
 
     def received(self, data: bytes, now_s: float) -> None:
@@ -235,37 +227,27 @@ class Link:
             self._obey(output, now_s)
         if self._session is not session:
             self._set_deadline()
-            return
-        self._flush()
-        if session.deadline_s < self.deadline_s:
-            self.deadline_s = session.deadline_s
+        else:
+            self._flush(now_s)
+            self.deadline_s = min(self.deadline_s, session.deadline_s)
 
-    def closed(self, now_s: float) -> None:
+    def tcp_closed(self, now_s: float) -> None:
         """The peer closed or reset the connection."""
-        session, label = self._session, self.device.label
+        session = self._session
         if session is None:
             return
-        by_refresh = session.up and now_s - session.refreshed_s < REFRESH_CRASH_S
-        if by_refresh:
-            self._habits.refresh_crashes += 1
-            self._habits.refresh_refused = self._habits.refresh_crashes >= REFRESH_CRASHES
-            error = messages.closed_by_refresh(label, self._habits.refresh_refused)
-        elif session.up:
-            short = now_s - self._opened_s < EVICTION_S
-            error = messages.closed(label, short and self._tries.short_lives > 0)
-        elif session.has_evidence:
-            error = session.suspicion()
+        end = self._attempt.ended_by_peer(session, self._habits, self.device.label, now_s)
+        if end.error is not None:
+            self._close(end.error, now_s, abort=False, our_fault=end.our_fault)
         else:
-            error = messages.closed_early(label, self._version)
-        self._close(error, now_s, abort=False, our_fault=by_refresh)
+            self._end_session(session, None, now_s, abort=False, our_fault=False)
         self._set_deadline()
 
     def give_up(self, now_s: float) -> None:
         """Something failed on our side while this device was served: begin again with a new connection."""
-        if self._phase == STOPPED:
-            return
-        self._close(messages.internal(self.device.label), now_s, abort=True)
-        self._set_deadline()
+        if self._phase != STOPPED:
+            self._close(messages.internal(self.device.label), now_s, abort=True)
+            self._set_deadline()
 
     # -- time
 
@@ -273,30 +255,27 @@ class Link:
         """Do what is due."""
         if self._phase == WAITING:
             self._tick_waiting(now_s)
-        elif self._phase == CONNECTING and now_s >= self._connect_s + CONNECT_TIMEOUT_S:
+        elif self._phase == CONNECTING and now_s >= self._attempt.until_s:
             self.connect_failed("no answer", False, now_s)
         session = self._session
-        if session is not None:
-            if now_s >= session.deadline_s:
-                for output in session.tick(now_s):
-                    self._obey(output, now_s)
-            self._tick_probe(now_s)
-        if self._writes and self._writes.tick(self._session, self.device.label, now_s):
-            # aborted: what still waits in TCP must not switch anything later
-            self._close(messages.unanswered(self.device.label), now_s, abort=True)
+        if session is not None and now_s >= session.deadline_s:
+            for output in session.tick(now_s):
+                self._obey(output, now_s)
+        if self._session is not None:
+            self._tick_doubts(self._session, now_s)
+        self._tick_writes(now_s)
         if self._diagnosis.verdict_due(now_s) and self._phase in (CONNECTING, SESSION):
-            early = messages.no_answer_yet(self.device.label, self._address)
+            early = messages.no_answer_yet(self.device.label, self._attempt.address)
             self._fail(early if self._session is None else self._session.suspicion(), now_s)
-        self._flush()
+        self._flush(now_s)
         self._set_deadline()
 
     def _tick_waiting(self, now_s: float) -> None:
         tries = self._tries
         address = tries.next(now_s)
         if address is not None:
-            self._address = address
+            self._attempt = Attempt(address, now_s)
             self._phase = CONNECTING
-            self._connect_s = now_s
             self._transport.connect(address, self.device.port)
         elif tries.holder is not None:
             if tries.holder.proven or self._diagnosis.waits(now_s, FIRST_VERDICT_S):
@@ -305,32 +284,42 @@ class Link:
         elif tries.addresses.target() is None and self._diagnosis.waits(now_s, NOT_FOUND_S):
             self._fail(messages.no_address(self.device.label), now_s)
 
-    def _tick_probe(self, now_s: float) -> None:
-        session = self._session
-        if session is None or not session.up:
-            return
-        if self._probe.is_due(now_s):
+    def _tick_doubts(self, session: Session, now_s: float) -> None:
+        if not session.up:
+            # what proves nothing must not keep us from other addresses at which the device may be
+            if now_s >= self._attempt.tcp_s + self._tries.patience_s:
+                self._close(session.suspicion(), now_s, abort=True)
+        elif self._probe.is_due(now_s, session.heard_s):
             session.probe(now_s)
         elif self._probe.has_failed(now_s, session.heard_s):
             self._close(messages.moved(self.device.label), now_s, abort=True)
             self._tries.moved(now_s)
+
+    def _tick_writes(self, now_s: float) -> None:
+        self._writes.ask(self._session, now_s)
+        overdue = self._writes.overdue(self._session, self._transport.is_taken, now_s)
+        if overdue is None:
+            return
+        if overdue.stop:  # before it is told: "not confirmed" is never followed by a switch
+            self._close(messages.unanswered(self.device.label), now_s, abort=True)
+        self._writes.give_up(overdue, self.device.label, now_s)
 
     # -- what follows
 
     def _obey(self, output: Output, now_s: float) -> None:
         device_id = self.device.device_id
         if isinstance(output, Data):
+            self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
             if self._writes:
                 self._writes.report(output.dps, now_s)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
         elif isinstance(output, Opened):
-            self._opened_s = now_s
-            self._tries.opened(self._address, self._version)
-            self._diagnosis.connected()
+            self._tries.session_up(self._attempt.address, self._attempt.version, proven=output.proven)
+            self._diagnosis.all_is_well()
             self.last_error = None
-            self._emit(Connected(device_id, now_s, self._address, self.device.port, self._version))
+            self._emit(Connected(device_id, now_s, self._attempt.address, self.device.port, self._attempt.version))
         elif isinstance(output, Waiting):
             self._fail(output.error, now_s)
         else:
@@ -341,21 +330,33 @@ class Link:
     ) -> None:
         """Close what is open, say why, and decide when and how the next connection is tried."""
         session, tries = self._session, self._tries
-        self._drop(now_s, abort=abort or len(self._writes) > 0)
         if session is not None and session.up:
-            self.last_heard_s = session.heard_s
-            tries.lost(now_s, now_s - self._opened_s, our_fault=our_fault)
-            self._habits.troubled = tries.short_lives > 0
-            self.last_error = error
-            self._emit(Lost(self.device.device_id, now_s, error))
+            self._end_session(session, error, now_s, abort=abort, our_fault=our_fault)
             return
-        error = tries.judged(error, self._address)
-        version, hint = self._version, ended.hint if ended is not None else ""
-        proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
-        sure = session is None or tries.versions.is_sure(version)
-        tries.failed(self._address, version, error, now_s, hint=hint, answered=session is not None, proof=proof)
-        if self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
+        self._drop(now_s, abort=abort or len(self._writes) > 0)
+        error = tries.judged(error, self._attempt.address)
+        address, version, wedged = self._attempt.address, self._attempt.version, tries.seems_wedged
+        sure = session is None or tries.versions.is_sure(version, address)
+        tries.try_failed(address, version, error, now_s, answered=session is not None, ended=ended)
+        proof = tries.key_proofs > 0
+        if tries.needs_another_proof:
+            return
+        if tries.seems_wedged and not wedged:
+            self._diagnosis.forget()  # told once more, with what helps
+            self._fail(tries.judged(error, address), now_s)
+        elif self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
             self._fail(error, now_s)
+
+    def _end_session(
+        self, session: Session, error: Optional[TuyaError], now_s: float, *, abort: bool, our_fault: bool
+    ) -> None:
+        """A session that was up is over. error None: as the lengths of its connections say."""
+        self._drop(now_s, abort=abort or len(self._writes) > 0)
+        self.last_heard_s = session.heard_s
+        self._tries.lost(now_s, now_s - self._attempt.tcp_s, brought=self._attempt.brought, our_fault=our_fault)
+        self._habits.troubled = self._tries.lives.short > 0
+        self.last_error = error or messages.closed(self.device.label, self._tries.lives)
+        self._emit(Lost(self.device.device_id, now_s, self.last_error))
 
     def _drop(self, now_s: float, *, abort: bool) -> None:
         """Close what is open; the pause begins."""
@@ -367,19 +368,20 @@ class Link:
 
     def _fail(self, error: TuyaError, now_s: float) -> None:
         self.last_error = error
-        self._diagnosis.failed(error, now_s)
+        self._diagnosis.tell_failure(error, now_s)
 
-    def _flush(self) -> None:
+    def _flush(self, now_s: float) -> None:
         if self._session is not None:
             data = self._session.take()
             if data:
+                self._attempt.sends(self._session, now_s)
                 self._transport.send(data)
 
     def _set_deadline(self) -> None:
         if self._phase == STOPPED:
-            self.deadline_s = self._writes.next_s()
+            self.deadline_s = self._writes.next_s(up=False)
             return
-        deadline_s = min(self._writes.next_s(), self._probe.next_s())
+        deadline_s = min(self._writes.next_s(up=self.connected), self._probe.next_s())
         if self._phase == WAITING:
             if self._tries.addresses.target() is None:
                 deadline_s = min(deadline_s, self._diagnosis.next_s(NOT_FOUND_S))
@@ -390,7 +392,9 @@ class Link:
         else:
             deadline_s = min(deadline_s, self._diagnosis.next_s(FIRST_VERDICT_S))
             if self._phase == CONNECTING:
-                deadline_s = min(deadline_s, self._connect_s + CONNECT_TIMEOUT_S)
+                deadline_s = min(deadline_s, self._attempt.until_s)
             elif self._session is not None:
                 deadline_s = min(deadline_s, self._session.deadline_s)
+                if not self._session.up:
+                    deadline_s = min(deadline_s, self._attempt.tcp_s + self._tries.patience_s)
         self.deadline_s = deadline_s

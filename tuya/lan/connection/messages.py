@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..device import Device
 from ..errors import (
     Busy,
     Closed,
@@ -14,15 +15,20 @@ from ..errors import (
     TuyaError,
     Unreachable,
     WrongKey,
+    WrongVersion,
 )
-from ..limits import CONFIRM_LIMIT_S
+from .lives import Lives
+
+POWER_CYCLE = (
+    "Devices that stay so recover when their power is switched off and on: the supply of the breaker, not its relay"
+)
 
 
-def no_connection(label: str, where: str, reason: str, refused: bool) -> TuyaError:
-    """TCP did not connect. where: address and port; reason: the operating system's."""
+def no_connection(device: Device, address: str, reason: str, refused: bool) -> TuyaError:
+    """TCP did not connect. reason: the operating system's."""
     if refused:
-        return Refused(label, f"{where} refuses the connection")
-    return Unreachable(label, f"{where} cannot be reached ({reason})")
+        return Refused(device.label, f"{address}:{device.port} refuses the connection")
+    return Unreachable(device.label, f"{address}:{device.port} cannot be reached ({reason})")
 
 
 def no_answer_yet(label: str, address: str) -> TuyaError:
@@ -56,11 +62,19 @@ def key_no_longer(label: str, address: str) -> TuyaError:
     return WrongKey(label, what, cure)
 
 
-def closed(label: str, again: bool) -> TuyaError:
-    """A connection that was up was closed by the device. again: soon after it was made, for the second time."""
-    if again:
+def closed(label: str, lives: Lives) -> TuyaError:
+    """A connection that was up was closed by the device. lives: its connections so far, this one included."""
+    if lives.taken_away:
         return Busy(label, "its connection is taken away again and again: another program uses it")
+    if lives.habit_s:
+        cure = "Some devices do so whatever they are sent: it is connected again by itself each time"
+        return Closed(label, f"closes each connection after about {lives.habit_s:.0f} s", cure)
     return Closed(label, "closed the connection", "It is connected again by itself")
+
+
+def closed_by_asking(label: str) -> TuyaError:
+    """Closed by the device at once after it was asked something."""
+    return Closed(label, "closed the connection when it was asked something", "It is connected again by itself")
 
 
 def closed_by_refresh(label: str, given_up: bool) -> TuyaError:
@@ -81,14 +95,15 @@ def moved(label: str) -> TuyaError:
 
 
 def unanswered(label: str) -> TuyaError:
-    """Not one byte since a write and the query that asked after it."""
-    return Mute(label, "the connection is open but a write and a query were not answered")
+    """Nothing that was sent since a write has been answered, the query that asked after it included."""
+    what = "answered nothing since a write, so the connection was aborted: the write must not arrive later"
+    return Mute(label, what, "It is connected again by itself")
 
 
-def not_confirmed(label: str) -> TuyaError:
+def not_confirmed(label: str, limit_s: float) -> TuyaError:
     """A write was not reported in time."""
     cure = "It is not sent again: look at the breaker, then click again"
-    return NotConfirmed(label, f"did not report the new state within {CONFIRM_LIMIT_S:.0f} s", cure)
+    return NotConfirmed(label, f"did not report the new state within {limit_s:.0f} s", cure)
 
 
 def given_up(label: str, why: str) -> TuyaError:
@@ -115,3 +130,32 @@ def settings_changed(label: str) -> TuyaError:
 def internal(label: str) -> TuyaError:
     """Something failed on our side."""
     return ProtocolViolation(label, "an internal error; please report it")
+
+
+def with_causes(error: TuyaError, device: Device, *, key_worked: bool) -> TuyaError:
+    """The error of a session that did not get up, with the cures that make sense for this device, likely ones first."""
+    if isinstance(error, WrongVersion):
+        if device.version_fixed:
+            return WrongVersion(error.device, error.what, "Choose Protocol auto on the Hardware page")
+        return WrongVersion(error.device, error.what, "The other versions are tried by themselves")
+    if isinstance(error, Busy) and not key_worked:
+        cure = (
+            "Likely first: another program holds it (close the Tuya app on the same network, stop other bridges); the "
+            "local key is another one (paired anew? 'bash install.sh keys'); the protocol version is another one"
+        )
+        return Busy(error.device, error.what, cure)
+    return error
+
+
+def wedged(error: TuyaError, count: int) -> TuyaError:
+    """`count` connections in a row came to nothing, this one with `error`."""
+    if isinstance(error, (Busy, Mute)):
+        return type(error)(error.device, f"{error.what}, {count} times in a row", POWER_CYCLE)
+    return error
+
+
+def unsealed_only(label: str) -> TuyaError:
+    """Announced as 3.1, which is not tried by itself, and nothing else works."""
+    what = "is announced with protocol 3.1, whose reports anybody in the network could send in its name"
+    cure = "If it is yours and speaks 3.1, choose Protocol 3.1 on the Hardware page or its version in devices.json"
+    return WrongVersion(label, what, cure)

@@ -1,6 +1,7 @@
 """When and where the next connection to a device is tried, and in which version. Rules only: no socket, no clock.
 
-Waits grow while tries fail and begin anew with what is news; a pause stands between any two connections.
+Waits grow while tries fail and begin anew with what is news; a pause stands between any two connections, and no more
+than six begin in a minute, whatever is announced.
 """
 
 from __future__ import annotations
@@ -11,19 +12,27 @@ from typing import Optional
 from ..device import Device
 from ..errors import TuyaError, WrongKey
 from ..limits import (
+    ANNOUNCING_MAX_S,
+    ANNOUNCING_S,
+    BACKOFF_MAX_S,
     BLOCKED_RECHECK_S,
-    EVICTION_S,
+    FRUITLESS_CONTACTS,
     MOVE_PAUSE_S,
+    OWN_HABIT_S,
+    PATIENCE_MAX_S,
+    PATIENCE_S,
     PAUSE_MIN_S,
     RESTART_BURST,
     RESTART_INTERVAL_S,
-    SHORT_LIVES,
     WRONG_KEY_PROOFS,
     Backoff,
+    Contacts,
     TokenBucket,
 )
 from ..locks.address_use import Holder, Place, Places
 from . import candidates, messages
+from .lives import Lives
+from .session_outputs import Ended
 
 NEVER = float("inf")
 
@@ -36,11 +45,15 @@ class Tries:
         self._places = places
         self._backoff = Backoff(rng)
         self._restarts = TokenBucket(RESTART_INTERVAL_S, RESTART_BURST)
-        self._key_proofs = 0
+        self._contacts = Contacts()
         self._key_worked = False
+        self._announced_s = -NEVER
+        self._patience_s = PATIENCE_S
+        self.key_proofs = 0  # in a row, that the local key is wrong
+        self.fruitless = 0  # connections in a row that were taken and came to nothing
+        self.lives = Lives()
         self.addresses = candidates.Addresses(device.address)
         self.versions = candidates.Versions(device.version, device.version_fixed)
-        self.short_lives = 0  # connections in a row that were taken away early
         self.holder: Optional[Holder] = None
         self.due_s = NEVER
 
@@ -58,7 +71,7 @@ class Tries:
     def begin(self, now_s: float, *, possible: bool) -> None:
         """A start, or new settings: the next try comes at once, or after the pause."""
         self.holder = None
-        self._key_proofs = 0
+        self.key_proofs = self.fruitless = 0
         self._backoff.restart()
         self.due_s = NEVER
         if possible:
@@ -78,81 +91,142 @@ class Tries:
             return None
         device, places = self._device, self._places
         place = (address, device.port)
+        free_s = max(self._contacts.next_s(now_s), places.closed_s(device.device_id, place) + PAUSE_MIN_S)
         places.want(device.device_id, device.label, place)
         announced = address == self.addresses.announced
-        self.holder = places.holder(device.device_id, place, announced=announced) or places.claim(place, now_s)
+        self.holder = places.holder(device.device_id, place, announced=announced)
+        if self.holder is None and now_s < free_s:
+            self.due_s = free_s
+            return None
+        self.holder = self.holder or places.claim(place, now_s)
         if self.holder is not None:
-            self.addresses.failed(address, now_s)  # another candidate has its turn, where there is one
+            self.addresses.address_failed(address, now_s, answered=True)  # another candidate has its turn, if any
             self.due_s = now_s + BLOCKED_RECHECK_S
             return None
-        free_s = places.closed_s(device.device_id, place) + PAUSE_MIN_S
+        free_s = places.closed_s(device.device_id, place) + PAUSE_MIN_S  # a stranger may have closed his just now
         if now_s < free_s:
             places.unclaim(place)
             self.due_s = free_s
             return None
         places.take(device.device_id, place)
+        self._contacts.begin(now_s)
         return address
 
-    def hurry(self, now_s: float, *, connecting: bool) -> bool:
-        """An announcement: try as soon as the pause allows, unless that came too often. Returns whether it counts."""
+    @property
+    def patience_s(self) -> float:
+        """How long a peer that proves nothing may keep us: for ever where there is no other address to try."""
+        return self._patience_s if len(self.addresses.options()) > 1 else NEVER
+
+    # -- what is announced
+
+    def heard(self, address: str, version: str, now_s: float) -> bool:
+        """An announcement while nothing is connected. Returns whether it is a reason to try soon."""
+        self._announced_s = now_s
+        higher = self.versions.hear(version, address)
+        heard = self.addresses.hear(address, now_s)
+        return heard.chosen and (heard.news or higher)
+
+    def heard_connected(self, address: str, version: str, now_s: float) -> None:
+        """An announcement while a session is up: for later."""
+        self._announced_s = now_s
+        self.versions.hear(version, address)
+        self.addresses.note(address, now_s)
+
+    def hurry(self, now_s: float) -> bool:
+        """Try as soon as the pause allows, unless that came too often. Returns whether it changes anything."""
         wanted_s = max(now_s, self._places.closed_s(self._device.device_id) + MOVE_PAUSE_S)
-        if connecting:
-            wanted_s = now_s + MOVE_PAUSE_S
-        elif wanted_s >= self.due_s:
-            return False
-        if not self._restarts.take(now_s):
+        if wanted_s >= self.due_s or not self._restarts.take(now_s):
             return False
         self._backoff.restart()
         self.due_s = wanted_s
         return True
 
-    def judged(self, error: TuyaError, address: str) -> TuyaError:
-        """What a failure means: where two devices are expected at one address, a key that fails proves nothing."""
-        rival = self._places.rival(self._device.device_id, (address, self._device.port))
-        if not isinstance(error, WrongKey):
-            return error
-        if rival is not None:
-            return messages.shared_address(self._device.label, address, rival)
-        return messages.key_no_longer(self._device.label, address) if self._key_worked else error
+    def moved(self, now_s: float) -> None:
+        """Silent where it was and announced elsewhere: the new address is next."""
+        self.addresses.moved(now_s)
+        self.due_s = now_s + MOVE_PAUSE_S
 
-    def opened(self, address: str, version: str) -> None:
-        """The device has answered there, in this version."""
-        self._key_proofs = 0
-        self._key_worked = True
-        self.addresses.worked(address)
-        self.versions.worked(version)
+    # -- what became of a try
+
+    def judged(self, error: TuyaError, address: str) -> TuyaError:
+        """The error of a failed try in the light of what else is known of this device and its address."""
+        if isinstance(error, WrongKey):
+            rival = self._places.rival(self._device.device_id, (address, self._device.port))
+            if rival is not None:  # two are expected there: a key that fails proves nothing
+                return messages.shared_address(self._device.label, address, rival)
+            if self._key_worked:
+                return messages.key_no_longer(self._device.label, address)
+        if self.versions.only_unsealed(address):
+            return messages.unsealed_only(self._device.label)
+        error = messages.with_causes(error, self._device, key_worked=self._key_worked)
+        return messages.wedged(error, self.fruitless) if self.seems_wedged else error
+
+    @property
+    def needs_another_proof(self) -> bool:
+        """Whether the key seems wrong for the first time: that may be a handshake which was spoilt on its way."""
+        return 0 < self.key_proofs < WRONG_KEY_PROOFS
+
+    @property
+    def seems_wedged(self) -> bool:
+        """Whether so many connections came to nothing that the device may need its power switched off and on."""
+        return self.fruitless >= FRUITLESS_CONTACTS
+
+    def session_up(self, address: str, version: str, *, proven: bool) -> None:
+        """The device has answered there, in this version. proven: under its key."""
+        self.key_proofs = self.fruitless = 0
+        self._patience_s = PATIENCE_S
+        self.addresses.address_worked(address)
+        if proven:
+            self._key_worked = True
+            self.versions.version_worked(version)
         self._places.worked(self._device.device_id, self._place(address))
 
     def closed(self, now_s: float) -> None:
         """The connection is closed; the pause begins."""
         self._places.leave(self._device.device_id, now_s)
 
-    def lost(self, now_s: float, lived_s: float, *, our_fault: bool) -> None:
-        """A connection that was up is gone. our_fault: by what we asked, so that nobody has taken it away."""
-        if not our_fault:
-            self.short_lives = self.short_lives + 1 if lived_s < EVICTION_S else 0
-        if self.short_lives <= SHORT_LIVES:
+    def lost(self, now_s: float, lived_s: float, *, brought: bool, our_fault: bool) -> None:
+        """A connection that was up is gone; see Lives."""
+        self.lives.ended(lived_s, brought=brought, our_fault=our_fault)
+        if brought and lived_s >= OWN_HABIT_S:
+            self._contacts.worthwhile()
+        if not self.lives.pauses_grow:
             self._backoff.restart()
         self.due_s = now_s + self._backoff.next_s()
 
-    def failed(
-        self, address: str, version: str, error: TuyaError, now_s: float, *, hint: str, answered: bool, proof: bool
+    def try_failed(
+        self,
+        address: str,
+        version: str,
+        error: TuyaError,
+        now_s: float,
+        *,
+        answered: bool,
+        ended: Optional[Ended] = None,
     ) -> None:
-        """A try came to nothing. answered: TCP was connected. proof: of a wrong key, and so of the version."""
-        self.addresses.failed(address, now_s)
+        """A try came to nothing. answered: TCP was connected. ended: what the session said, where it has ended."""
+        proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
+        self.addresses.address_failed(address, now_s, answered=answered)
         if answered:
+            if not proof and address == (self.addresses.home or address):
+                self.fruitless += 1
+            self._patience_s = min(2.0 * self._patience_s, PATIENCE_MAX_S)
             self._places.disproved(self._device.device_id, self._place(address))
-        self.versions.failed(version, error, hint, proof=proof)
-        self._key_proofs = self._key_proofs + 1 if proof else 0
-        if self._key_proofs >= WRONG_KEY_PROOFS:
+            self.versions.version_failed(
+                version,
+                address,
+                error,
+                hint="" if ended is None else ended.hint,
+                hint_proven=ended is not None and ended.hint_proven,
+                key_disproved=proof,
+            )
+        else:
+            self._contacts.nobody()
+        self.key_proofs = self.key_proofs + 1 if proof else 0
+        if self.key_proofs >= WRONG_KEY_PROOFS:
             self._backoff.longest()
-        self.due_s = now_s + self._backoff.next_s()
-
-    def moved(self, now_s: float) -> None:
-        """Silent where it was and announced elsewhere: the new address is next."""
-        if self.addresses.announced is not None:
-            self.addresses.hear(self.addresses.announced, now_s)
-        self.due_s = now_s + MOVE_PAUSE_S
+        announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
+        self.due_s = now_s + self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
 
     def _place(self, address: str) -> Place:
         return address, self._device.port

@@ -1,15 +1,23 @@
 """Writes that wait for the device's own report: each is sent once and ends in exactly one outcome. No bytes, no clock.
 
-It ends confirmed by a report of its values, or unconfirmed after 3 s. Nothing here can send anything again.
+It ends confirmed by a report of its values, or unconfirmed after 3 s (more where this device is known to answer late).
+Nothing here can send anything again, and what is told as unconfirmed must not arrive afterwards: see overdue().
 """
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, Optional
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
 
 from ..errors import BadValue, TuyaError
 from ..events import Dps, DpValue
-from ..limits import CONFIRM_LIMIT_S, CONFIRM_QUERY_S, PENDING_WRITES
+from ..limits import (
+    CONFIRM_HEARTBEAT_S,
+    CONFIRM_LATEST_S,
+    CONFIRM_LIMIT_S,
+    CONFIRM_QUERY_S,
+    LATE_S,
+    PENDING_WRITES,
+)
 from . import messages
 from .session import Session
 
@@ -17,26 +25,52 @@ NEVER = float("inf")
 
 
 class Pending:
-    """One write: what was asked for, and what of it has not been reported yet."""
+    """One write: what was asked for, what of it has not been reported yet, and on which connection it was sent."""
 
-    __slots__ = ("asked", "dps", "missing", "sent_s")
+    __slots__ = ("asked", "dps", "missing", "number", "pinged", "sent_s", "session")
 
-    def __init__(self, dps: Dps, sent_s: float) -> None:
+    def __init__(self, dps: Dps, session: Session, number: int, sent_s: float) -> None:
         self.dps = dps
         self.missing: Dict[int, DpValue] = dict(dps)
+        self.session = session
+        self.number = number  # of the request, within its session
         self.sent_s = sent_s
         self.asked = False
+        self.pinged = False
+
+    def next_s(self, limit_s: float) -> float:
+        """When something is due for this write."""
+        if not self.asked:
+            return self.sent_s + CONFIRM_QUERY_S
+        return self.sent_s + (limit_s if self.pinged else min(CONFIRM_HEARTBEAT_S, limit_s))
+
+
+class Overdue(NamedTuple):
+    """Writes whose time is up. stop: they may still be on their way, and the connection must be aborted first."""
+
+    writes: List[Pending]
+    stop: bool
 
 
 class Writes:
-    """The writes of one device, oldest first. `done` gets each one's outcome: values, error or None, time."""
+    """The writes of one device, oldest first. `done` gets each one's outcome: values, error or None, time.
 
-    def __init__(self, done: Callable[[Dps, Optional[TuyaError], float], None]) -> None:
+    answer_s: how long the answers of this device have taken lately, in seconds.
+    """
+
+    def __init__(
+        self, done: Callable[[Dps, Optional[TuyaError], float], None], answer_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
         self._done = done
+        self._answer_s = answer_s
         self._pending: List[Pending] = []
 
     def __len__(self) -> int:
         return len(self._pending)
+
+    def _limit_s(self) -> float:
+        # once and a half of what it took lately, and the time until the query that asks
+        return min(CONFIRM_LATEST_S, max(CONFIRM_LIMIT_S, 1.5 * self._answer_s() + CONFIRM_QUERY_S))
 
     def send(self, session: Optional[Session], label: str, dps: Dps, now_s: float) -> None:
         """Hand a write to the session that is up; without one, or with too many under way, it is refused at once."""
@@ -46,11 +80,11 @@ class Writes:
             self._done(dps, messages.too_many_writes(label), now_s)
         else:
             try:
-                session.write(dps, now_s)
+                number = session.write(dps, now_s)
             except BadValue as error:
                 self._done(dps, BadValue(label, error.what, error.cure), now_s)
             else:
-                self._pending.append(Pending(dps, now_s))
+                self._pending.append(Pending(dps, session, number, now_s))
 
     def report(self, dps: Mapping[int, DpValue], now_s: float) -> None:
         """What the device reports confirms the writes that it completes."""
@@ -65,26 +99,46 @@ class Writes:
             for pending in done:
                 self._done(pending.dps, None, now_s)
 
-    def tick(self, session: Optional[Session], label: str, now_s: float) -> bool:
-        """Ask after a write, or give it up. Returns whether the connection is dead: not one byte since a write."""
-        dead = False
-        up = session if session is not None and session.up else None
-        if self._query_due(now_s) and up is not None:
-            up.ask_now(now_s)
-        late = [pending for pending in self._pending if now_s >= pending.sent_s + CONFIRM_LIMIT_S]
-        if late:
-            self._pending = [pending for pending in self._pending if pending not in late]
-        for pending in late:
-            self._done(pending.dps, messages.not_confirmed(label), now_s)
-            dead = dead or (up is not None and up.progress_s <= pending.sent_s)
-        return dead
-
-    def _query_due(self, now_s: float) -> bool:
-        due = False
+    def ask(self, session: Optional[Session], now_s: float) -> None:
+        """Ask after writes that are not confirmed: a full query after 1 s, then a heartbeat where that is ignored."""
+        if session is None or not session.up:
+            return
+        query = ping = False
         for pending in self._pending:
             if not pending.asked and now_s >= pending.sent_s + CONFIRM_QUERY_S:
-                pending.asked = due = True
-        return due
+                pending.asked = query = True
+            if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
+                pending.pinged = True
+                ping = ping or not session.has_answered(pending.number)
+        if query:
+            session.ask_now(now_s)
+        if ping:
+            session.probe(now_s)
+
+    def overdue(self, session: Optional[Session], is_taken: Callable[[], bool], now_s: float) -> Optional[Overdue]:
+        """The writes whose time is up, which then wait no longer: stop the connection if need be, then give_up() them.
+
+        A write has arrived where the device has answered something that was sent after it: TCP keeps the order. Bytes
+        received prove nothing, because pushes come also while the way to the device is stalled. That the kernel at the
+        other end has acknowledged everything (is_taken) proves little: the program behind it may be stalled (a bridge,
+        a forwarded port) and read it later. It counts only where this device is known to answer late, which would
+        otherwise lose its connection by each click. A write on a connection that is gone was aborted with it.
+        """
+        limit_s = self._limit_s()
+        late = [pending for pending in self._pending if now_s >= pending.sent_s + limit_s]
+        if not late:
+            return None
+        self._pending = [pending for pending in self._pending if pending not in late]
+        open_still = [pending for pending in late if pending.session is session]
+        if session is None or not open_still or session.has_answered(open_still[-1].number):
+            return Overdue(late, stop=False)
+        return Overdue(late, stop=self._answer_s() < LATE_S or not is_taken())
+
+    def give_up(self, overdue: Overdue, label: str, now_s: float) -> None:
+        """Tell that these writes were not confirmed."""
+        error = messages.not_confirmed(label, self._limit_s())
+        for pending in overdue.writes:
+            self._done(pending.dps, error, now_s)
 
     def drop_all(self, label: str, why: str, now_s: float) -> None:
         """The device is let go: none of them will be confirmed."""
@@ -92,7 +146,7 @@ class Writes:
         for write in pending:
             self._done(write.dps, messages.given_up(label, why), now_s)
 
-    def next_s(self) -> float:
-        """When tick() has something to do next."""
-        times = [p.sent_s + (CONFIRM_LIMIT_S if p.asked else CONFIRM_QUERY_S) for p in self._pending]
-        return min(times, default=NEVER)
+    def next_s(self, *, up: bool) -> float:
+        """When there is something to do next. up: there is a session that can be asked."""
+        limit_s = self._limit_s()
+        return min((p.next_s(limit_s) if up else p.sent_s + limit_s for p in self._pending), default=NEVER)

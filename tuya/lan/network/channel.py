@@ -8,6 +8,7 @@ import os
 import selectors
 import socket
 import struct
+import sys
 from typing import Callable, Optional
 
 from ..connection.link import Link
@@ -16,6 +17,8 @@ from ..limits import READ_BYTES
 MAX_BACKLOG_BYTES = 64 * 1024
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
 _REFUSALS = (errno.ECONNREFUSED, errno.ECONNRESET)
+_SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that were sent or wait to be, and are not acknowledged
+_INT = struct.Struct("i")
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: drop what was not sent and reset
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
@@ -91,6 +94,19 @@ class Channel:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
         sock.close()
 
+    def is_taken(self) -> bool:
+        """Whether the peer's kernel has acknowledged all bytes. False where this system does not tell."""
+        sock = self._socket
+        if sock is None or self._backlog or not sys.platform.startswith("linux"):
+            return False
+        try:
+            import fcntl  # here: not on every system
+
+            waiting = fcntl.ioctl(sock.fileno(), _SIOCOUTQ, bytes(_INT.size))
+        except OSError:
+            return False
+        return waiting == bytes(_INT.size)
+
     # -- reactor
 
     def handle(self, mask: int, now_s: float) -> None:
@@ -113,7 +129,7 @@ class Channel:
             if data:
                 link.received(data, now_s)
             else:
-                link.closed(now_s)
+                link.tcp_closed(now_s)
 
     def settle(self, now_s: float) -> None:
         """Tell the link about a failure that happened inside of one of its own calls."""
@@ -123,7 +139,7 @@ class Channel:
         if self._connecting or self._socket is None:
             self.link.connect_failed(os.strerror(failure), failure in _REFUSALS, now_s)
         else:
-            self.link.closed(now_s)
+            self.link.tcp_closed(now_s)
 
     def _connected(self, sock: socket.socket, link: Link, now_s: float) -> None:
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -132,7 +148,7 @@ class Channel:
             return
         self._connecting = False
         self._selector.modify(sock, _READ, self)
-        link.opened(now_s)
+        link.tcp_opened(now_s)
 
     def _write_backlog(self, sock: socket.socket) -> None:
         try:
