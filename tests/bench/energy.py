@@ -1,7 +1,9 @@
 """Accuracy of energy.py against the true integral, beside other ways to make kWh of the same reports.
 
-`python -m tests.bench.energy` prints the table; `--picture FILE` draws the error over the day (needs matplotlib);
-`--days N` repeats each day with other phases of the clocks and other losses.
+`python -m tests.bench.energy` prints two tables: loads drawn anew at each run (energy_drawn; the seed is printed, and
+`--seed N` repeats it), and the days of the simulator. `--days N` takes N days for each cell, with other draws, phases
+of the clocks and losses. `--drawn` leaves it at the first table; `--picture FILE` draws the error over the day (needs
+matplotlib).
 """
 
 from __future__ import annotations
@@ -240,7 +242,9 @@ def table(scenario: str, profiles: Sequence[str], days: int) -> List[str]:
 def truth_of(profile: str, seed: int, seconds: int = int(load.DAY_S)) -> Truth:
     """Return a profile's day, shifted against the device's second by a fraction that depends on the seed."""
     by_s = 0.37 * seed
-    return Truth({ch: lambda t_s, watts=watts: watts(t_s + by_s) for ch, watts in PROFILES[profile].items()}, seconds)
+    return Truth.of(
+        {ch: lambda t_s, watts=watts: watts(t_s + by_s) for ch, watts in PROFILES[profile].items()}, seconds
+    )
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -249,6 +253,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument("--days", type=int, default=5, help="how many days per cell")
     parser.add_argument("--scenario", action="append", choices=sorted(SCENARIOS))
     parser.add_argument("--profile", action="append", choices=sorted(PROFILES))
+    parser.add_argument("--seed", type=int, help="of the drawn loads, to repeat a run")
+    parser.add_argument("--drawn", action="store_true", help="drawn loads only")
     parser.add_argument("--picture", metavar="FILE", help="draw the error over the day instead (needs matplotlib)")
     arguments = parser.parse_args(argv)
     if arguments.picture:
@@ -256,7 +262,11 @@ def main(argv: Optional[List[str]] = None) -> int:
 
         draw(arguments.picture)
         return 0
-    for scenario in arguments.scenario or SCENARIOS:
+    if not arguments.scenario and not arguments.profile:
+        from tests.bench.energy_drawn import print_table
+
+        print_table(arguments.seed, arguments.days)
+    for scenario in () if arguments.drawn else arguments.scenario or SCENARIOS:
         print("\n".join(table(scenario, arguments.profile or list(PROFILES), arguments.days)) + "\n", flush=True)
     return 0
 

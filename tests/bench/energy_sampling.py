@@ -28,11 +28,13 @@ class Device:
     counter_pause_s.
 
     tells_zero: a W that became 0 is pushed like any other change. noise: relative, of each mean.
-    refreshed: by UPDATEDPS every 5 s. raw: V, I and W in one value, which so changes with V all the time.
+    refreshed: by UPDATEDPS every 5 s. push_pause_s: the least between two pushes.
+    raw: V, I and W in one value, which so changes with V all the time.
     """
 
     lsb_w: float = 0.1
     pushes: bool = True
+    push_pause_s: float = PUSH_PAUSE_S
     tells_zero: bool = True
     refreshed: bool = True
     query_has_w: bool = True
@@ -72,20 +74,19 @@ class Frame:
 class Truth:
     """The true load: means of each second, and Wh since 0 per direction, summed over the channels."""
 
-    def __init__(self, loads: Mapping[str, Watts], seconds: int) -> None:
-        self.seconds = seconds
-        self.means = {
-            channel: [
-                sum(watts(s + (i + 0.5) / SAMPLES_A_SECOND) for i in range(SAMPLES_A_SECOND)) / SAMPLES_A_SECOND
-                for s in range(seconds)
-            ]
-            for channel, watts in loads.items()
-        }
-        each = list(zip(*self.means.values()))
+    def __init__(self, means: Mapping[str, List[float]]) -> None:
+        self.means = means
+        each = list(zip(*means.values()))
+        self.seconds = len(each)
         self._sums = {
             "used": [0.0, *accumulate(sum(max(w, 0.0) for w in one) / 3600 for one in each)],
             "returned": [0.0, *accumulate(sum(max(-w, 0.0) for w in one) / 3600 for one in each)],
         }
+
+    @classmethod
+    def of(cls, loads: Mapping[str, Watts], seconds: int) -> Truth:
+        """Return that of these loads."""
+        return cls({channel: _means(watts, seconds) for channel, watts in loads.items()})
 
     def wh(self, way: str, at_s: float) -> float:
         """Wh from 0 to at_s."""
@@ -99,6 +100,13 @@ class Truth:
         second = min(max(int(at_s) - 1, 0), self.seconds - 1)
         mean = self.means[channel][second] * (1 + noise[second])
         return round(mean / device.lsb_w) * device.lsb_w
+
+
+def _means(watts: Watts, seconds: int) -> List[float]:
+    return [
+        sum(watts(s + (i + 0.5) / SAMPLES_A_SECOND) for i in range(SAMPLES_A_SECOND)) / SAMPLES_A_SECOND
+        for s in range(seconds)
+    ]
 
 
 def noise_of(device: Device, seconds: int, seed: int) -> List[float]:
@@ -121,7 +129,7 @@ def frames(truth: Truth, device: Device, line: Line, seed: int) -> Iterator[Fram
         moved = any(
             abs(w - told.get(ch, 0.0)) >= max(MOVED_W, MOVED_SHARE * abs(told.get(ch, 0.0))) for ch, w in now.items()
         )
-        if device.pushes and moved and second - pushed_s >= PUSH_PAUSE_S:
+        if device.pushes and moved and second - pushed_s >= device.push_pause_s:
             events.append((float(second), "push"))
         if device.counter and counter != told_counter and second - counter_told_s >= device.counter_pause_s:
             events.append((float(second), "counter"))

@@ -28,7 +28,7 @@ def hours_of(profile: str) -> Truth:
     def later(watts: Callable[[float], float]) -> Callable[[float], float]:
         return lambda t_s: watts(t_s + start_h * 3600 + 0.37)
 
-    return Truth({channel: later(watts) for channel, watts in PROFILES[profile].items()}, int(length_h * 3600))
+    return Truth.of({channel: later(watts) for channel, watts in PROFILES[profile].items()}, int(length_h * 3600))
 
 
 @pytest.mark.parametrize("profile", HOURS)
