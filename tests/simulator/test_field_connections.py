@@ -11,7 +11,7 @@ import tinytuya
 
 from tests.simulator.peer import VERSIONS, Peer
 from tests.simulator.test_announce import QUESTION, ears, hear, ports  # noqa: F401 (fixtures)
-from tests.simulator.test_incidents import is_answered, is_served
+from tests.simulator.test_incidents import is_answered, is_served, wait_until
 from tuya.simulator import Fleet
 from tuya.simulator.announce import LOOPBACK_BROADCAST, announcement
 
@@ -147,13 +147,21 @@ def test_late_in_both_directions_and_in_order(breaker):
 
 
 @every_version
-def test_what_is_late_may_come_after_the_client_has_gone(breaker):
+@pytest.mark.parametrize("linger", [(0, 0), (1, 0)])  # FIN, RST
+def test_what_is_late_is_done_even_where_the_client_has_gone(breaker, linger):
     breaker.fault("latency", delay_s=0.3, spread_s=0.0)
     peer = Peer(breaker)
     peer.write(_1=False)
+    time.sleep(0.05)
+    peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", *linger))
     peer.socket.close()
-    time.sleep(0.8)
+    time.sleep(0.15)
+    assert breaker.relay is True
+    breaker.push()
+    assert wait_until(lambda: breaker.relay is False)
+    assert wait_until(lambda: not breaker.connected)
     breaker.clear_faults()
+    breaker.set_relay(True)
     assert is_served(breaker)
 
 

@@ -42,6 +42,7 @@ class Line:
         self.session = session
         self.open = True
         self.forgotten = False
+        self._ended = False  # the client hung up, which a breaker with latency learns late
         self._stalled = ""
         self._random = random.Random(0)
         self._arriving = Passage(loop)
@@ -66,7 +67,9 @@ class Line:
         except OSError:
             data = b""
         if not data:
-            self.close()
+            self._ended = True
+            self._watch()
+            self._arriving.carry(self._latency_s(), self.close)
         else:
             self._arriving.carry(self._latency_s(), lambda: self._receive(data))
 
@@ -95,7 +98,7 @@ class Line:
 
     def _watch(self) -> None:
         """Watch the socket for what the line wants of it."""
-        reading = 0 if self._stalled == "unread" else selectors.EVENT_READ
+        reading = 0 if self._ended or self._stalled == "unread" else selectors.EVENT_READ
         self._loop.watch_for(self.socket, self.ready, reading | (selectors.EVENT_WRITE if self._unsent else 0))
 
     def push(self, dps: Mapping[int, Any]) -> None:
@@ -177,7 +180,7 @@ class Line:
             self._hang_up_if_done()
 
     def _send(self, data: bytes) -> None:
-        if self.open and data:
+        if self.open and data and not self._ended:
             self._unsent += data
             self._writable()
 
