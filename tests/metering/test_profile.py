@@ -202,3 +202,59 @@ def test_a_product_id_whose_readings_are_all_missing_gives_way_to_what_is_there(
     assert match({"product_id": "jdj6ccklup7btq3a"}, {1: 132, 19: 5}).name == "socket"
     # one of its own readings is there
     assert match({"product_id": "l1t5oophgyzpdrag"}, {**SOCKET_DPS, 6: RECORD}).matched_by == "product"
+
+
+def test_a_relay_in_another_spelling_is_a_relay_and_is_written_as_it_was_read() -> None:
+    for off, on in ((0, 1), ("false", "true"), ("off", "on"), ("OFF", "ON"), (False, True)):
+        profile = match({"product_id": "jdj6ccklup7btq3a"}, {1: on, 20: 2300})
+        assert profile.decode({1: on, 20: 2300}).switch == {1: True}
+        assert profile.decode({1: off}).switch == {1: False}
+        assert profile.controls[1].spelled == (off, on)
+        assert [type(word) for word in profile.controls[1].spelled] == [type(off), type(on)]
+    assert 1 not in match({"product_id": "jdj6ccklup7btq3a"}, {1: "maybe", 20: 2300}).controls
+
+
+def test_queries_name_what_measures_and_controls_stand_apart() -> None:
+    profile = profile_of("jdj6ccklup7btq3a", {"1": True, "18": 302, "19": 412, "20": 2412})
+    assert set(profile.query_dps) == {17, 18, 19, 20}
+    assert {1, 26} <= set(profile.later_dps)
+    assert not set(profile.query_dps) & (set(profile.later_dps) | set(profile.controls))
+
+
+def test_a_lamp_with_a_switch_is_no_meter() -> None:
+    mapping = {"20": {"code": "switch_led", "type": "Boolean"}, "1": {"code": "switch", "type": "Boolean"}}
+    profile = match({"mapping": mapping}, {1: True, 20: True})
+    assert (profile.name, profile.is_meter, profile.switch_dps) == ("no mains meter", False, (1,))
+
+
+BOOLEAN = {"type": "Boolean", "values": {}}
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["clear_energy", "leakage_test", "switch_prepayment", "child_lock", "auto_reclose", "report_flag", "energy_reset"],
+)
+def test_what_the_model_names_otherwise_is_no_control_whoever_says_so(code: str) -> None:
+    mapping = {"16": {"code": code, **BOOLEAN}}
+    for entry in ({"product_id": "ejo7xbrodydgnavj"}, {"category": "dlq"}, {}):
+        profile = match({**entry, "mapping": mapping}, {1: 37, 6: PHASE, 9: 0, 11: False, 15: 3, 16: True})
+        assert 16 not in profile.switch_dps
+        assert profile.controls.get(16) is None or profile.controls[16].role == "child_lock"
+
+
+def test_a_charger_starts_and_stops_on_18_and_never_clears_its_energy() -> None:
+    for product_id in (
+        "j6bzjwhiv2cljjcy",
+        "tj9l3ghsjnbdjom6",
+        "7bvgooyjhiua1yyq",
+        "wgtkomhkmkvrweel",
+        "dsmsam7xpb3ht7rl",
+    ):
+        profile = match({"product_id": product_id}, {6: PHASE, 16: True, 18: False})
+        assert (profile.switch_dps, list(profile.controls)) == ((18,), [18])
+
+
+def test_inverters_produce() -> None:
+    profile = match({"product_id": "xcgsq9ggffz7lqhh"}, {2: 976, 10: 205, 101: True, 104: 2278, 105: 9})
+    assert profile.produces
+    assert not profile_of("jdj6ccklup7btq3a").produces

@@ -72,7 +72,12 @@ def redacted(
     It is a dump that `decode` reads. `problem`: the class of the error that kept the device from being asked.
     """
     wishes = entry.raw.get("domoticz")
-    described = {"product_id": entry.product_id, "mapping": entry.mapping, "domoticz": wishes}
+    described = {
+        "product_id": entry.product_id,
+        "category": entry.category,
+        "mapping": entry.mapping,
+        "domoticz": wishes,
+    }
     profile = match(described, dps)
     mapping = {
         str(dp): {name: line[name] for name in _MODEL_FIELDS if name in line}

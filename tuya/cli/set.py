@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         if error is None:
             profile = following.known[entry.device_id].profile
             _check(wanted, profile, entry)
+            wanted = _spelled(wanted, profile)
             following.client.write(entry.device_id, wanted)
             error = _confirmation(following)
     if args.json:
@@ -124,10 +125,20 @@ def _check(wanted: Dict[int, DpValue], profile: Optional[Profile], entry: Device
             raise UsageError(f"{entry.shown_name}: DP {dp} ({control.role}) takes {problem}")
 
 
+def _spelled(wanted: Dict[int, DpValue], profile: Optional[Profile]) -> Dict[int, DpValue]:
+    """Return the write with true and false in the spelling that the device was heard to use ("on", 1 ...)."""
+    controls = profile.controls if profile is not None else {}
+    return {
+        dp: controls[dp].spelled[value] if isinstance(value, bool) and dp in controls else value
+        for dp, value in wanted.items()
+    }
+
+
 def _problem(control: Control, value: DpValue) -> str:
     """What the control takes instead of this value; "" where it fits."""
     if control.kind == "bool":
-        return "" if isinstance(value, bool) else "true or false"
+        spelled = any(type(value) is type(word) and value == word for word in control.spelled)
+        return "" if isinstance(value, bool) or spelled else "true or false"
     if control.kind == "enum":
         return "" if value in control.values else " or ".join(control.values)
     fits = isinstance(value, int) and not isinstance(value, bool) and control.minimum <= value <= control.maximum

@@ -81,7 +81,8 @@ def _planned(entry: DeviceEntry, asking: Asking, threshold: str, value: int, tri
 
 def _profile(entry: DeviceEntry, dps: Dict[int, Any]) -> Profile:
     wishes = entry.raw.get("domoticz")
-    return match({"product_id": entry.product_id, "mapping": entry.mapping, "domoticz": wishes}, dps)
+    described = {"product_id": entry.product_id, "category": entry.category, "mapping": entry.mapping}
+    return match({**described, "domoticz": wishes}, dps)
 
 
 def _words(record: Threshold) -> str:

@@ -23,6 +23,7 @@ from ..lan.events import (
     WriteDone,
 )
 from ..lan.limits import HEARTBEAT_INTERVAL_S
+from ..metering.profile import NO_METER
 from .device import KnownDevice
 from .journal import Journal, Line
 
@@ -162,11 +163,11 @@ class Household:
             profile = device.profile
             self.journal.say(f"{name}: recognised by its {profile.matched_by} as {profile.name}")
         if device.is_unknown_now():
-            self.journal.say(
-                f"{name}: this device is not known yet, nothing is shown of it. "
-                f"Please send the output of 'python3 -m tuya report' with its name",
-                is_error=True,
-            )
+            why = "this device is not known yet, nothing is shown of it. "
+            why += "Please send the output of 'python3 -m tuya report' with its name"
+            if device.profile.name == NO_METER:
+                why = "this device measures nothing of the mains, nothing is shown of it"
+            self.journal.say(f"{name}: {why}", is_error=True)
         if event.full:  # only there V, I and P are of one moment
             for doubt in device.new_doubts():
                 self.journal.say(f"{name}: {doubt}")

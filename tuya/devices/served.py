@@ -67,8 +67,8 @@ def not_served(entry: DeviceEntry, profile: Optional[Profile] = None) -> str:
     if entry.is_sub_device:
         return "behind a gateway"
     if entry.wishes.use is None:
-        matched_by = (profile or match(entry.raw, {})).matched_by
-        if matched_by not in ("product", "codes"):
+        profile = profile or match(entry.raw, {})
+        if profile.matched_by not in ("product", "codes") or not profile.is_meter:
             return 'not known to measure electricity (if one does: "domoticz": {"use": true})'
     return ""
 

@@ -10,9 +10,9 @@ import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .layout import DEVICE_LEVEL, MEASURES, ROLES, Field, Layout, Slice
+from .layout import DEVICE_LEVEL, DIRECT, MEASURES, ROLES, Field, Layout, Slice
 
 CATALOGUE = Path(__file__).with_name("catalogue.txt")
 MAX_DP = 255
@@ -31,6 +31,10 @@ UNITS: Dict[str, Tuple[str, float]] = {
     "": ("", 1.0),
 }
 CHANNELS = ("a", "b", "c", "total", *(str(n) for n in range(1, 21)))
+KINDS = ("charger", "inverter")
+LINES = ("refresh", "query", "power_age", "max_power", "kind", "produces", "shape", "threshold")
+# stands for the line "refresh" or "query" where the lines of data points are kept
+ASKED = -1
 LIMIT_NAMES = ("over_current", "over_voltage", "under_voltage", "leakage", "temperature", "over_power", "low_balance")
 THRESHOLD_NAMES = ("over_voltage", "under_voltage", "over_current", "leakage", "temperature", "overload", "high_power")
 
@@ -41,13 +45,19 @@ _PRODUCT = re.compile(r'product (\S+) = (\S+(?: or \S+)*?)(?: switches=([\d,]+))
 _LAYOUT = re.compile(r'layout ([a-z0-9-]+)(?: extends ([a-z0-9-]+))? "([^"]+)"$')
 
 
-class CatalogueError(ValueError):
-    """A mistake in the catalogue, with file and line. `what` says what stands there and what was expected."""
+Problem = Tuple[int, str]
 
-    def __init__(self, path: str, line: int, what: str) -> None:
-        super().__init__(f"{path}:{line}: {what}")
-        self.line = line
-        self.what = what
+
+class CatalogueError(ValueError):
+    """The mistakes in a catalogue, each with its line: what stands there and what was expected.
+
+    The text has a line for each: "catalogue.txt:12: unknown role 'currant': wanted one of ...". line: of the first.
+    """
+
+    def __init__(self, path: str, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(f"{path}:{line}: {what}" for line, what in self.problems))
+        self.line = self.problems[0][0]
 
 
 @dataclass(frozen=True)
@@ -90,7 +100,7 @@ def _lsb(word: str, role: str) -> float:
         raise ValueError(f"{word!r} is no LSB: wanted a number and a unit, for example 0.1V")
     unit, factor = UNITS[matched.group(2)]
     amount = float(matched.group(1)) * factor
-    wanted = MEASURES["power"] if role == "phase" else MEASURES[role]
+    wanted = {**MEASURES, **DIRECT, "phase": "W"}[role]
     if role == "leakage" and unit == "A":
         return round(amount * 1000, 9)
     if role == "increment" and unit == "kWh":
@@ -115,6 +125,8 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             if not start < end <= size:
                 raise ValueError(f"{word!r}: wanted start < end <= size")
             given["part"] = Slice(size, start, end, bool(part.group(5)), bool(part.group(4)))
+        elif name == "key" and value and role in (*MEASURES, "phase"):
+            given["key"] = value
         elif name == "records" and role == "phase":
             given["records"] = tuple(int(size) for size in value.split(","))
         elif name == "name" and role == "limit" and value in LIMIT_NAMES:
@@ -133,18 +145,18 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
             given["fallback"] = True
         elif word == "by_id" and role in (*MEASURES, "faults"):
             given["by_id"] = True
-        elif word == "by_shape" and role in ("energy", "increment"):
+        elif word == "by_shape" and role in ("energy", "increment", "temperature"):
             given["by_shape"] = True
         elif name == "no_data" and role in MEASURES and value.isdigit():
             given["no_data"] = float(value)
         elif word == "zero_when_off" and role == "power":
             given["zero_when_off"] = True
-        elif lsb and (role in MEASURES or role == "phase") and "lsb" not in given:
+        elif lsb and (role in MEASURES or role in DIRECT or role == "phase") and "lsb" not in given:
             given.update(lsb=_lsb(word, role), power_lsb_known=role == "phase")
         else:
             raise ValueError(f"{word!r} cannot stand after {role}")
-    if role in MEASURES and "lsb" not in given:
-        raise ValueError(f"{role} needs an LSB, for example {'0.01' + MEASURES[role]}")
+    if (role in MEASURES or role in DIRECT) and "lsb" not in given:
+        raise ValueError(f"{role} needs an LSB, for example {'0.01' + {**MEASURES, **DIRECT}[role]}")
     if role == "limit" and not ("name" in given and "lsb" in given):
         raise ValueError("limit needs a name and an LSB, for example name=over_voltage 1V")
     if role == "alarm_set" and "number" not in given:
@@ -152,32 +164,48 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
     return Field(dp, role, **given)
 
 
-class _Reader:
-    """Turns the lines of one file into layouts and products; collects no mistakes: the first one is raised."""
+def _without_comment(line: str) -> str:
+    """Return a line up to its comment: a "#" at its beginning or behind a blank, but not between quotation marks."""
+    quoted = False
+    for at, sign in enumerate(line):
+        if sign == '"':
+            quoted = not quoted
+        elif sign == "#" and not quoted and (at == 0 or line[at - 1].isspace()):
+            return line[:at].rstrip()
+    return line.rstrip()
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+
+class _Reader:
+    """Turns the lines of one file into layouts and products, and collects every mistake with its line."""
+
+    def __init__(self) -> None:
         self.layouts: Dict[str, Layout] = {}
         self.products: Dict[str, Product] = {}
+        self.problems: List[Problem] = []
+        self.lines: Dict[Tuple[str, int], int] = {}  # (layout, DP or 0 for its head) -> line
+        self.number = 0
         self.current = ""
+        self.in_layout = False
         self.own: Set[Tuple[int, str, Optional[Slice]]] = set()
         self.own_dps: Set[int] = set()
 
     def read(self, text: str) -> Catalogue:
         for number, raw in enumerate(text.splitlines(), 1):
-            line = raw.split(" #")[0].rstrip() if not raw.lstrip().startswith("#") else ""
+            self.number = number
+            line = _without_comment(raw)
             if not line:
                 continue
             try:
                 if line[0] != " ":
                     self.current = ""
+                    self.in_layout = line.split()[0] == "layout"  # also a broken one: its lines are no new mistakes
                     self._top(line, number)
                 elif self.current:
                     self._inside(line.split())
-                else:
+                elif not self.in_layout:
                     raise ValueError("an indented line belongs under a layout")
             except ValueError as error:
-                raise CatalogueError(self.path, number, str(error)) from error
+                self.problems.append((number, str(error)))
         return Catalogue(self.layouts, self.products)
 
     def _top(self, line: str, number: int) -> None:
@@ -190,6 +218,7 @@ class _Reader:
                 raise ValueError(f"layout {parent} must stand before it is extended")
             base = self.layouts[parent] if parent else Layout(name, ())
             self.layouts[name] = replace(base, name=name, title=title, shape=False)
+            self.lines[name, 0] = number
             self.current = name
             self.own.clear()
             self.own_dps.clear()
@@ -214,8 +243,15 @@ class _Reader:
         if words[0] in ("refresh", "query"):
             dps = tuple(_dp(word) for word in words[1:])
             layout = replace(layout, **{f"{words[0]}_dps": dps})  # type: ignore[arg-type]
+            self.lines[self.current, ASKED] = self.number
         elif words[0] == "power_age" and len(words) == 2 and words[1].isdigit():
             layout = replace(layout, power_max_age_s=float(words[1]))
+        elif words[0] == "max_power" and len(words) == 2 and words[1].isdigit():
+            layout = replace(layout, max_power_w=float(words[1]))
+        elif words[0] == "kind" and len(words) == 2 and words[1] in KINDS:
+            layout = replace(layout, kind=words[1])
+        elif words == ["produces"]:
+            layout = replace(layout, produces=True)
         elif words == ["shape"]:
             layout = replace(layout, shape=True)
         elif words[0] == "threshold" and len(words) == 3 and words[1] in THRESHOLD_NAMES:
@@ -226,7 +262,7 @@ class _Reader:
         elif _DPS.match(words[0]) and len(words) > 1:
             layout = self._with_fields(layout, words)
         else:
-            raise ValueError(f"{' '.join(words)!r}: wanted DP ROLE ..., refresh, query, power_age, shape or threshold")
+            raise ValueError(f"{' '.join(words)!r}: wanted DP ROLE ... or one of {', '.join(LINES)}")
         self.layouts[self.current] = layout
 
     def _with_fields(self, layout: Layout, words: List[str]) -> Layout:
@@ -237,10 +273,11 @@ class _Reader:
             if dp not in self.own_dps:
                 fields = [other for other in fields if other.dp != dp]
                 self.own_dps.add(dp)
-            key = (dp, one.role + (one.channel if one.part else ""), one.part)
+            key = (dp, one.role + (one.channel if one.part or one.key else ""), one.part)
             if key in self.own:
                 raise ValueError(f"DP {dp} stands twice as {one.role}")
             self.own.add(key)
+            self.lines[self.current, dp] = self.number
             fields.append(one)
         return replace(layout, fields=tuple(fields))
 
@@ -251,10 +288,15 @@ def _dp(word: str) -> int:
     return int(word)
 
 
-def _problems(catalogue: Catalogue) -> List[str]:
+def _problems(catalogue: Catalogue, lines: Mapping[Tuple[str, int], int]) -> List[Problem]:
     """Return what is wrong across lines: quantities claimed twice, directions that do not exist, unused layouts."""
-    found = []
+    found: List[Problem] = []
     used = {name for product in catalogue.products.values() for name in product.layouts}
+
+    def problem(layout: Layout, what: str, *dps: int) -> None:
+        own = [lines[layout.name, dp] for dp in dps if (layout.name, dp) in lines]
+        found.append((max(own, default=lines.get((layout.name, 0), 0)), f"layout {layout.name}: {what}"))
+
     for layout in catalogue.layouts.values():
         claims: Dict[Tuple[str, str], int] = {}
         for one in layout.of("voltage", "current", "power", "power_factor", "energy", "returned", "balance"):
@@ -262,24 +304,26 @@ def _problems(catalogue: Catalogue) -> List[str]:
                 continue
             other = claims.setdefault((one.role, one.channel), one.dp)
             if other != one.dp:
-                found.append(f"layout {layout.name}: DPs {other} and {one.dp} both claim {one.role} @{one.channel}")
+                problem(layout, f"DPs {other} and {one.dp} both claim {one.role} @{one.channel}", other, one.dp)
         dps = {one.dp for one in layout.fields}
         for one in layout.fields:
             if one.signed_by is not None and one.signed_by not in dps:
-                found.append(f"layout {layout.name}: DP {one.dp} is signed by DP {one.signed_by}, which is not in it")
+                problem(layout, f"DP {one.dp} is signed by DP {one.signed_by}, which is not in it", one.dp)
         for dp in layout.refresh_dps + layout.query_dps:
             if dp not in dps:
-                found.append(f"layout {layout.name}: DP {dp} is refreshed or queried and has no meaning")
+                problem(layout, f"DP {dp} is refreshed or queried and has no meaning", ASKED)
         if layout.name not in used and not layout.shape:
-            found.append(f"layout {layout.name} belongs to no product and is not marked shape")
+            problem(layout, "belongs to no product and is not marked shape")
     return found
 
 
 def parse(text: str, path: str = "catalogue") -> Catalogue:
-    """Return the catalogue in a text. Raises CatalogueError with file and line of the first mistake."""
-    catalogue = _Reader(path).read(text)
-    for problem in _problems(catalogue):
-        raise CatalogueError(path, 0, problem)
+    """Return the catalogue in a text. Raises CatalogueError with file and line of every mistake."""
+    reader = _Reader()
+    catalogue = reader.read(text)
+    problems = reader.problems or _problems(catalogue, reader.lines)
+    if problems:
+        raise CatalogueError(path, problems)
     return catalogue
 
 

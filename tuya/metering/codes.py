@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 
-from . import raw
+from . import families, raw
 from .evaluate import scalar
 from .layout import DEVICE_LEVEL, MEASURES, Field, Layout, Slice
-from .model import Model, models
+from .model import Model
 from .reading import TOTAL
-from .words import Meaning, is_unknown, meaning, split, unproven_energy
+from .values import byte_forms, possible
+from .words import Meaning, is_unknown, meaning, output, split, unproven_energy
 
 NAME = "standard codes"
 NUMBERS = frozenset(("integer", "value", "float", "double", "int"))
@@ -56,6 +57,11 @@ PROOF_KWH = 100.0
 MOST_AMPERES = 3000.0
 # "mA" with decimals and a range that ends below what any socket carries is the same slip the other way round
 LEAST_AMPERES = 6.0
+# whole watts up to here: in tenths the range would end below what a switch, a plug or a pump carries
+MOST_WHOLE_WATTS = 4000.0
+# V, I and P that belong together have at least this share of V I under a load
+LEAST_FACTOR = 0.05
+MEASURING = ("voltage", "current", "power", "energy", "phase", "increment")
 Found = Tuple[Field, Meaning]
 
 
@@ -74,7 +80,9 @@ def _lsb(model: Model, means: Meaning) -> Optional[float]:
     if role == "increment":
         if not unit and step == 1:
             return 1.0
-        return 1000 * factor * step if unit in ("", "kWh") else None
+        lsb = 1000 * factor * step
+        # the increments of plugs are in Wh; in 0.01 kWh the same code has been seen to count on and on
+        return lsb if not unit or (unit == "kWh" and lsb <= 1.0) else None
     if role == "leakage":
         # microamperes are not measured here: "mA" with scale 3 is a slip of the model, and which one is unknown; with
         # scale 2 it has been seen to be a power factor
@@ -103,7 +111,7 @@ def _blocks(model: Model, means: Meaning, value: object) -> List[Found]:
     LSBs as in the Din-rail breakers that report so: 0.1 V, 1 mA, 0.1 W. Four powers begin with their sum.
     """
     width = 2 if means.role == "voltage" else 3
-    sizes = {len(data) for data in raw.byte_forms(value)}
+    sizes = {len(data) for data in byte_forms(value)}
     circuits = next((known for known in BLOCKS[means.role] if len(known) * width in sizes), ())
     lsb = STANDARD_LSB[means.role]
     found = []
@@ -125,7 +133,7 @@ def _fields(model: Model, value: object) -> List[Found]:
 def _field(model: Model, means: Optional[Meaning]) -> Optional[Found]:
     """Return the field of one line with its meaning, None for what is no reading and no state."""
     if means is not None and means.role == "energy" and model.unit[0] == "W" and "power" in split(model.code):
-        means = replace(means, role="power")  # "power consumption" is an energy, or a power
+        means = replace(means, role="power", is_consumption=False)  # "power consumption" is an energy, or a power
     if means is None or (model.kind and model.kind not in TYPES.get(means.role, NUMBERS)):
         return None
     if means.role not in MEASURES:
@@ -147,7 +155,7 @@ def _field(model: Model, means: Optional[Meaning]) -> Optional[Found]:
         means.role,
         lsb=round(lsb, 12),
         doubtful=means.role == "current" or whole_watts,
-        needs_proof=whole_watts and model.code.lower().startswith("cur_power"),
+        needs_proof=whole_watts and model.code.lower().startswith("cur_power") and not 0 < top <= MOST_WHOLE_WATTS,
         no_data=low if low is not None and low <= NO_DATA_MINIMUM else None,
     )
     return one, means
@@ -173,9 +181,9 @@ def _by_units(unnamed: List[Model], found: List[Found], dps: Mapping[int, object
         fields[unit] = Field(model.dp, roles[unit], lsb=round(factor * 10.0**-scale, 12), doubtful=unit != "V")
     amounts = {unit: scalar(one, dps.get(one.dp)) for unit, one in fields.items()}
     voltage, current, power = (amounts.get(unit) for unit in roles)
-    if voltage is None or not current or not power or not raw.possible(voltage, current, power):
+    if voltage is None or not current or not power or not possible(voltage, current, power):
         return []
-    if abs(power) < raw.LEAST_FACTOR * voltage * abs(current):
+    if abs(power) < LEAST_FACTOR * voltage * abs(current):
         return []
     return [(one, Meaning(one.role)) for one in fields.values()]
 
@@ -241,18 +249,65 @@ def _channel(one: Field, means: Meaning, found: List[Found], circuits: List[str]
     return TOTAL
 
 
-def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
-    """Return the layout that a thing model describes; None where no code measures electricity.
+def _of_inverter(lines: Tuple[Model, ...], found: List[Found]) -> List[Found]:
+    """Return the fields of an inverter: what it feeds into the mains, as used power and energy of its circuit.
+
+    Its own words for the output ("out_power") stand before the meter's codes, which firmware leaves at 0. A power in
+    kW with three decimals is in watts on some and in milliwatts on others: it needs a second witness.
+    """
+    outputs = [one for line in lines for one in [_field(line, output(line.code))] if one is not None]
+    if outputs:
+        found = [(one, means) for one, means in found if one.role not in ("power", "phase")] + outputs
+        found = [(one, means) for one, means in found if not (means.standard and one.role in ("voltage", "current"))]
+    has_returned = any(one.role == "returned" for one, _ in found)
+    kept: List[Found] = []
+    for one, means in found:
+        if one.role == "energy" and has_returned:
+            continue
+        if one.role == "power" and one.lsb == 1.0:
+            one = replace(one, doubtful=True, needs_proof=True)
+        kept.append((replace(one, role="energy") if one.role == "returned" else one, means))
+    return kept
+
+
+def _with_stated_period(found: List[Found], kind: str) -> List[Found]:
+    """Return the fields without energies that may begin anew each day: no total until the model or the kind says so.
+
+    Appliances count a day's use under the codes of meters; "power consumption" is a day's wherever it was explained.
+    """
+    roles = {one.role for one, _ in found}
+    is_meter = {"voltage", "current"} <= roles or "phase" in roles
+
+    def is_total(one: Field, means: Meaning) -> bool:
+        if one.role not in ("energy", "returned") or means.is_lifetime:
+            return True
+        return kind in families.MAINS and (is_meter or not means.is_consumption)
+
+    return [(one, means) for one, means in found if is_total(one, means)]
+
+
+def layout(lines: Tuple[Model, ...], dps: Mapping[int, object], kind: str = families.UNKNOWN) -> Layout:
+    """Return what a thing model says: readings where the kind of device measures the mains, states in any case.
 
     dps: a model with three phases whose second and third report zeros only belongs to a single-phase device.
     """
-    lines = models(mapping)
     found = [one for model in lines for one in _fields(model, dps.get(model.dp))]
-    found += _by_units([model for model in lines if is_unknown(model.code)], found, dps)
-    found += _proven_energies(lines, found, dps)
-    if not any(one.role in ("voltage", "current", "power", "energy", "phase", "increment") for one, _ in found):
-        return None
-    found = _without_dead(found, dps)
+    if kind == families.DIRECT_CURRENT:
+        found = [(one, means) for one, means in found if one.role not in MEASURES and one.role != "phase"]
+    else:
+        found += _by_units([model for model in lines if is_unknown(model.code)], found, dps)
+        found += _proven_energies(lines, found, dps)
+    if kind == families.INVERTER:
+        found = _of_inverter(lines, found)
+    found = _without_dead(_with_stated_period(found, kind), dps)
+    placed = _placed(found)
+    if kind == families.APPLIANCE and not any(one.role in MEASURING for one in placed):
+        placed = [one for one in placed if one.role not in MEASURES]  # a water's temperature makes no meter
+    return Layout(NAME, tuple(placed), title="by the codes of the thing model", produces=kind == families.INVERTER)
+
+
+def _placed(found: List[Found]) -> List[Field]:
+    """Return the fields with their channels, directions and ranks, by DP."""
     circuits = _circuits(found)
     names = _names(circuits)
     directions = {names.get(means.circuit, "1"): one.dp for one, means in found if one.role == "direction"}
@@ -270,5 +325,9 @@ def layout(mapping: object, dps: Mapping[int, object]) -> Optional[Layout]:
             placed = replace(placed, fallback=(placed.role, placed.channel) in taken)
             taken.add((placed.role, placed.channel))
         fields.append(placed)
-    fields.sort(key=lambda field: field.dp)
-    return Layout(NAME, tuple(fields), title="by the codes of the thing model")
+    return sorted(fields, key=lambda field: field.dp)
+
+
+def measures(spoken: Layout) -> bool:
+    """Say whether a model names anything that makes its device a meter."""
+    return bool(spoken.of(*MEASURING))

@@ -8,25 +8,28 @@ from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Option
 from . import physics, raw
 from .faults import event_fault, fault
 from .layout import Field, Layout
+from .phases import LIST_STEPS, MAINS_TENTH_HZ, Phase
 from .reading import TOTAL, Channel, Fault, Reading, Threshold
+from .values import number, parsed, truth
 
 # the end of a range that means "nothing measured", whatever the LSB
 NO_DATA = 99_999_999
 LIMITS: Dict[str, Tuple[float, float]] = {
     "voltage": (0.0, 1e6),
-    "current": (-1000.0, 1000.0),
-    "power": (-1e7, 1e7),
+    "current": (-physics.MAX_CURRENT_A, physics.MAX_CURRENT_A),
+    "power": (-1e9, 1e9),
     "power_factor": (-1e4, 1e4),
-    "energy": (0.0, 1e9),
-    "returned": (0.0, 1e9),
+    "energy": (0.0, 1e8),
+    "returned": (0.0, 1e8),
     "increment": (0.0, 1e6),
     "frequency": (0.0, 1e6),
     "temperature": (-40.0, 200.0),
     "leakage": (0.0, 30000.0),
     "balance": (-1e6, 1e9),
+    "dc_voltage": (0.0, 1000.0),
+    "dc_current": (0.0, 1000.0),
+    "dc_power": (0.0, 1e5),
 }
-# inverters send the mains frequency (49 to 51, 59 to 61 Hz in 0.1 Hz) where breakers send the leakage in mA
-MAINS_TENTH_HZ = ((490, 510), (590, 610))
 BREAKER_DP = 16
 REVERSE_WORDS = frozenset(
     (
@@ -86,8 +89,10 @@ def scalar(one: Field, value: object, is_alive: bool = False) -> Optional[float]
     if one.part is not None:
         sliced = raw.sliced(value, one.part, is_alive)
         amount = None if sliced is None else float(sliced)
+    elif one.key:
+        amount = number(_member(value, one.key))
     else:
-        amount = raw.number(value)
+        amount = number(value)
     if amount is None or (abs(amount) >= NO_DATA and one.role not in ("energy", "returned")) or amount <= -NO_DATA:
         return None
     if one.no_data is not None and amount == one.no_data:
@@ -99,10 +104,16 @@ def scalar(one: Field, value: object, is_alive: bool = False) -> Optional[float]
     return amount if low <= amount <= high else None
 
 
+def _member(value: object, key: str) -> object:
+    """Return a member of an object, or of one in JSON text."""
+    known = parsed(value) if isinstance(value, str) else value
+    return known.get(key) if isinstance(known, Mapping) else None
+
+
 def _phase_values(one: Field, value: object, leaks: bool) -> List[Tuple[Key, float, bool]]:
     """Return the quantities of a phase record. leaks: the device is known to measure a leakage current."""
     power_lsb_w = one.lsb if one.power_lsb_known else None
-    record = raw.phase(value, one.records or raw.ALL_RECORDS, power_lsb_w)
+    record = raw.phase(value, one.records or raw.ALL_RECORDS, power_lsb_w, one.key)
     if record is None:
         return []
     sign = -1.0 if one.invert and record.power_w else 1.0
@@ -110,25 +121,32 @@ def _phase_values(one: Field, value: object, leaks: bool) -> List[Tuple[Key, flo
         (("voltage", one.channel), record.voltage_v, True),
         (("current", one.channel), record.current_a, record.certain),
     ]
-    if record.power_w is not None:
+    # chargers leave P of the record at 0 and give it on another DP
+    if record.power_w or (record.power_w == 0 and record.voltage_v * abs(record.current_a) <= _reactive_va(record)):
         found.append((("power", one.channel), sign * record.power_w, record.certain))
     if record.power_factor is not None:
         found.append((("power_factor", one.channel), record.power_factor, False))
     may_be_frequency = any(low <= (record.leakage_ma or 0) <= high for low, high in MAINS_TENTH_HZ)
     if record.leakage_ma is not None and (leaks or not may_be_frequency):
         found.append((("leakage", ""), record.leakage_ma, True))
+    elif record.leakage_ma is not None:
+        found.append((("frequency", ""), record.leakage_ma / 10, True))
     scales = dict(one.scales)
     return [(key, amount * scales.get(key[0], 1.0), certain or key[0] in scales) for key, amount, certain in found]
 
 
-def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
-    """Return every quantity that the DPs give, before physics. Fallbacks fill only what nothing else gives."""
+def _reactive_va(record: Phase) -> float:
+    return physics.REACTIVE_VA + record.coarse_w / 2
+
+
+def _measured(layout: Layout, dps: Mapping[int, object]) -> Tuple[Dict[Key, Value], List[Tuple[Key, Value]]]:
+    """Return every quantity that the DPs give, before physics, and the fallbacks: they fill what nothing else gives."""
     found: Dict[Key, Value] = {}
     fallbacks: List[Tuple[Key, Value]] = []
     temperatures: List[Value] = []
     increments: List[Value] = []
-    relays_off = [dps.get(dp) for dp in layout.switch_dps]
-    is_off = bool(relays_off) and all(state is False for state in relays_off)
+    relays = [truth(dps.get(dp)) for dp in layout.switch_dps]
+    is_off = bool(relays) and all(state is False for state in relays)
     # circuits whose voltage stands in a raw block of its own, apart from their current and power
     alive = {one.channel for one in layout.of("voltage") if one.part is not None and scalar(one, dps.get(one.dp))}
     leaks = bool(layout.of("leakage")) or BREAKER_DP in layout.switch_dps
@@ -159,7 +177,7 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
                 temperatures.append(value)
             elif key[0] == "increment":
                 increments.append(value)
-            elif one.fallback or (one.role == "phase" and key[0] == "leakage"):
+            elif one.fallback or (one.role == "phase" and key[1] == ""):
                 fallbacks.append((key, value))
             else:
                 found.setdefault(key, value)
@@ -172,10 +190,61 @@ def _measured(layout: Layout, dps: Mapping[int, object]) -> Dict[Key, Value]:
     if increments and len(increments) == len(layout.of("increment")):
         every = frozenset(dp for value in increments for dp in value.dps)
         found["increment", ""] = Value(sum(value.amount for value in increments), every, increments[0].one)
-    return found
+    return found, fallbacks
 
 
-def _believe(found: Dict[Key, Value], note: Note) -> None:
+def _second_opinions(found: Dict[Key, Value], fallbacks: List[Tuple[Key, Value]], note: Note) -> None:
+    """Let a second data point settle the scale of a power that only a model vouches for, or that nothing carries."""
+    for key, witness in fallbacks:
+        value = found[key]
+        if key[0] != "power" or value is witness or value.certain or witness.one.doubtful:
+            continue
+        if not value.one.doubtful and abs(value.amount) <= physics.ceiling_w(key[1] == TOTAL, False):
+            continue
+        factor = physics.same_at_another_scale(value.amount, witness.amount, witness.one.lsb)
+        dps = value.dps | witness.dps
+        if factor is None:
+            note(f"circuit {key[1]}: power: {value.amount:g} W is not believed, another data point says so")
+            found[key] = witness
+        else:
+            if factor != 1.0:
+                note(f"circuit {key[1]}: power x {factor:g}: another data point says {witness.amount:g} W, scale error")
+            found[key] = Value(value.amount * factor, dps, value.one, True)
+
+
+def _coarseness_w(values: Mapping[str, Value]) -> float:
+    """Return by how much P and V I may differ for the size of their steps alone (0.1 A, 0.1 kW)."""
+    slack_w = 0.0
+    for role in ("current", "power"):
+        value = values.get(role)
+        if value is None:
+            continue
+        step = value.one.lsb if value.one.role == role else LIST_STEPS[role] if value.one.key else 0.0
+        if role == "power" and step > 1.0:
+            slack_w += step / 2
+        elif role == "current" and step > 0.01 and "voltage" in values:
+            slack_w += values["voltage"].amount * step / 2
+    return slack_w
+
+
+def _below_ceilings(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
+    """Leave out a power that no device of this kind carries."""
+    for key in [key for key in found if key[0] == "power"]:
+        value = found[key]
+        is_total = key[1] == TOTAL
+        is_proven = ("current", key[1]) in found and (("voltage", key[1]) in found or ("voltage", TOTAL) in found)
+        most_w = physics.ceiling_w(is_total, is_proven)
+        if layout.max_power_w is not None and not is_proven:
+            most_w = min(most_w, layout.max_power_w * (max(1, len(layout.channels)) if is_total else 1))
+        parts_w = sum(abs(other.amount) for (role, channel), other in found.items() if role == "power") - abs(
+            value.amount
+        )
+        if abs(value.amount) > most_w and not value.one.certain and not (is_total and parts_w >= abs(value.amount) / 2):
+            note(f"circuit {key[1]}: power left out: {value.amount:g} W is more than such a device carries")
+            del found[key]
+
+
+def _believe(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
     """Apply physics.py to each circuit, in place."""
     shared = found.get(("voltage", TOTAL))
     for channel in sorted({key[1] for key in found if key[0] in ("voltage", "current", "power")}):
@@ -188,7 +257,7 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
             known = {role: amount for role, amount in known.items() if role == "voltage"}
         fixed = {role for role, value in values.items() if value.certain}
         doubtful = {role for role, value in values.items() if value.one.doubtful}
-        verdict = physics.judge(known, fixed, doubtful)
+        verdict = physics.judge(known, fixed, doubtful, _coarseness_w(values))
         for text in verdict.notes:
             note(f"circuit {channel}: {text}")
         if "current" in verdict.refused:
@@ -206,6 +275,7 @@ def _believe(found: Dict[Key, Value], note: Note) -> None:
         if key[1] != TOTAL and not (has_voltage and ("current", key[1]) in found):
             note(f"circuit {key[1]}: {key[0]} left out: its scale is doubtful and V and I are missing")
             del found[key]
+    _below_ceilings(layout, found, note)
     _believe_total(found, note)
     _believe_rest(found, note)
 
@@ -280,8 +350,10 @@ def read(
     def fed(from_dps: AbstractSet[int]) -> bool:
         return changed is None or bool(from_dps & changed)
 
-    found = _measured(layout, dps)
-    _believe(found, note or _silent)
+    found, fallbacks = _measured(layout, dps)
+    if fallbacks:
+        _second_opinions(found, fallbacks, note or _silent)
+    _believe(layout, found, note or _silent)
     by_role: Dict[str, Dict[Channel, float]] = {}
     for (role, channel), value in found.items():
         if fed(value.dps):
@@ -336,8 +408,10 @@ def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSe
                 state.thresholds += _limit(one, value, dps)
         elif not fed({one.dp}):
             continue
-        elif one.role == "switch" and isinstance(value, bool):
-            state.switch[one.dp] = value
+        elif one.role == "switch":
+            is_on = truth(value)
+            if is_on is not None:
+                state.switch[one.dp] = is_on
         elif one.role == "power_on" and isinstance(value, str) and value in POWER_ON_WORDS:
             state.power_on_state = value
         elif one.role == "child_lock" and isinstance(value, bool):
@@ -349,7 +423,7 @@ def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSe
 
 def _limit(one: Field, value: object, dps: Mapping[int, object]) -> Tuple[Threshold, ...]:
     """Return the threshold in an integer of its own; () where it holds no number."""
-    amount = raw.number(value)
+    amount = number(value)
     if amount is None or amount < 0:
         return ()
     acts = dps.get(one.action) if one.action is not None else None

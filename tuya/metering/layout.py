@@ -23,11 +23,15 @@ MEASURES: Dict[str, str] = {
 }
 # quantities of which a device has one, whatever its number of circuits
 DEVICE_LEVEL = frozenset(("increment", "frequency", "temperature", "leakage", "balance"))
+# the direct-current side of an inverter: proof of what the mains side says, never a reading
+DIRECT: Dict[str, str] = {"dc_voltage": "V", "dc_current": "A", "dc_power": "W"}
+# what may be written; a device's own model that names such a DP otherwise is right (see evidence.py)
+CONTROLS = frozenset(("switch", "child_lock", "power_on", "countdown"))
 # DPs that are no integers to be scaled
 STATES = frozenset(("switch", "phase", "faults", "event", "alarm_set", "limit", "power_on", "child_lock", "countdown"))
 # DPs that are known and are no readings: thresholds, coefficients, direction flags (read through `signed_by`)
 SILENT = frozenset(("direction", "ignore"))
-ROLES = frozenset(MEASURES) | STATES | SILENT
+ROLES = frozenset(MEASURES) | frozenset(DIRECT) | STATES | SILENT
 
 DEFAULT_POWER_MAX_AGE_S = 60.0
 
@@ -55,7 +59,8 @@ class Field:
     no_data: a value that means "nothing measured". certain: the LSB is the user's, physics never corrects it.
     doubtful: the thing model is the only witness of the LSB, and models err here. needs_proof: doubtful to the point
     that the value is shown only beside V and I. by_id: believed only where product id or wish names the layout.
-    by_shape: an energy that is believed also where only the shape does.
+    by_shape: an energy or a temperature that is believed also where only the shape names the layout.
+    key: the member of an object or a JSON text that holds the quantity.
     power_lsb_known: the LSB of the power in 15-byte records is given. scales: the user's factors (role, factor) for
     the quantities of a phase record.
     """
@@ -66,6 +71,7 @@ class Field:
     lsb: float = 1.0
     part: Optional[Slice] = None
     records: Tuple[int, ...] = ()
+    key: str = ""
     number: int = 0
     name: str = ""
     unit: str = ""
@@ -88,7 +94,12 @@ class Field:
 
 @dataclass(frozen=True)
 class Layout:
-    """The DPs of one kind of device, however many products share it."""
+    """The DPs of one kind of device, however many products share it.
+
+    kind: a kind of device (see families.py) that must be told by category or model before the shape is tried.
+    produces: what flows here is production (an inverter): its W and kWh are positive, and counted as generated.
+    max_power_w: more than the biggest device of this layout carries on one circuit.
+    """
 
     name: str
     fields: Tuple[Field, ...]
@@ -97,6 +108,9 @@ class Layout:
     query_dps: Tuple[int, ...] = ()
     power_max_age_s: float = DEFAULT_POWER_MAX_AGE_S
     shape: bool = False
+    kind: str = ""
+    produces: bool = False
+    max_power_w: Optional[float] = None
     thresholds: Dict[str, Tuple[int, int]] = field(default_factory=dict)
 
     def of(self, *roles: str) -> Tuple[Field, ...]:

@@ -6,10 +6,11 @@ that is applied and said; otherwise the doubtful quantity is left out. A scale t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Set, Tuple
 
-from .raw import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, possible
+from .values import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, possible
 
 POWERS_OF_TEN = (1, 2, 3)
 # after a correction by a power of ten the load must look like one: below this P / (V I) another cause is as likely
@@ -20,6 +21,14 @@ ABSURD_FACTOR, ABSURD_W = 0.02, 2.0
 MAINS_V = ((95.0, 135.0), (195.0, 265.0))
 # loads from here on tell what the power factor is, to within the tolerance (V, I and P of different moments)
 PROOF_VA = 10.0
+# 0 W of a circuit that carries more than this is "not measured" (filters and standby supplies draw less, reactively)
+REACTIVE_VA = 100.0
+# the most that a device of this kind carries on one circuit: clamps to 600 A; without V and I beside it a power is
+# believed up to a breaker of 100 A on one phase, and on three of them for a device's own sum
+MAX_CURRENT_A = 630.0
+MAX_PROVEN_W = 160_000.0
+MAX_LONE_W = 28_000.0
+MAX_TOTAL_W = 84_000.0
 PROOF_W = 5.0
 FACTOR_TOLERANCE = 0.15
 FREQUENCY_MIN_HZ = 40.0
@@ -44,11 +53,34 @@ def _scaled_voltage(voltage_v: float) -> Optional[float]:
     return None
 
 
-def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> Verdict:
+def ceiling_w(channel_is_total: bool, is_proven: bool) -> float:
+    """Return the most W that is believed. is_proven: V and I of the circuit are known beside it."""
+    if channel_is_total:
+        return MAX_TOTAL_W
+    return MAX_PROVEN_W if is_proven else MAX_LONE_W
+
+
+def same_at_another_scale(power_w: float, witness_w: float, step_w: float) -> Optional[float]:
+    """Return the power of ten that turns a power into about what another data point says, None where none does.
+
+    step_w: the coarseness of the witness. The two may be of different moments: within a factor of 2 one power of ten
+    fits and no other.
+    """
+    if abs(power_w - witness_w) <= step_w:
+        return 1.0
+    if power_w * witness_w <= 0 or abs(witness_w) < 5 * step_w:
+        return None
+    exponent = round(math.log10(abs(power_w / witness_w)))
+    fits = 0.5 <= power_w / 10.0**exponent / witness_w <= 2.0 and -3 <= exponent <= 4
+    return float(10.0**-exponent) if fits else None
+
+
+def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str], slack_w: float = 0.0) -> Verdict:
     """Judge one circuit.
 
     values: any of voltage, current, power. fixed: quantities whose scale is certain (the user's, or proven by the
-    record). doubtful: quantities whose scale only a thing model vouches for.
+    record). doubtful: quantities whose scale only a thing model vouches for. slack_w: by how much P and V I may
+    differ because their steps are coarse.
     """
     known: Dict[str, float] = dict(values)
     corrected: Dict[str, float] = {}
@@ -89,12 +121,19 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str]) -> V
         if power and "power" in doubtful and "power" not in fixed and "voltage" in corrected:
             refuse("power", "the thing model is wrong about the voltage and nothing proves its power")
         return Verdict(known, corrected, tuple(refused), tuple(notes))
-    if not possible(voltage, current, power):
+    if not possible(voltage, current, power, slack_w):
         factor = _scaled_power(voltage, current, power)
         if factor:
             correct("power", factor, f"{power:g} W is more than {voltage:g} V x {current:g} A, scale error")
         else:
             refuse("power", f"{power:g} W does not fit {voltage:g} V x {current:g} A")
+            if {"current", "power"} <= doubtful:
+                refuse("current", "see power")
+    elif not power and voltage * abs(current) > REACTIVE_VA + slack_w:
+        refuse("power", f"0 W beside {voltage:g} V x {current:g} A is not measured")
+        notes.append("power left out: 0 W of a loaded circuit is not measured")
+        if {"current", "power"} <= doubtful:
+            refuse("current", "see power")
     elif "current" in doubtful and _absurd(voltage, current, power):
         refuse("power", f"{power:g} W is next to nothing of {voltage:g} V x {current:g} A: one of the scales is wrong")
         refuse("current", "see power")

@@ -1,36 +1,38 @@
 """Device description + data points -> profile: which layout a device has, and why. No sockets, no clock, no Domoticz.
 
-The product id first, then the codes of the thing model, then the shape; "none" is an answer.
+Everything that speaks of a device is evidence for single data points; "none" is an answer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple, Union
 
-from . import codes, raw, shape, wishes
+from . import codes, families, raw, shape, wishes
+from .candidate import Seen
 from .catalogue import load
 from .evaluate import POWER_ON_SPELLINGS, POWER_ON_WORDS, read
+from .evidence import ELECTRICAL, Case, Claim, Source, conventions, measured_roles, settle
 from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
 from .model import models
-from .reading import TOTAL, Channel, Reading
-from .words import meaning
+from .reading import Channel, Reading
+from .values import spelling, truth
 
 COUNTDOWN_MAX_S = 86400
 # a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
 MAX_REFRESH_DPS = 9
 BREAKER_DP = 16
-# what a thing model may name without saying anything against a shape
-_BESIDE_READINGS = frozenset(
-    ("switch", "energy", "returned", "increment", "countdown", "child_lock", "power_on", "alarm_set", "faults")
-)
-_CIRCUIT_ROLES = (*MEASURES, "phase")
 EMPTY = Layout("unknown", ())
+NO_METER = "no mains meter"
+CONVENTIONAL = Layout("category", (), title="by the conventions of its category")
 
 
 @dataclass(frozen=True)
 class Control:
-    """One DP that may be written. kind "bool" | "enum" (values) | "int" (minimum to maximum)."""
+    """One DP that may be written. kind "bool" | "enum" (values) | "int" (minimum to maximum).
+
+    spelled: what to write for off and on to a "bool": False and True, or the words that this device was heard to use.
+    """
 
     dp: int
     role: str
@@ -38,6 +40,7 @@ class Control:
     values: Tuple[str, ...] = ()
     minimum: int = 0
     maximum: int = 0
+    spelled: Tuple[Union[bool, int, str], Union[bool, int, str]] = (False, True)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Profile:
 
     matched_by: "product" | "codes" | "shape" | "none". why: for --explain, one sentence each.
     problems: wishes that cannot be fulfilled. counter_step_kwh: LSB of each cumulative counter; empty = no total.
+    query_dps: DPs that measure, and nothing that can be set; later_dps: relays, faults and events, to be named in a
+    query only where the device has shown that being asked sets nothing. said: who says what of a DP, for --explain.
+    produces: an inverter: its W and kWh are what it generates, positive, and belong on a meter for generated energy.
     """
 
     name: str
@@ -61,6 +67,13 @@ class Profile:
     channels: Tuple[Channel, ...] = ()
     counter_step_kwh: Mapping[Channel, float] = field(default_factory=dict)
     problems: Tuple[str, ...] = ()
+    produces: bool = False
+    said: Mapping[int, Tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_meter(self) -> bool:
+        """Whether this device measures the mains: not for a lamp's relay, a battery's charger, a heater without W."""
+        return bool(self.layout.of(*codes.MEASURING))
 
     def decode(self, dps: Mapping[int, object], changed: Optional[AbstractSet[int]] = None) -> Reading:
         """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises."""
@@ -74,61 +87,108 @@ class Profile:
 
     def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
         """Return why this layout was chosen and what was corrected or left out in these DPs."""
-        return (*self.why, *self.problems, *_described(self.layout, dps), *self.doubts(dps))
+        return (*self.why, *self.problems, *_described(self.layout, self.said, dps), *self.doubts(dps))
 
 
 def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
-    """Return the profile of a device. entry: as in devices.json (product_id, mapping, "domoticz"). Never raises.
+    """Return the profile of a device. entry: as in devices.json (product_id, category, mapping, "domoticz").
 
-    A wrong wish changes nothing and stands in Profile.problems.
+    All that speaks of the device is heard (evidence.py): the wish or the product's row, the device's own model, the
+    layout that fits its data points, the conventions of its category. Never raises. A wrong wish changes nothing and
+    stands in Profile.problems.
     """
     catalogue = load()
     wish, problems = wishes.parse(entry.get("domoticz"), catalogue)
+    lines = models(entry.get("mapping"))
+    category = families.category_of(entry)
+    kind = families.kind_of(category, lines)
+    case = Case({line.dp: line for line in lines}, kind, dps)
+    named, why, is_strange = _named(entry, wish.layout, case)
+    spoken = codes.layout(lines, dps, kind)
+    shaped: Optional[Layout] = None
+    if named is None or is_strange:
+        shaped, reasons = _shaped(spoken, case)
+        if named is not None and shaped is not None and _measures(shaped, dps):
+            named, why = None, (*why, "these are not its data points, and others fit")
+        elif named is not None:
+            shaped, reasons = None, ()
+        why = (*why, *reasons)
+    base, matched_by = _base(named, spoken, shaped, case)
+    source = Source.WISH if wish.layout else Source.PRODUCT
+    claims = [Claim(one, source) for one in named.fields] if named is not None else []
+    claims += [Claim(one, Source.MODEL) for one in spoken.fields]
+    if shaped is not None:
+        beside = codes.measures(spoken)
+        fitting = [one for one in shaped.fields if one.dp in dps or not beside]
+        claims += [Claim(one, Source.LAYOUT, proven=True) for one in fitting]
+    claims += conventions(category, case) if named is None and not codes.measures(spoken) else []
+    fields = settle(claims, case)
+    if not fields or base is None:
+        return Profile("unknown" if kind in families.MAINS else NO_METER, "none", why, problems=problems)
+    if matched_by == "codes" and not measured_roles(fields):
+        why = (*why, "it measures nothing of the mains")
+        base = replace(base, name=NO_METER)
+    added = {claim.field.role for claim in case.owners.values() if claim.source is Source.LAYOUT}
+    if matched_by == "codes" and base.name != NO_METER and not added & {*MEASURES, "phase", "switch"}:
+        base = spoken
+    layout = wishes.apply(replace(base, fields=fields), wish)
+    return _profile(layout, matched_by, why, problems, case)
+
+
+def _named(entry: Mapping[str, object], wished: str, case: Case) -> Tuple[Optional[Layout], Tuple[str, ...], bool]:
+    """Return the layout that a wish or the product's row names, why, and whether the data points are not its own."""
+    catalogue = load()
+    if wished:
+        return catalogue.layouts[wished], (f"layout {wished} was asked for in devices.json",), False
     product_id = str(entry.get("product_id") or entry.get("productKey") or "")
-    mapping = entry.get("mapping")
-    layout: Optional[Layout] = None
-    matched_by, name, why = "none", "unknown", ()  # type: Tuple[str, str, Tuple[str, ...]]
-    if wish.layout:
-        layout, matched_by = catalogue.layouts[wish.layout], "product"
-        why = (f"layout {wish.layout} was asked for in devices.json",)
-    elif product_id in catalogue.products:
-        product = catalogue.products[product_id]
-        layout, reason = _settle(catalogue.layouts_of(product_id), dps)
-        matched_by, why = "product", (f"product {product_id} is {product.title}, layout {layout.name}", *reason)
-        layout = _with_relay(_with_model(layout, mapping), dps)
-        if not _speaks(layout, dps):
-            other, other_by, reasons = _unknown(mapping, dps)
-            if other is not None and _measures(other, dps):
-                layout, matched_by = other, other_by
-                why = (*why, "these are not its data points, and others fit", *reasons)
-    else:
-        layout, matched_by, why = _unknown(mapping, dps)
-    if layout is None:
-        return Profile(name, "none", why, problems=problems)
-    layout = wishes.apply(layout, wish)
-    return _profile(layout, matched_by, why, problems, mapping, dps)
+    product = catalogue.products.get(product_id)
+    if product is None:
+        return None, (), False
+    layout, reason = _settle(catalogue.layouts_of(product_id), case.dps)
+    why = (f"product {product_id} is {product.title}, layout {layout.name}", *reason)
+    layout = _with_relay(_with_model(layout, case), case.dps)
+    return layout, why, not _speaks(layout, case.dps)
 
 
-def _unknown(mapping: object, dps: Mapping[int, object]) -> Tuple[Optional[Layout], str, Tuple[str, ...]]:
-    """Return (layout, matched_by, why) of a device whose product id says nothing: by codes, then by shape."""
-    why: Tuple[str, ...] = ()
-    layout = codes.layout(mapping, dps)
-    if layout is not None:
-        why = (f"the thing model has measuring codes on DPs {_listed(layout)}",)
-        if layout.of("voltage", "current", "power", "phase"):
-            return layout, "codes", why
+def _shaped(spoken: Layout, case: Case) -> Tuple[Optional[Layout], Tuple[str, ...]]:
+    """Return the layout that fits the data points beside what the model says of them, and why."""
+    if case.kind == families.DIRECT_CURRENT:
+        return None, ("its panels or its battery are no mains",)
     candidates = tuple(one for one in load().layouts.values() if one.shape)
-    shaped, reasons = shape.recognise(candidates, _unnamed(mapping, dps))
-    why = (*why, *reasons)
-    if layout is None:
-        return shaped, "none" if shaped is None else "shape", why
-    return layout if shaped is None else _completed(layout, shaped), "codes", why
+    shaped, why = shape.recognise(candidates, Seen(case.dps, case.kind, case.lines))
+    if shaped is None:
+        return None, why
+    shaped = shape.without_dead_phases(shaped, case.dps)
+    electrical = spoken.of(*ELECTRICAL)
+    named = {(one.dp, one.role) for one in electrical}
+    if electrical and not named & {(one.dp, one.role) for one in shaped.of(*ELECTRICAL)}:
+        return None, (*why, "the device's own model names other data points for its readings")
+    return shaped, why
+
+
+def _base(
+    named: Optional[Layout], spoken: Layout, shaped: Optional[Layout], case: Case
+) -> Tuple[Optional[Layout], str]:
+    """Return the layout that lends its name and its habits (what to refresh, how long W is valid), and matched_by."""
+    if named is not None:
+        return named, "product"
+    if spoken.fields and codes.measures(spoken):
+        if shaped is None:
+            return spoken, "codes"
+        return replace(
+            shaped, name=f"{spoken.name}, {shaped.name}", produces=spoken.produces or shaped.produces
+        ), "codes"
+    if shaped is not None:
+        return shaped, "shape"
+    if any(one.role == "switch" for one in spoken.fields):
+        return spoken, "codes"
+    return (CONVENTIONAL, "shape") if case.dps else (None, "none")
 
 
 def _speaks(layout: Layout, dps: Mapping[int, object]) -> bool:
-    """Say whether the DPs are those of this layout: V or a phase is there, and each relay is a bool."""
+    """Say whether the DPs are those of this layout: V or a phase is there, and each relay says on or off."""
     relays = (dps.get(dp) for dp in layout.switch_dps)
-    if any(relay is not None and not isinstance(relay, bool) for relay in relays):
+    if any(relay is not None and truth(relay) is None for relay in relays):
         return False
     return any(one.dp in dps for one in layout.of("voltage", "phase") or layout.of("current", "power"))
 
@@ -140,53 +200,31 @@ def _measures(layout: Layout, dps: Mapping[int, object]) -> bool:
 
 
 def _with_relay(layout: Layout, dps: Mapping[int, object]) -> Layout:
-    """Return the layout with the relay on DP 16 that products of one id have or lack; a bool there is no reading."""
-    if layout.switch_dps or any(one.dp == BREAKER_DP for one in layout.fields):
+    """Return the layout with the relay on DP 16 that breakers and meters of one id have or lack.
+
+    Only beside phase records, where a boolean on 16 is the relay in every family; chargers have theirs on 18.
+    """
+    if layout.switch_dps or layout.kind or any(one.dp == BREAKER_DP for one in layout.fields):
         return layout
-    if not isinstance(dps.get(BREAKER_DP), bool):
+    if not layout.of("phase") or not isinstance(dps.get(BREAKER_DP), bool):
         return layout
     return replace(layout, fields=(*layout.fields, Field(BREAKER_DP, "switch")))
 
 
-def _described(layout: Layout, dps: Mapping[int, object]) -> List[str]:
-    """Return what each DP present is taken for, and which ones mean nothing to this layout."""
+def _described(layout: Layout, said: Mapping[int, Tuple[str, ...]], dps: Mapping[int, object]) -> List[str]:
+    """Return what each DP present is taken for, who says so, and which ones mean nothing to anybody."""
     sentences = []
     for one in layout.fields:
         if one.dp in dps and one.role != "ignore":
-            circuit = (
-                f" of circuit {one.channel}" if one.channel not in ("", "1") and one.role in _CIRCUIT_ROLES else ""
-            )
-            lsb = f", {one.lsb:g} {MEASURES[one.role]}".rstrip() if one.role in MEASURES else ""
-            sentences.append(f"DP {one.dp} is {one.role}{circuit}{lsb}")
-    known = {one.dp for one in layout.fields}
+            sentences.append(f"DP {one.dp} is {Claim(one, Source.LAYOUT).said}")
+    for dp in sorted(dps):
+        for sentence in said.get(dp, ()):
+            sentences.append(f"DP {dp}: {sentence}")
+    known = {one.dp for one in layout.fields} | set(said)
     rest = sorted(dp for dp in dps if dp not in known)
     if rest and layout.fields:
         sentences.append(f"nothing is known of DPs {', '.join(map(str, rest))}")
     return sentences
-
-
-def _unnamed(mapping: object, dps: Mapping[int, object]) -> Dict[int, object]:
-    """Return the DPs that a shape may explain: a thing model that names one otherwise has spoken against it."""
-    named = set()
-    for model in models(mapping):
-        means = meaning(model.code)
-        if model.kind not in ("boolean", "bool") and (means is None or means.role not in _BESIDE_READINGS):
-            named.add(model.dp)
-    return {dp: value for dp, value in dps.items() if dp not in named}
-
-
-def _completed(coded: Layout, shaped: Layout) -> Layout:
-    """Return a layout whose thing model leaves out V, I and P (clouds often list the standard codes only)."""
-    many = len(shaped.channels) > 1
-    known = {one.dp for one in coded.fields}
-    fields = [replace(one, channel=TOTAL) if many and one.channel == "1" else one for one in coded.fields]
-    fields += [one for one in shaped.fields if one.dp not in known]
-    return replace(coded, name=f"{coded.name}, {shaped.name}", fields=tuple(fields), refresh_dps=shaped.refresh_dps)
-
-
-def _listed(layout: Layout) -> str:
-    measuring = layout.of("voltage", "current", "power", "energy", "phase", "increment")
-    return ", ".join(str(dp) for dp in dict.fromkeys(one.dp for one in measuring))
 
 
 def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Layout, Tuple[str, ...]]:
@@ -208,40 +246,38 @@ def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Lay
     return best, (f"this product id is also sold as {others}; the DPs present decided",)
 
 
-def _with_model(layout: Layout, mapping: object) -> Layout:
-    """Return the layout with the fault labels of the device's own thing model, and with a relay that only it names."""
-    known = {model.dp: model for model in models(mapping)}
+def _with_model(layout: Layout, case: Case) -> Layout:
+    """Return the layout with the fault labels of the device's own model, without what it calls the neutral's."""
     fields = []
     for one in layout.fields:
-        model = known.get(one.dp)
+        model = case.lines.get(one.dp)
         if model is not None and one.role == "faults" and model.labels:
             one = replace(one, labels=model.labels)
         elif model is not None and one.role == "returned" and "neutral" in model.code.lower():
             continue
         fields.append(one)
-    relay = known.get(BREAKER_DP)
-    if relay is not None and relay.code == "switch" and not layout.switch_dps:
-        fields = [one for one in fields if one.dp != BREAKER_DP] + [Field(BREAKER_DP, "switch")]
     return replace(layout, fields=tuple(fields))
 
 
-def _controls(layout: Layout, mapping: object, dps: Mapping[int, object]) -> Dict[int, Control]:
-    choices = {model.dp: model.choices for model in models(mapping)}
+def _controls(layout: Layout, case: Case) -> Dict[int, Control]:
+    dps = case.dps
+    choices = {model.dp: model.choices for model in case.lines.values()}
     found: Dict[int, Control] = {}
     for one in layout.of("switch", "child_lock", "power_on", "countdown"):
         present = dps.get(one.dp)
         if one.role in ("switch", "child_lock"):
-            if present is None or isinstance(present, bool):
-                found[one.dp] = Control(one.dp, one.role, "bool")
+            spelled = (False, True) if present is None else spelling(present)
+            if spelled is not None and (one.role == "switch" or isinstance(present, (bool, type(None)))):
+                found[one.dp] = Control(one.dp, one.role, "bool", spelled=spelled)
         elif one.role == "countdown":
             if present is None or (isinstance(present, int) and not isinstance(present, bool)):
                 found[one.dp] = Control(one.dp, one.role, "int", minimum=0, maximum=COUNTDOWN_MAX_S)
         else:
             # what was read decides: thing models name power_off ... last where the device says off ... memory
-            read_as = [words for words in POWER_ON_SPELLINGS if present in words]
-            spelled = read_as[0] if read_as else choices.get(one.dp) or POWER_ON_SPELLINGS[0]
-            if (present is None or read_as) and set(spelled) <= POWER_ON_WORDS:
-                found[one.dp] = Control(one.dp, one.role, "enum", values=spelled)
+            read_as = [known for known in POWER_ON_SPELLINGS if present in known]
+            words = read_as[0] if read_as else choices.get(one.dp) or POWER_ON_SPELLINGS[0]
+            if (present is None or read_as) and set(words) <= POWER_ON_WORDS:
+                found[one.dp] = Control(one.dp, one.role, "enum", values=words)
     return found
 
 
@@ -250,8 +286,7 @@ def _profile(
     matched_by: str,
     why: Tuple[str, ...],
     problems: Tuple[str, ...],
-    mapping: object,
-    dps: Mapping[int, object],
+    case: Case,
 ) -> Profile:
     live = tuple(dict.fromkeys(one.dp for one in layout.of("voltage", "current", "power", "phase")))
     power = tuple(dict.fromkeys(one.dp for one in layout.of("power", "phase")))
@@ -267,7 +302,7 @@ def _profile(
         why=why,
         layout=layout,
         switch_dps=layout.switch_dps,
-        controls=_controls(layout, mapping, dps),
+        controls=_controls(layout, case),
         refresh_dps=refresh,
         query_dps=tuple(sorted(wanted & measuring)),
         later_dps=tuple(sorted(wanted - measuring)),
@@ -275,4 +310,6 @@ def _profile(
         channels=layout.channels,
         counter_step_kwh=steps,
         problems=problems,
+        produces=layout.produces,
+        said={dp: tuple(said) for dp, said in case.said.items()},
     )

@@ -9,6 +9,7 @@ from typing import List, Mapping, Optional, Tuple, Union
 from . import raw
 from .layout import Field, Layout
 from .reading import Threshold
+from .values import number
 
 
 class ThresholdRefused(ValueError):
@@ -67,7 +68,7 @@ def plan(layout: Layout, dps: Mapping[int, object], name: str, value: int, trips
 
 def _plan_limit(one: Field, dps: Mapping[int, object], value: int, trips: Optional[bool]) -> Change:
     """Return the write of a threshold that has a DP of its own. Raises ThresholdRefused."""
-    known = raw.number(dps.get(one.dp))
+    known = number(dps.get(one.dp))
     if known is None:
         raise ThresholdRefused(f"the device has not reported {one.name}: what was not read is not written")
     if trips is not None:
@@ -82,7 +83,7 @@ def is_done(change: Change, reported: object) -> bool:
     if isinstance(change.value, str):
         wanted = raw.alarm_bytes(change.value, change.number)
         return wanted is not None and raw.alarm_bytes(reported, change.number) == wanted
-    return raw.number(reported) == change.value
+    return number(reported) == change.value
 
 
 def _changed(data: bytes, which: int, name: str, value: int, trips: Optional[bool]) -> Optional[bytes]:

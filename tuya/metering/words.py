@@ -7,7 +7,7 @@ its words name one quantity, perhaps a circuit, and nothing that makes it a limi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import AbstractSet, Dict, FrozenSet, List, Optional
 
 from .reading import TOTAL
@@ -40,13 +40,21 @@ FILLERS = _set(
 )
 VOLTAGE = _set("voltage volt vol acv v u ua ub uc")
 CURRENT = _set("current curr ampere amp aci i ia ib ic")
-POWER = _set("power poewr watt watts kw p pa pb pc")
-ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity")
+POWER = _set("power poewr watt watts kw acp p pa pb pc")
+ENERGY = _set("energy ele electricity kwh electric consumption elec eletricity generation")
 FACTOR = _set("power poewr factor pf powerfactor cos cosphi phi")
 FREQUENCY = _set("frequency freq hz achz supply grid")
 TEMPERATURE = _set("temperature temp")
 LEAKAGE = _set("leakage residual leak current cur real actual value")
 TOTALS = _set("total sum all whole")
+LIFETIME = TOTALS | _set("acc accumulated accumulative cumulative lifetime")
+# booleans that are no relay, whatever else their code says
+NO_RELAY = NOT_READINGS | _set(
+    "clear prepayment prepay prepaid lock reclosing autoreclose backlight light led sound beep buzzer display screen "
+    "leak leakage self selftest child window frost anti eco sleep mute rfid nfc online push upload flag schedule "
+    "sync calibrate bind factory direction night boost turbo fan heat pump valve usb_sync password ota refresh"
+)
+RELAY = _set("switch switches relay power onoff outlet socket breaker start main gang")
 # "forward_energy_a" is a day's figure on some meters; with a circuit such a code must also say "total"
 DIRECTION_FIRST = _set("forward reverse import export positive negative")
 
@@ -63,16 +71,21 @@ class Meaning:
     """A role of layout.py; circuit: a letter, a number, "total" or ""; standard: a code of the standard set.
 
     perhaps_a_days: an energy that some meters count anew each day under the same code.
+    is_lifetime: the code says that it is a total.
+    is_consumption: a "power consumption", often a day's. is_output: an inverter's word for what it feeds in.
     """
 
     role: str
     circuit: str = ""
     standard: bool = False
     perhaps_a_days: bool = False
+    is_lifetime: bool = False
+    is_consumption: bool = False
+    is_output: bool = False
 
 
 STANDARD: Dict[str, Meaning] = {
-    code: Meaning(role, "", True)
+    code: Meaning(role, "", True, is_lifetime="total" in code)
     for code, role in {
         "cur_current": "current",
         "cur_power": "power",
@@ -129,6 +142,21 @@ def unproven_energy(code: str) -> Optional[Meaning]:
     return means if means is not None and means.perhaps_a_days else None
 
 
+def output(code: str) -> Optional[Meaning]:
+    """Return the power that an inverter feeds into the mains (out_power, output_power); None for all other codes."""
+    words = split(code)
+    if not {"out", "output"} & set(words):
+        return None
+    means = _meaning("_".join(word for word in words if word not in ("out", "output")))
+    return replace(means, is_output=True) if means is not None and means.role == "power" else None
+
+
+def may_be_relay(code: str) -> bool:
+    """Say whether a code can name a relay: "switch_2" and "Power" can, "clear_energy" and "switch_lock" cannot."""
+    words = {word for word in split(code) if not word.isdigit()}
+    return bool(_SWITCH.match(code.strip().lower())) or (bool(words & RELAY) and not words & NO_RELAY)
+
+
 def _meaning(code: str) -> Optional[Meaning]:
     lowered = code.strip().lower()
     if lowered in STANDARD:
@@ -160,7 +188,15 @@ def _meaning(code: str) -> Optional[Meaning]:
     if role is None:
         return None
     perhaps_a_days = role in ("energy", "returned") and bool(circuit) and not total and rest[0] in DIRECTION_FIRST
-    return Meaning(role, circuit or (TOTAL if total else ""), perhaps_a_days=perhaps_a_days)
+    is_lifetime = total or bool(set(rest) & LIFETIME)
+    place = circuit or (TOTAL if total else "")
+    return Meaning(
+        role,
+        place,
+        perhaps_a_days=perhaps_a_days,
+        is_lifetime=is_lifetime,
+        is_consumption=role == "energy" and {"power", "consumption"} <= set(rest),
+    )
 
 
 def is_unknown(code: str) -> bool:
