@@ -27,4 +27,4 @@ def test_a_device_that_leaves_zeros_out_is_nearer_than_the_held_sum():
     print(f"drawn with seed {SEED}")
     outcomes = [compare(kind, SEED, SECONDS, [ZEROS])[ZEROS] for kind in KINDS]
     ours, held = (sum(abs(one[name].error_wh) for one in outcomes) for name in (OURS, HELD))
-    assert ours <= 1.2 * held + 5.0  # of 260 seeds none was above 0.995 * held
+    assert ours <= 1.2 * held + 5.0  # of 320 seeds none was above held itself
