@@ -133,19 +133,30 @@ def test_what_set_refuses(home, words, reason):
     assert all(breaker.writes == [] for breaker in fleet.breakers)
 
 
-def test_a_served_device_is_named_with_its_owner(home):
-    _, path = home
-    process = subprocess.Popen(
+def test_who_comes_second_listens_to_the_holder_and_is_told_who_that_is(home):
+    fleet, path = home
+    first = subprocess.Popen(
         [sys.executable, "-m", "tuya", "watch", "Oven", "--devices", path, "--json"], stdout=subprocess.PIPE, text=True
     )
-    assert json.loads(process.stdout.readline())["event"] == "connected"
-    code, lines, _ = tuya("watch", "Oven", "--devices", path, "--seconds", "10", "--json")
-    assert code == 1
-    assert json.loads(lines[0])["error"] == "OwnedElsewhere"
-    assert "served by the command line" in json.loads(lines[0])["message"]
-    process.terminate()
-    assert process.wait(5) == 0
-    process.stdout.close()
+    assert json.loads(first.stdout.readline())["event"] == "connected"
+    code, lines, _ = tuya("watch", "Oven", "--devices", path, "--seconds", "4", "--json")
+    assert code == 0
+    connected, status, *_ = map(json.loads, lines)
+    assert (connected["event"], connected["via"]) == ("connected", "the command line")
+    assert (status["event"], status["via"], status["dps"]["1"]) == ("status", "the command line", True)
+    assert set(status["totals_wh"]["total"]) == {"used"}
+    code, lines, _ = tuya("set", "Oven", "1=off", "--devices", path, "--json")
+    assert code == 0
+    assert json.loads(lines[0]) == {
+        "id": fleet.breakers[0].device_id,
+        "dps": {"1": False},
+        "via": "the command line",
+        "confirmed": True,
+    }
+    assert fleet.breakers[0].writes == [{"1": False}] or fleet.breakers[0].writes == [{1: False}]
+    first.terminate()
+    assert first.wait(5) == 0
+    first.stdout.close()
 
 
 def test_scan_lists_what_is_not_heard(home):

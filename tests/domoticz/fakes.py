@@ -160,7 +160,8 @@ class FakeDomoticz:
 class FakeClient:
     """tuya.lan.client.Client without a network: tests send the events."""
 
-    def __init__(self, devices: Any, sink: Callable[[Any], None], *, owner: str, clock: Clock) -> None:
+    def __init__(self, devices: Any, sink: Callable[[Any], None], *, owner: str, clock: Clock, guest: Any) -> None:
+        self.guest = guest
         self.sink = sink
         self.owner = owner
         self.clock = clock
@@ -191,6 +192,9 @@ class FakeClient:
 
     def write(self, device_id: str, dps: Mapping[int, Any]) -> None:
         self.commands.append((device_id, dict(dps)))
+
+    def wake(self) -> None:
+        pass
 
     # what a breaker does
 

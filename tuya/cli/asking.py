@@ -1,27 +1,44 @@
-"""One device asked for its data points from the command line: connect, gather, write, read back. Knows no meaning."""
+"""One device asked for its data points from the command line: connect, or hear its holder; gather, write, read back."""
 
 from __future__ import annotations
 
-import queue
 import time
 from types import TracebackType
 from typing import Any, Callable, Dict, Mapping, Optional, Type
 
+from tuya.devices.commands import CommandRefused
 from tuya.devices.devices_file import DeviceEntry
-from tuya.devices.lan_device import device_of
-from tuya.lan.client import Client, Polling
+from tuya.lan import errors
+from tuya.lan.device import Polling
 from tuya.lan.errors import NotConfirmed, TuyaError, Unreachable
-from tuya.lan.events import Connected, Event, Failed, Lost, Status, WriteDone
+from tuya.metering.decode import numbered
+from tuya.sharing.source import Source
 
 POLL_S = 0.2
-STOP_S = 2.0
+
+
+class HolderSays(TuyaError):
+    """What the process that holds the device says of it; its text names the device already."""
+
+
+def error_of(told: Mapping[str, Any]) -> Optional[TuyaError]:
+    """Return the error that an event tells, as an error of its class; None where it tells none."""
+    name = told.get("error")
+    if not isinstance(name, str):
+        return None
+    found = CommandRefused if name == CommandRefused.__name__ else getattr(errors, name, None)
+    error = TuyaError.__new__(found if isinstance(found, type) and issubclass(found, TuyaError) else HolderSays)
+    message = str(told.get("message") or name)
+    Exception.__init__(error, message)
+    error.device, error.what, error.cure = "", message, ""
+    return error
 
 
 class Asking:
-    """A connection to one device for the length of a command. `dps`: the last value of each data point heard of.
+    """A way to one device for the length of a command. `dps`: the last value of each data point heard of.
 
-    version and address: as found; None before the device has answered. discovery: listen to announcements, which is
-    of no use where the user gave the address.
+    version and address: as found; None before the device has answered. via: who holds the device, "" if this process
+    does. discovery: listen to announcements, which is of no use where the user gave the address.
     """
 
     def __init__(self, entry: DeviceEntry, owner: str, discovery: bool = True) -> None:
@@ -29,24 +46,24 @@ class Asking:
         self.version: Optional[str] = None
         self.address: Optional[str] = None
         self.error: Optional[TuyaError] = None
+        self.via = ""
         self._id = entry.device_id
         self._name = entry.shown_name
-        self._events: queue.Queue[Event] = queue.Queue()
-        self._client = Client([device_of(entry)], self._events.put, owner=owner, discovery=discovery)
+        self._owner = owner
+        self._source = Source([entry], owner, discovery=discovery)
 
     def __enter__(self) -> Asking:
-        self._client.start()
+        self._source.start()
         return self
 
     def __exit__(
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
-        self._client.stop(STOP_S)
+        self._source.stop()
 
     def refresh(self, polling: Polling) -> None:
-        """Have the device asked this way from now on, and for everything at once."""
-        self._client.set_polling(self._id, polling)
-        self._client.query(self._id)
+        """Have the device asked this way for a short time, and for everything, as soon as it may be asked."""
+        self._source.query(self._id, sorted({*polling.refresh_dps, *polling.query_dps}))
 
     def wait(self, enough: Callable[[], bool], seconds: float) -> bool:
         """Listen until `enough` says so. False when `seconds` went by first.
@@ -64,24 +81,32 @@ class Asking:
         return True
 
     def write(self, dps: Mapping[int, Any], seconds: float) -> Optional[TuyaError]:
-        """Write data points once. Return None when the device confirmed them, else why not."""
-        self._client.write(self._id, dps)
+        """Write controls once. Return None when the device confirmed them, else why not."""
+        return self._result(self._source.command(self._id, dps, self._owner), seconds)
+
+    def write_threshold(self, name: str, value: int, trips: Optional[bool], seconds: float) -> Optional[TuyaError]:
+        """Write one threshold once. Return None when the device confirmed it, else why not."""
+        return self._result(self._source.set_threshold(self._id, name, value, trips, self._owner), seconds)
+
+    def _result(self, number: int, seconds: float) -> Optional[TuyaError]:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            event = self._take(POLL_S)
-            if isinstance(event, WriteDone):
-                return event.error
+            told = self._take(POLL_S)
+            if told is not None and told["event"] == "result" and told.get("request") == number:
+                return error_of(told)
         return NotConfirmed(self._name, f"no confirmation within {seconds:g} s")
 
-    def _take(self, seconds: float) -> Optional[Event]:
-        try:
-            event = self._events.get(timeout=seconds)
-        except queue.Empty:
+    def _take(self, seconds: float) -> Optional[Dict[str, Any]]:
+        told = self._source.next(seconds)
+        if told is None:
             return None
-        if isinstance(event, Connected):
-            self.version, self.address = event.version, event.address
-        elif isinstance(event, Status):
-            self.dps.update(event.dps)
-        elif isinstance(event, (Lost, Failed)):
-            self.error = event.error
-        return event
+        kind = told["event"]
+        if kind in ("snapshot", "connected", "status", "lost", "error"):
+            self.via = told.get("via", "")
+        if kind == "connected" or (kind == "snapshot" and told["connected"]):
+            self.version, self.address = told["version"], told["address"]
+        if kind in ("snapshot", "status"):
+            self.dps.update(numbered(told["dps"]))
+        if kind in ("snapshot", "lost", "error"):
+            self.error = error_of(told) or self.error
+        return told

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import re
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from tuya import process
 from tuya.cli.asking import Asking
@@ -41,27 +41,32 @@ def run(args: argparse.Namespace) -> int:
     code = EXIT_OK
     for entry in chosen_devices(args):
         dps: Dict[int, Any] = numbered(entry.raw.get("dps"))
-        version, problem = entry.version, None
+        version, problem, via = entry.version, None, ""
         if not args.offline:
             try:
-                version = _gather(entry, dps, args.seconds, discovery=args.ip is None)
+                version, via = _gather(entry, dps, args.seconds, discovery=args.ip is None)
             except TuyaError as error:
                 problem, code = type(error).__name__, EXIT_FAULT
                 print_message(str(error))
         report = redacted(entry, dps, version, problem)
+        if via:
+            report["via"] = via
         print(json.dumps(report) if args.json else json.dumps(report, indent=2), flush=True)
     return code
 
 
-def _gather(entry: DeviceEntry, dps: Dict[int, Any], seconds: float, discovery: bool) -> Optional[str]:
-    """Listen to a device into `dps` and return its protocol version. Raises TuyaError where it cannot be asked."""
+def _gather(entry: DeviceEntry, dps: Dict[int, Any], seconds: float, discovery: bool) -> Tuple[Optional[str], str]:
+    """Listen to a device into `dps`; return its protocol version and who holds it ("": we do).
+
+    Raises TuyaError where it cannot be asked.
+    """
     with Asking(entry, "report", discovery) as asking:
         asking.wait(lambda: bool(asking.dps), seconds)
         profile = match({**entry.raw, "mapping": entry.mapping}, asking.dps)
         asking.refresh(Polling(refresh_dps=profile.refresh_dps, query_dps=profile.query_dps))
         asking.wait(lambda: False, min(SETTLE_S, seconds))
         dps.update(asking.dps)
-        return asking.version
+        return asking.version, asking.via
 
 
 def redacted(

@@ -17,6 +17,7 @@ from tuya.cli.common import (
     print_json,
     print_message,
 )
+from tuya.devices.device import KnownDevice
 from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
@@ -26,7 +27,7 @@ from tuya.metering.thresholds import Change, ThresholdRefused, is_done, plan, se
 
 _NUMBER = re.compile("[0-9]{1,9}")
 READ_S = 20.0
-CONFIRM_S = 6.0
+CONFIRM_S = 15.0
 READ_BACK_S = 15.0
 
 
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     threshold, value = args.words[-2], int(args.words[-1])
     entry = chosen_devices(args, args.words[0] if count == 3 else None)[0]
     trips = True if args.trip else False if args.alarm else None
-    if entry.wishes.switch == "refused":
+    if not KnownDevice(entry).may_switch:
         print_message(f'{entry.shown_name}: writing is refused for this device ("switch" in devices.json)')
         return EXIT_FAULT
     if not args.yes and not sys.stdin.isatty():
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             change = _planned(entry, asking, threshold, value, trips)
             if not args.yes and not _really(entry, change):
                 return EXIT_FAULT
-            return _write(entry, asking, change, args.json)
+            return _write(entry, asking, change, trips, args.json)
     except (TuyaError, ThresholdRefused) as error:
         print_message(str(error))
         return EXIT_FAULT
@@ -97,10 +98,10 @@ def _really(entry: DeviceEntry, change: Change) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _write(entry: DeviceEntry, asking: Asking, change: Change, as_json: bool) -> int:
+def _write(entry: DeviceEntry, asking: Asking, change: Change, trips: Optional[bool], as_json: bool) -> int:
     """Write once and read back; what counts is what the device then says."""
     asking.dps.pop(change.dp, None)
-    error = asking.write({change.dp: change.value}, CONFIRM_S)
+    error = asking.write_threshold(change.before.name, int(change.after.value), trips, CONFIRM_S)
     confirmed = asking.dps.pop(change.dp, None) if error is None else None
     asking.refresh(Polling(refresh_dps=(change.dp,), later_dps=(change.dp,)))
     asking.wait(lambda: change.dp in asking.dps, READ_BACK_S)
@@ -113,6 +114,7 @@ def _write(entry: DeviceEntry, asking: Asking, change: Change, as_json: bool) ->
                 "before": change.before.value,
                 "after": change.after.value if done else None,
                 "confirmed": done,
+                **({"via": asking.via} if asking.via else {}),
             }
         )
     elif done:

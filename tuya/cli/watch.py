@@ -1,18 +1,17 @@
-"""python3 -m tuya watch: follows what devices report. Knows no protocol and no data point."""
+"""python3 -m tuya watch: follows what devices report, whoever holds them."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import time
-from typing import Any, Dict, Set
+from typing import Any, Dict, List, Set
 
 from tuya import process
 from tuya.lan.errors import OwnedElsewhere
-from tuya.lan.events import Failed
 
 from .common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices, print_json, print_message
-from .lan_tools import Following, event_to_json
+from .lan_tools import follow
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,30 +24,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Follow one device or all of them. Returns 0 when all of them are connected at the end, else 1."""
     entries = chosen_devices(args)
+    names = {entry.device_id: entry.shown_name for entry in entries}
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     elsewhere: Set[str] = set()
-    connected: Set[str] = set()
-    with Following(entries) as following:
+    with follow(entries) as source:
         try:
-            for event in following.events(args.seconds):
-                known = following.known[event.device_id]
-                told = event_to_json(event, known)
-                if told is None:
-                    continue
-                if args.json:
-                    print_json(told)
-                else:
-                    print(_line(known.entry.shown_name, told), flush=True)
-                if isinstance(event, Failed) and isinstance(event.error, OwnedElsewhere):
-                    elsewhere.add(event.device_id)
+            for event in source.events(args.seconds):
+                for told in _told(event):
+                    if args.json:
+                        print_json(told)
+                    else:
+                        print(_line(names[told["id"]], told), flush=True)
+                if event["event"] == "error" and event["error"] == OwnedElsewhere.__name__ and "via" not in event:
+                    elsewhere.add(event["id"])
                     if len(elsewhere) == len(entries):
                         break
         except KeyboardInterrupt:
             pass  # the usual end of watching
-        connected.update(following.connected())
-        for problem in following.client.problems:
+        connected = [entry for entry in entries if source.state(entry.device_id)["connected"]]
+        for problem in source.problems:
             print_message(f"watch: {problem}")
     return EXIT_OK if len(connected) == len(entries) else EXIT_FAULT
+
+
+def _told(event: Dict[str, Any]) -> List[Dict[str, Any]]:
+    """Return what is printed of an event: of a holder's first word the events that lead there."""
+    kind = event["event"]
+    if kind in ("connected", "status", "lost", "error"):
+        return [{name: value for name, value in event.items() if name != "full"}]
+    if kind != "snapshot" or "via" not in event:
+        return []
+    via = {"id": event["id"], "via": event["via"]}
+    if not event["connected"]:
+        return [{"event": "error", **via, **_of(event, "error", "message")}] if event["error"] else []
+    return [
+        {"event": "connected", **via, **_of(event, "address", "port", "version")},
+        {"event": "status", **via, **_of(event, "dps", "readings", "totals_wh")},
+    ]
+
+
+def _of(event: Dict[str, Any], *names: str) -> Dict[str, Any]:
+    return {name: event[name] for name in names}
 
 
 def _line(name: str, told: Dict[str, Any]) -> str:
@@ -56,7 +72,8 @@ def _line(name: str, told: Dict[str, Any]) -> str:
     clock = time.strftime("%H:%M:%S")
     kind = told["event"]
     if kind == "connected":
-        return f"{clock} {name}: connected to {told['address']}:{told['port']}, protocol {told['version']}"
+        via = f", held by {told['via']}" if "via" in told else ""
+        return f"{clock} {name}: connected to {told['address']}:{told['port']}, protocol {told['version']}{via}"
     if kind == "status":
         return f"{clock} {name}: {_readings(told['readings']) or _dps(told['dps'])}"
     return f"{clock} {told['message']}"

@@ -8,10 +8,11 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 from ..lan.device import Polling
 from ..lan.errors import TuyaError
 from ..lan.events import Connected, Dps, DpValue, Status
+from ..metering import thresholds
 from ..metering.energy import Circuit, EnergyBook
 from ..metering.profile import Profile, match
 from ..metering.reading import Channel, Reading
-from .commands import CommandRefused, check_controls
+from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
 from .readings import merged
@@ -88,6 +89,11 @@ class KnownDevice:
     def device_id(self) -> str:
         """Its Tuya device id."""
         return self.entry.device_id
+
+    @property
+    def product_id(self) -> str:
+        """Its product: of the entry, else as the device itself announced it; may be empty."""
+        return self.entry.product_id or self._announced_product
 
     @property
     def dps(self) -> Dict[int, DpValue]:
@@ -263,9 +269,25 @@ class KnownDevice:
         Raises CommandRefused: switching is not allowed, or these are no controls of it.
         """
         self.check_may_switch()
-        check_controls(self.entry.shown_name, dps, self.profile)
-        self._asked.update({dp: (value, now_s) for dp, value in dps.items()})
-        return dict(dps)
+        written = as_written(self.entry.shown_name, dps, self.profile)
+        self._asked.update({dp: (value, now_s) for dp, value in written.items()})
+        return written
+
+    def threshold_command(self, name: object, value: object, trips: object = None) -> Dict[int, DpValue]:
+        """Return the data point to write for another protection threshold; trips: see thresholds.plan.
+
+        Raises CommandRefused: writing is not allowed, the profile does not bound this threshold, or it was not read.
+        """
+        self.check_may_switch()
+        if not isinstance(name, str) or not isinstance(value, int) or isinstance(value, bool):
+            raise CommandRefused(self.entry.shown_name, "a threshold is a name and a whole number")
+        try:
+            change = thresholds.plan(
+                self.profile.layout, self.dps, name, value, trips if isinstance(trips, bool) else None
+            )
+        except thresholds.ThresholdRefused as refusal:
+            raise CommandRefused(self.entry.shown_name, str(refusal)) from None
+        return {change.dp: change.value}
 
     def command_failed(self, dps: Dps) -> None:
         """A write was refused or not confirmed: what happens to these data points now is not our doing."""
@@ -273,8 +295,14 @@ class KnownDevice:
             self._asked.pop(dp, None)
 
     def is_asked(self, dp: int, value: Optional[DpValue], at_s: float) -> bool:
-        """Whether a command of ours asked for this value of this data point a short while ago."""
+        """Whether a command of ours asked for this value of this data point a short while ago.
+
+        value: True and False mean on and off, in whatever words the device has them.
+        """
         asked = self._asked.get(dp)
+        control = self.profile.controls.get(dp)
+        if isinstance(value, bool) and control is not None and control.kind == "bool":
+            value = control.spelled[value]
         return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
 
 

@@ -85,6 +85,14 @@ class Framework:
             for device_id in list(devices)
         }
 
+    def names(self) -> Dict[str, Dict[int, str]]:
+        """Return what every existing unit of this hardware is called."""
+        devices = self._devices
+        return {
+            str(device_id): {int(number): str(unit.Name) for number, unit in devices[device_id].Units.items()}
+            for device_id in list(devices)
+        }
+
     def held_by(self, device_id: str, unit: int) -> Optional[State]:
         """Return what one unit holds; None if there is no such unit."""
         devices = self._devices

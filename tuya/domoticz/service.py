@@ -16,6 +16,8 @@ from ..devices.lan_device import device_of
 from ..lan.client import Client
 from ..lan.device import short_id
 from ..lan.events import Event
+from ..sharing.server import Server
+from .about import About
 from .board_page import BoardPage
 from .created import Memory
 from .fleet import Fleet
@@ -54,7 +56,11 @@ class Service:
         memory = Memory.load(framework.load_configuration())
         self._fleet = Fleet(settings.rules, memory, self._household)
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
-        self._client = make_client([], self._sink, owner=f"hardware {settings.hardware_name}", clock=clock)
+        owner = f"hardware {settings.hardware_name}"
+        self._about = About(framework, settings)
+        self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
+        self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)
+        self._server.access = self._client
         self._watch = FileWatch(lambda: devices_path(settings))
         self._board: Optional[BoardPage] = None
         self._entries: List[DeviceEntry] = []
@@ -72,22 +78,28 @@ class Service:
         self._publisher.start()
         self._read_devices()
 
+    def _error(self, text: str) -> None:
+        """Write an error to the log, and keep it for those who ask how it goes."""
+        self._about.error(text)
+        self._framework.error(text)
+
     def _read_devices(self) -> None:
         """Read the devices file as it is now; a broken one is said once and the last good one stays in use."""
         path = self._watch.mark()
         try:
             choice = choose(self._settings, path)
         except (DevicesFileError, SettingsError) as error:
-            self._framework.error(f"{error}; the breakers known so far stay in use" if self._entries else str(error))
+            self._error(f"{error}; the breakers known so far stay in use" if self._entries else str(error))
             return
         for problem in choice.problems:
-            self._framework.error(problem)
+            self._error(problem)
         for remark in choice.remarks:
             self._framework.status(remark)
         self._entries = list(choice.entries)
+        self._about.choice = choice
         self._create_tries = CREATE_TRIES
         if not self._entries and not choice.problems:
-            self._framework.error(f"{path}: there is no device in it that can be served")
+            self._error(f"{path}: there is no device in it that can be served")
         self._fleet.serve(self._entries, choice.profiles, self._framework.held(), self._clock())
         self._pass_polling()
         self._client.set_devices([device_of(entry) for entry in self._entries])
@@ -107,7 +119,7 @@ class Service:
         """Write the lines that wait for the log. Plugin's or publisher's thread."""
         for line in self._household.take_lines():
             if line.is_error:
-                self._framework.error(line.text)
+                self._error(line.text)
             else:
                 self._framework.log(line.text)
 
@@ -129,6 +141,8 @@ class Service:
                 self._problems_said.append(problem)
                 self._framework.status(problem)
         self._pass_polling()
+        self._about.problems = list(self._problems_said)
+        self._about.look(now_s)
         self._create(now_s)
         self._fleet.tick(now_s)
         self._say()
@@ -146,6 +160,7 @@ class Service:
     def _create(self, now_s: float) -> None:
         """Create the units whose first value is known, as far as Domoticz lets us."""
         births = self._fleet.births(now_s)
+        self._about.waiting = len(births)
         if not births:
             return
         accepts = self._framework.accepts_new_devices()
@@ -160,10 +175,12 @@ class Service:
                 break
             self._fleet.written(birth.device_id, birth.unit, birth.state, self._clock())
             has_created = True
+            self._about.made += 1
+            self._about.waiting -= 1
             if self._clock() - now_s > CREATE_BUDGET_S:
                 break
         else:
-            self._is_refused_said = False
+            self._is_refused_said = self._about.is_refused = False
             self._create_tries = CREATE_TRIES
         if has_created:
             self._store_memory()
@@ -173,8 +190,8 @@ class Service:
         self._create_retry_s = now_s + CREATE_RETRY_S
         self._create_tries -= 1
         if not self._is_refused_said:
-            self._is_refused_said = True
-            self._framework.error(
+            self._is_refused_said = self._about.is_refused = True
+            self._error(
                 "Domoticz does not accept new devices: switch on 'Accept new Hardware Devices' in its settings, "
                 "and the breakers' devices appear"
             )
@@ -188,12 +205,12 @@ class Service:
         """Write what a click asks for, once; what it brings about is shown when the breaker says so."""
         name = self._household.name_of(device_id)
         if name is None:
-            self._framework.error(f"{short_id(device_id)}: '{word}' is not sent: this device is not served any more")
+            self._error(f"{short_id(device_id)}: '{word}' is not sent: this device is not served any more")
             return
         try:
             dps = self._fleet.click(device_id, unit, word, level, self._clock())
         except CommandRefused as refusal:
-            self._framework.error(f"{name}: '{word}' is not sent: {refusal.what}")
+            self._error(f"{name}: '{word}' is not sent: {refusal.what}")
             return
         self._client.write(device_id, dps)
 
@@ -223,12 +240,12 @@ class Service:
         self._publisher.begin_stop()
         try:
             if not self._client.stop(CLIENT_STOP_S):
-                self._framework.error("the network thread has not ended in time")
+                self._error("the network thread has not ended in time")
         finally:
             is_stopped = self._publisher.stop(max(LEAST_PUBLISHER_STOP_S, STOP_S - (self._clock() - began_s)))
         if not is_stopped:
             # An Update waits for the database. The end of the interpreter waits for the thread; nothing is stored.
-            self._framework.error("Domoticz's database is busy: the last value is still being written")
+            self._error("Domoticz's database is busy: the last value is still being written")
             return
         if self._board is not None:
             self._board.remove()

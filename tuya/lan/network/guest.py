@@ -11,14 +11,16 @@ from ..locks.device_lock import OwnerState
 class Guest(Protocol):
     """All calls come on the network thread; none may block.
 
-    What it registers with the selector needs handle(mask, now_s) and `link = None`. deadline_s: when tick() is due, on
-    the client's clock. address: where others find it, told in the answer of a device's lock; yields: whether a device
-    is given back to a plugin that asks for it.
+    What it registers with the selector needs handle(mask, now_s) and `link = None`. address: where others find it, told
+    in the answer of a device's lock; yields: whether a device is given back to a plugin that asks for it.
     """
 
     address: str
     yields: bool
-    deadline_s: float
+
+    @property
+    def deadline_s(self) -> float:
+        """When tick() is due, on the client's clock."""
 
     def open(self, selector: selectors.BaseSelector) -> None:
         """The network thread begins, or begins again."""

@@ -260,8 +260,9 @@ class Reactor:
             self._guarded(channel, channel.link.query, now_s)
 
     def retry(self, device_id: str, now_s: float) -> None:
-        """Try again now whether a device's lock is free."""
+        """Try again now whether a device's lock is free: its holder has ended, and the device's connection with it."""
         if device_id in self._channels:
+            self._places.recall(device_id, now_s)
             self._ownership.want(device_id, now_s)
 
     def states(self, now_s: float) -> Dict[str, DeviceState]:

@@ -1,0 +1,114 @@
+"""What is told of devices and events, as JSON objects: the same for a listener, the command line and MQTT.
+
+An event is what `watch --json` prints; a snapshot is everything that is known of one device.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, Mapping, Optional
+
+from ..devices.device import KnownDevice
+from ..lan.errors import TuyaError
+from ..lan.events import Connected, Event, Failed, Lost, Status
+from ..metering.decode import reading_to_json
+from ..metering.energy import Circuit
+from ..metering.reading import Reading
+
+_NOTHING = Reading()
+
+
+def event_to_json(device: KnownDevice, event: Event) -> Optional[Dict[str, Any]]:
+    """Return what is told of one event that the device has taken already; None for what is not told."""
+    if isinstance(event, Status):
+        return {
+            "event": "status",
+            "id": event.device_id,
+            "dps": dps_to_json(event.dps),
+            "readings": readings_of(device),
+            "totals_wh": totals_to_json(device.totals_wh(event.at_s)),
+            "full": event.full,
+        }
+    if isinstance(event, Connected):
+        place = {"address": event.address, "port": event.port, "version": event.version}
+        return {"event": "connected", "id": event.device_id, **place}
+    if isinstance(event, Lost):
+        return {"event": "lost", "id": event.device_id, **error_fields(event.error)}
+    if isinstance(event, Failed):
+        return {"event": "error", "id": event.device_id, **error_fields(event.error)}
+    return None
+
+
+def snapshot(device: KnownDevice, now_s: float, unit_names: Optional[Mapping[int, str]] = None) -> Dict[str, Any]:
+    """Return everything that is known of a device. unit_names: how the front end calls what it shows."""
+    entry, profile, connection = device.entry, device.profile, device.connection
+    heard_s = device.heard_at_s
+    error: Dict[str, Any] = {"error": None, "message": None}
+    return {
+        "event": "snapshot",
+        "id": entry.device_id,
+        "name": entry.shown_name,
+        "connected": device.is_connected,
+        "address": connection.address if connection is not None else entry.address,
+        "port": connection.port if connection is not None else entry.port,
+        "version": connection.version if connection is not None else entry.version,
+        "dps": dps_to_json(device.dps),
+        "readings": readings_of(device),
+        "totals_wh": totals_to_json(device.totals_wh(now_s)),
+        "may_switch": device.may_switch,
+        "unit_names": {str(unit): name for unit, name in (unit_names or {}).items()},
+        "profile": {
+            "name": profile.name,
+            "matched_by": profile.matched_by,
+            "switch_dps": list(profile.switch_dps),
+            "channels": list(profile.channels),
+            "controls": {str(dp): _control(device, dp) for dp in profile.controls},
+        },
+        "product_id": device.product_id,
+        "category": entry.category,
+        "heard_age_s": None if heard_s is None else round(max(0.0, now_s - heard_s), 3),
+        **(error if device.error is None else error_fields(device.error)),
+    }
+
+
+def _control(device: KnownDevice, dp: int) -> Dict[str, Any]:
+    control = device.profile.controls[dp]
+    told: Dict[str, Any] = {"role": control.role, "kind": control.kind}
+    if control.kind == "enum":
+        told["values"] = list(control.values)
+    elif control.kind == "int":
+        told.update(minimum=control.minimum, maximum=control.maximum)
+    return told
+
+
+def readings_of(device: KnownDevice) -> Dict[str, Any]:
+    """Return the JSON object of `decode` for everything that is known of the device."""
+    return reading_to_json(device.reading or _NOTHING, device.profile)
+
+
+def dps_to_json(dps: Mapping[int, Any]) -> Dict[str, Any]:
+    """Return data points as JSON writes them: numbers as text, in order."""
+    return {str(dp): value for dp, value in sorted(dps.items())}
+
+
+def totals_to_json(totals_wh: Mapping[Circuit, float]) -> Dict[str, Dict[str, float]]:
+    """Return {"total": {"used": Wh, "returned": Wh}, "a": ...}, rounded to what Domoticz shows."""
+    told: Dict[str, Dict[str, float]] = {}
+    for (channel, way), energy_wh in totals_wh.items():
+        told.setdefault(channel, {})[way] = round(energy_wh, 3)
+    return told
+
+
+def totals_from_json(told: object) -> Dict[Circuit, float]:
+    """Return the totals that another process told; what makes no sense is left out."""
+    found: Dict[Circuit, float] = {}
+    for channel, ways in told.items() if isinstance(told, dict) else ():
+        for way, energy_wh in ways.items() if isinstance(ways, dict) else ():
+            is_number = isinstance(energy_wh, (int, float)) and not isinstance(energy_wh, bool)
+            if way in ("used", "returned") and is_number and 0.0 <= energy_wh < 1e12:
+                found[str(channel), way] = float(energy_wh)
+    return found
+
+
+def error_fields(error: TuyaError) -> Dict[str, Any]:
+    """Return class and text of an error."""
+    return {"error": type(error).__name__, "message": str(error)}
