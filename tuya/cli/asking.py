@@ -6,32 +6,14 @@ import time
 from types import TracebackType
 from typing import Any, Callable, Dict, Mapping, Optional, Type
 
-from tuya.devices.commands import CommandRefused
 from tuya.devices.devices_file import DeviceEntry
-from tuya.lan import errors
 from tuya.lan.device import Polling
 from tuya.lan.errors import NotConfirmed, TuyaError, Unreachable
 from tuya.metering.decode import numbered
 from tuya.sharing.source import Source
+from tuya.sharing.telling import error_from_json
 
 POLL_S = 0.2
-
-
-class HolderSays(TuyaError):
-    """What the process that holds the device says of it; its text names the device already."""
-
-
-def error_of(told: Mapping[str, Any]) -> Optional[TuyaError]:
-    """Return the error that an event tells, as an error of its class; None where it tells none."""
-    name = told.get("error")
-    if not isinstance(name, str):
-        return None
-    found = CommandRefused if name == CommandRefused.__name__ else getattr(errors, name, None)
-    error = TuyaError.__new__(found if isinstance(found, type) and issubclass(found, TuyaError) else HolderSays)
-    message = str(told.get("message") or name)
-    Exception.__init__(error, message)
-    error.device, error.what, error.cure = "", message, ""
-    return error
 
 
 class Asking:
@@ -93,7 +75,7 @@ class Asking:
         while time.monotonic() < deadline:
             told = self._take(POLL_S)
             if told is not None and told["event"] == "result" and told.get("request") == number:
-                return error_of(told)
+                return error_from_json(told)
         return NotConfirmed(self._name, f"no confirmation within {seconds:g} s")
 
     def _take(self, seconds: float) -> Optional[Dict[str, Any]]:
@@ -108,5 +90,5 @@ class Asking:
         if kind in ("snapshot", "status"):
             self.dps.update(numbered(told["dps"]))
         if kind in ("snapshot", "lost", "error"):
-            self.error = error_of(told) or self.error
+            self.error = error_from_json(told) or self.error
         return told

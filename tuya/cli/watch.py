@@ -47,11 +47,14 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK if len(connected) == len(entries) else EXIT_FAULT
 
 
+_NOT_TOLD = ("full", "device", "what", "cure")  # of use to programs that follow a device, not to who reads
+
+
 def _told(event: Dict[str, Any]) -> List[Dict[str, Any]]:
     """Return what is printed of an event: of a holder's first word the events that lead there."""
     kind = event["event"]
     if kind in ("connected", "status", "lost", "error"):
-        return [{name: value for name, value in event.items() if name != "full"}]
+        return [{name: value for name, value in event.items() if name not in _NOT_TOLD}]
     if kind != "snapshot" or "via" not in event:
         return []
     via = {"id": event["id"], "via": event["via"]}

@@ -5,21 +5,19 @@ Filled on the plugin's thread, told on the network's: what is told is replaced a
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Deque, Dict, List, Mapping, Optional
 
 from ..devices.served import Choice
 from ..lan.device import short_id
+from ..version import plugin_version
 from .framework import Framework
 from .settings import Settings, devices_path
 
 MAX_ERRORS = 20
 MAX_NOT_SERVED = 200
 LOOK_INTERVAL_S = 60.0  # names of units are the user's, and are looked at now and then
-_VERSION = re.compile(r'<plugin key="[^"]*"[^>]* version="([^"]*)"')
 
 
 class About:
@@ -33,7 +31,7 @@ class About:
         self.is_refused = False
         self._framework = framework
         self._settings = settings
-        self._version = _plugin_version(settings.home_folder)
+        self._version = plugin_version()
         self._domoticz = str(framework.parameters.get("DomoticzVersion", ""))
         self._accepts: Optional[bool] = None
         self._errors: Deque[Dict[str, Any]] = deque(maxlen=MAX_ERRORS)
@@ -88,11 +86,3 @@ class About:
             "errors": list(self._errors),
             "problems": self.problems,
         }
-
-
-def _plugin_version(folder: Path) -> str:
-    try:
-        found = _VERSION.search((folder / "plugin.py").read_text(encoding="utf-8", errors="replace"))
-    except OSError:
-        return ""
-    return found[1] if found else ""

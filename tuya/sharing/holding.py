@@ -11,7 +11,7 @@ from ..lan.errors import NotConfirmed
 from ..lan.locks.device_lock import OwnerState
 from .remote import Remote, reach
 from .server import AT_ONCE, NEVER, Asker, Server
-from .telling import error_fields
+from .telling import ERROR_FIELDS, error_fields
 
 LISTEN_GATHER_S = 0.02  # locks are refused one by one: one request for all devices of an owner
 # The kernel frees an owner's locks one by one, and others want them too.
@@ -186,10 +186,10 @@ class Holding:
             new["readings"] = told.get("readings", {})
             new["totals_wh"] = told.get("totals_wh", {})
         elif told["event"] == "connected":
-            new.update(connected=True, error=None, message=None)
+            new.update({"connected": True, **error_fields(None)})
             new.update({name: told.get(name) for name in ("address", "port", "version")})
         else:
-            new.update(error=told.get("error"), message=told.get("message"))
+            new.update({name: told.get(name) for name in ERROR_FIELDS})
             new["connected"] = new.get("connected", False) and told["event"] != "lost"
         self._states[device_id] = new
 

@@ -299,8 +299,7 @@ class Server:
             heard_s = device.heard_at_s
             told = {"id": device.device_id, "name": device.entry.shown_name, "connected": device.is_connected}
             told["heard_age_s"] = None if heard_s is None else round(now_s - heard_s, 3)
-            error: Dict[str, Any] = {"error": None, "message": None}
-            served.append({**told, **(error if device.error is None else error_fields(device.error))})
+            served.append({**told, **error_fields(device.error)})
         own = {
             "event": "owner",
             "name": self._owner,
@@ -393,4 +392,4 @@ def _target(request: Mapping[str, Any]) -> Tuple[str, Dict[int, DpValue]]:
 
 def _result(number: Any, device_id: str, dps: Dps, error: Optional[TuyaError]) -> Dict[str, Any]:
     told = {"event": "result", "request": number, "id": device_id, "dps": dps_to_json(dps)}
-    return {**told, **({"error": None, "message": None} if error is None else error_fields(error))}
+    return {**told, **error_fields(error)}

@@ -22,7 +22,7 @@ from ..devices.journal import Line
 from ..devices.lan_device import device_of
 from ..lan.client import Client
 from ..lan.device import Polling
-from ..lan.errors import NotConnected
+from ..lan.errors import Closed, NotConnected, OwnedElsewhere
 from ..lan.events import Connected, Event, Failed, Lost, Status
 from ..metering.energy import Circuit
 from ..metering.reading import Channel
@@ -280,8 +280,8 @@ class Source:
         """The holder of a device has ended."""
         device = self.household.devices.get(device_id)
         if device is not None:
-            what = f"{device.entry.shown_name}: {via} has ended, it is taken over"
-            self._inbox.put({"event": "lost", "id": device_id, "error": "Closed", "message": what})
+            error = Closed(device.entry.shown_name, f"{via} has ended, the device is taken over")
+            self._inbox.put({"event": "lost", "id": device_id, **error_fields(error)})
 
     def _give_back(self, ids: List[str], name: str, now_s: float) -> None:
         """A plugin wants these devices: leave them alone until it has them, then listen to it."""
@@ -294,8 +294,8 @@ class Source:
                     device.answered(now_s)
                     self._heard_totals_wh[device_id] = dict(device.totals_wh(now_s))
                     device.is_connected = False
-                    what = f"{device.entry.shown_name}: given back to {name}"
-                    self._inbox.put({"event": "lost", "id": device_id, "error": "OwnedElsewhere", "message": what})
+                    error = OwnedElsewhere(device.entry.shown_name, f"is given back to {name}")
+                    self._inbox.put({"event": "lost", "id": device_id, **error_fields(error)})
         if given:
             self._set_devices()
             self._holding.later(now_s + GIVEN_BACK_S, self._set_devices)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional
 
+from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
+from ..lan import errors
 from ..lan.errors import TuyaError
 from ..lan.events import Connected, Event, Failed, Lost, Status
 from ..metering.decode import reading_to_json
 from ..metering.energy import Circuit
 from ..metering.reading import Reading
+from .lines import text_of
 
 _NOTHING = Reading()
 
@@ -42,7 +45,6 @@ def snapshot(device: KnownDevice, now_s: float, unit_names: Optional[Mapping[int
     """Return everything that is known of a device. unit_names: how the front end calls what it shows."""
     entry, profile, connection = device.entry, device.profile, device.connection
     heard_s = device.heard_at_s
-    error: Dict[str, Any] = {"error": None, "message": None}
     return {
         "event": "snapshot",
         "id": entry.device_id,
@@ -66,7 +68,7 @@ def snapshot(device: KnownDevice, now_s: float, unit_names: Optional[Mapping[int
         "product_id": device.product_id,
         "category": entry.category,
         "heard_age_s": None if heard_s is None else round(max(0.0, now_s - heard_s), 3),
-        **(error if device.error is None else error_fields(device.error)),
+        **error_fields(device.error),
     }
 
 
@@ -109,6 +111,24 @@ def totals_from_json(told: object) -> Dict[Circuit, float]:
     return found
 
 
-def error_fields(error: TuyaError) -> Dict[str, Any]:
-    """Return class and text of an error."""
-    return {"error": type(error).__name__, "message": str(error)}
+ERROR_FIELDS = ("error", "message", "device", "what", "cure")
+
+
+def error_fields(error: Optional[TuyaError]) -> Dict[str, Any]:
+    """Return class and text of an error, and the parts of that text; None where there is no error."""
+    if error is None:
+        return dict.fromkeys(ERROR_FIELDS)
+    parts = {"device": error.device, "what": error.what, "cure": error.cure}
+    return {"error": type(error).__name__, "message": str(error), **parts}
+
+
+def error_from_json(told: Mapping[str, Any]) -> Optional[TuyaError]:
+    """Return the error that an event tells of, as one of its class where that is known; None where there is none."""
+    name = told.get("error")
+    if not isinstance(name, str):
+        return None
+    kind = CommandRefused if name == CommandRefused.__name__ else getattr(errors, name, None)
+    kind = kind if isinstance(kind, type) and issubclass(kind, TuyaError) else TuyaError
+    device, what, cure = (text_of(told.get(part), 300) for part in ("device", "what", "cure"))
+    error: TuyaError = kind(device, what or text_of(told.get("message"), 300), cure)
+    return error
