@@ -45,7 +45,7 @@ class Asking:
 
     def refresh(self, polling: Polling) -> None:
         """Have the device asked this way for a short time, and for everything, as soon as it may be asked."""
-        self._source.query(self._id, sorted({*polling.refresh_dps, *polling.query_dps}))
+        self._source.query(self._id, sorted({*polling.refresh_dps, *polling.query_dps, *polling.later_dps}))
 
     def wait(self, enough: Callable[[], bool], seconds: float) -> bool:
         """Listen until `enough` says so. False when `seconds` went by first.

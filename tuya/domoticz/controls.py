@@ -83,13 +83,13 @@ def wanted(
         dp = profile.switch_dps[index]
         if dp not in profile.controls:
             raise CommandRefused("", "its switch cannot be written")
-        return {dp: _spelled(profile.controls[dp], _on_or_off(word, dps.get(dp)))}
+        return {dp: _on_or_off(word, dps.get(dp))}
     role = {POWER_ON_STATE: "power_on", CHILD_LOCK: "child_lock", COUNTDOWN: "countdown"}.get(unit)
     control = next((one for one in profile.controls.values() if one.role == role), None)
     if role is None or control is None:
         raise CommandRefused("", "this cannot be switched")
     if role == "child_lock":
-        return {control.dp: _spelled(control, _on_or_off(word, dps.get(control.dp)))}
+        return {control.dp: _on_or_off(word, dps.get(control.dp))}
     if word == "off":
         selector_level = 0
     elif word != "set level":
@@ -108,11 +108,6 @@ def _on_or_off(word: str, reported: DpValue) -> bool:
     if word == "toggle" and is_on is not None:
         return not is_on
     raise CommandRefused("", "only On and Off can be sent to it")
-
-
-def _spelled(control: Control, is_on: bool) -> DpValue:
-    """Return on or off in the spelling that the device was heard to use."""
-    return control.spelled[is_on]
 
 
 def _power_on_word(control: Control, selector_level: int) -> str:

@@ -304,7 +304,7 @@ class Server:
             "event": "owner",
             "name": self._owner,
             "pid": os.getpid(),
-            "user": os.geteuid() if hasattr(os, "geteuid") else None,
+            "user": _user(),
             "python": platform.python_version(),
             "started_at": round(self._started_at, 3),
         }
@@ -334,7 +334,9 @@ class Server:
         named = query.get("dps")
         dps = tuple(numbered({str(dp): True for dp in named})) if isinstance(named, list) else ()
         if dps:
-            polling = Polling(refresh_dps=dps, query_dps=tuple(sorted({*dps, *device.polling.query_dps})))
+            usual = device.polling
+            later = tuple(sorted({*dps, *usual.later_dps})) if device.may_switch else ()
+            polling = Polling(refresh_dps=dps, query_dps=usual.query_dps, later_dps=later)
             self.access.set_polling(device.device_id, polling)
             self._polling_until_s[device.device_id] = now_s + POLLING_RESTORED_S
         self.access.query(device.device_id)
@@ -377,6 +379,15 @@ class Server:
     def ended(self, listener: Listener) -> None:
         """A listener is gone."""
         self._listeners.remove(listener)
+
+
+def _user() -> str:
+    """Return the name of the user of this process, or the number where it has none."""
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd  # here: not on every system
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid()) if hasattr(os, "geteuid") else ""
 
 
 def _target(request: Mapping[str, Any]) -> Tuple[str, Dict[int, DpValue]]:
