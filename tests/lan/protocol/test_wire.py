@@ -13,7 +13,6 @@ from tests.lan.make_golden_frames import KEY, NONCE, SESSION_KEY
 from tuya.lan import versions
 from tuya.lan.errors import BadValue, CodecMissing
 from tuya.lan.protocol import payloads, tinytuya_codec
-from tuya.lan.protocol.ciphers import GcmOpener
 from tuya.lan.protocol.framing import MAX_FRAME_BYTES
 from tuya.lan.protocol.wire import BAD_CHECK, GOOD, OTHER_VERSION, UNREADABLE, Wire
 from tuya.simulator.frames import Wire as DeviceWire
@@ -222,35 +221,6 @@ def test_the_nonce_stays_random_when_the_root_logger_is_at_debug(caplog):
 
 
 # -- ciphers and the import of the codec
-
-
-def test_gcm_by_parts_agrees_with_the_library():
-    aes = tinytuya_codec.load().aes
-    rng = random.Random(3)
-    opener = GcmOpener(aes, KEY.encode())
-    assert opener.is_fast
-    for size in [*range(70), 160, 1000, 16000]:
-        nonce, header, plain = rng.randbytes(12), rng.randbytes(rng.randrange(20)), rng.randbytes(size)
-        cipher = aes.new(KEY.encode(), aes.MODE_GCM, nonce=nonce)
-        cipher.update(header)
-        sealed, tag = cipher.encrypt_and_digest(plain)
-        assert opener.open(nonce, header, sealed, tag) == plain
-        assert opener._open_by_library(nonce, header, sealed, tag) == plain
-        wrong = bytes((tag[0] ^ 1,)) + tag[1:]
-        assert opener.open(nonce, header, sealed, wrong) is None
-        assert opener._open_by_library(nonce, header, sealed, wrong) is None
-
-
-def test_gcm_falls_back_where_the_parts_are_not_to_be_had(monkeypatch):
-    import importlib
-
-    aes = tinytuya_codec.load().aes
-    monkeypatch.setattr(importlib, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    opener = GcmOpener(aes, KEY.encode())
-    assert not opener.is_fast
-    cipher = aes.new(KEY.encode(), aes.MODE_GCM, nonce=NONCE)
-    sealed, tag = cipher.encrypt_and_digest(b"plain")
-    assert opener.open(NONCE, b"", sealed, tag) == b"plain"
 
 
 def test_the_codec_is_a_private_copy_on_pycryptodome():

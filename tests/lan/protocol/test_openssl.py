@@ -1,0 +1,150 @@
+"""Frames of 3.5 are opened by a library: by OpenSSL, as pycryptodome does, in one interpreter after the other."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tuya.lan.protocol import openssl, tinytuya_codec
+from tuya.lan.protocol.ciphers import GcmOpener
+
+KEY = b"0123456789abcdef"
+needs_openssl = pytest.mark.skipif(openssl.load() is None, reason="this Python's OpenSSL cannot be reached")
+
+
+def _sealed(key: bytes, nonce: bytes, header: bytes, plain: bytes):
+    aes = tinytuya_codec.load().aes
+    cipher = aes.new(key, aes.MODE_GCM, nonce=nonce)
+    cipher.update(header)
+    return cipher.encrypt_and_digest(plain)
+
+
+@needs_openssl
+def test_openssl_agrees_with_pycryptodome():
+    rng = random.Random(3)
+    opener = GcmOpener(tinytuya_codec.load().aes, KEY)
+    for size in [*range(70), 160, 1000, 16000, 65000]:
+        nonce, header, plain = rng.randbytes(12), rng.randbytes(rng.randrange(20)), rng.randbytes(size)
+        sealed, tag = _sealed(KEY, nonce, header, plain)
+        for opened in (opener.open, opener._open_by_pycryptodome):
+            assert opened(nonce, header, sealed, tag) == plain
+            assert opened(nonce, header, sealed, bytes((tag[0] ^ 1,)) + tag[1:]) is None
+            assert opened(nonce, header, sealed, tag[:-1] + bytes((tag[-1] ^ 1,))) is None
+            assert opened(nonce, header + b"x", sealed, tag) is None
+            assert opened(nonce[:-1] + bytes((nonce[-1] ^ 1,)), header, sealed, tag) is None
+            if size:
+                assert opened(nonce, header, bytes((sealed[0] ^ 1,)) + sealed[1:], tag) is None
+        assert opener.open(nonce, header, sealed, tag[:4]) is None  # a short tag is none
+
+
+def test_pycryptodome_opens_them_where_openssl_is_not_to_be_had(monkeypatch):
+    monkeypatch.setattr(openssl, "load", lambda: None)
+    opener = GcmOpener(tinytuya_codec.load().aes, KEY)
+    sealed, tag = _sealed(KEY, bytes(12), b"head", b"plain")
+    assert opener.open(bytes(12), b"head", sealed, tag) == b"plain"
+    assert opener.open(bytes(12), b"head", sealed, bytes(16)) is None
+
+
+@pytest.mark.parametrize("missing", ["_hashlib", "ctypes"])
+def test_what_is_missing_leaves_it_to_pycryptodome(monkeypatch, missing):
+    monkeypatch.setattr(openssl, "_is_loaded", False)
+    monkeypatch.setattr(openssl, "_functions", None)
+    monkeypatch.setitem(sys.modules, missing, None)
+    assert openssl.load() is None
+
+
+@needs_openssl
+def test_a_library_that_gives_wrong_answers_is_not_used():
+    evp = openssl.load()
+    assert openssl.works(evp)
+    assert not openssl.works(evp._replace(finish=lambda *_: 1))  # one that would take any tag
+    assert not openssl.works(evp._replace(text=lambda _at, size: bytes(size)))
+
+
+@needs_openssl
+def test_contexts_are_freed():
+    evp = openssl.load()
+    freed = []
+    for _ in range(50):
+        openssl.Opener(evp._replace(free=lambda context: (freed.append(context), evp.free(context))), KEY)
+    assert len(freed) == 50
+
+
+@needs_openssl
+def test_threads_with_an_opener_each():
+    failures = []
+
+    def work(number: int) -> None:
+        rng = random.Random(number)
+        key = rng.randbytes(16)
+        opener = openssl.Opener(openssl.load(), key)
+        for _ in range(300):
+            plain = rng.randbytes(rng.randrange(300))
+            nonce = rng.randbytes(12)
+            sealed, tag = _sealed(key, nonce, b"head", plain)
+            if opener.open(nonce, b"head", sealed, tag) != plain:
+                failures.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
+INTERPRETERS = """
+import sys, threading
+try:
+    import _xxsubinterpreters as interpreters
+except ImportError:
+    import _interpreters as interpreters
+work = '''
+import sys, threading
+sys.path.insert(0, {root!r})
+from tuya.lan.protocol import openssl
+evp = openssl.load()
+openers = [openssl.Opener(evp, openssl._KEY) for _ in range(3)] if evp else []
+def opens():
+    for opener in openers:
+        assert opener.open(openssl._NONCE, openssl._HEADER, openssl._SEALED, openssl._TAG) == openssl._PLAIN
+        assert opener.open(openssl._NONCE, openssl._HEADER, openssl._SEALED, bytes(16)) is None
+opens()
+thread = threading.Thread(target=opens)
+thread.start()
+thread.join()
+'''
+def create():
+    if sys.version_info >= (3, 13):
+        return interpreters.create("legacy")
+    return interpreters.create(isolated=False)
+def run(made):
+    error = interpreters.run_string(made, work)
+    assert not error, error
+exec(work)
+alive = [create() for _ in range(3)]
+for number in range({rounds}):
+    for other in alive:
+        run(other)
+    made = create()
+    run(made)
+    interpreters.destroy(made)
+for other in alive:
+    run(other)
+    interpreters.destroy(other)
+exec(work)
+print("done")
+"""
+
+
+@needs_openssl
+def test_interpreters_come_and_go():
+    """As Domoticz makes them: several at a time, one GIL, a thread in each."""
+    code = INTERPRETERS.format(root=str(Path(__file__).parents[3]), rounds=12)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr[-2000:]
