@@ -9,7 +9,7 @@ What is published for a circuit, by what the device tells of it:
 Increments (DP 17 and its likes) are not counted, on purpose. A full query repeats the last one, and nothing tells a
 repetition from an equal new one; they come every 10 to 30 min or per 0.1 kWh, so that after a gap nobody knows whether
 one was missed; whether a power cycle or a missed upload clears them differs by firmware. W, refreshed every 5 s, is
-right to 0.3 % without them.
+right to 0.3 % without them on most household loads; what pulses within seconds is not (docs/energy.md).
 
 Restarts. A circuit goes on from what Domoticz shows, or from our saved state where that is a little ahead (what was
 counted since the last write). With a counter, what it counted in between is caught up, because `saved` holds which
