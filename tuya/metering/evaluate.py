@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from . import physics, raw
-from .faults import event_fault, fault
 from .layout import Field, Layout
 from .phases import LIST_STEPS, MAINS_TENTH_HZ, Phase
-from .reading import TOTAL, Channel, Fault, Reading, Threshold
+from .reading import TOTAL, Channel, Reading
+from .states import faults_of, states_of
 from .values import number, parsed, truth
 
 # the end of a range that means "nothing measured", whatever the LSB
@@ -312,30 +312,6 @@ def _believe_rest(found: Dict[Key, Value], note: Note) -> None:
             found[key] = Value(kept, value.dps, value.one, value.certain)
 
 
-def _faults(layout: Layout, dps: Mapping[int, object]) -> Tuple[Optional[Tuple[Fault, ...]], Optional[str], Set[int]]:
-    faults: Optional[List[Fault]] = None
-    event: Optional[str] = None
-    used: Set[int] = set()
-    for one in layout.of("faults", "event"):
-        value = dps.get(one.dp)
-        if one.role == "faults":
-            labels = raw.fault_labels(value, one.labels)
-            if labels is None:
-                continue
-            faults = (faults or []) + [fault(label) for label in labels]
-        elif isinstance(value, str) and value:
-            event = value
-            happened = event_fault(value)
-            faults = (faults or []) + ([happened] if happened else [])
-        else:
-            continue
-        used.add(one.dp)
-    if faults is None:
-        return None, event, used
-    unique = {one.label: one for one in faults}
-    return tuple(unique.values()), event, used
-
-
 def read(
     layout: Layout,
     dps: Mapping[int, object],
@@ -358,8 +334,8 @@ def read(
     for (role, channel), value in found.items():
         if fed(value.dps):
             by_role.setdefault(role, {})[channel] = round(value.amount, DIGITS) + 0.0
-    faults, event, fault_dps = _faults(layout, dps)
-    state = _states(layout, dps, fed)
+    faults, event, fault_dps = faults_of(layout, dps)
+    state = states_of(layout, dps, fed)
     return Reading(
         switch=state.switch,
         voltage_v=by_role.get("voltage", {}),
@@ -380,57 +356,3 @@ def read(
         child_lock=state.child_lock,
         countdown_s=state.countdown_s,
     )
-
-
-@dataclass
-class _States:
-    switch: Dict[int, bool]
-    thresholds: Tuple[Threshold, ...] = ()
-    power_on_state: Optional[str] = None
-    child_lock: Optional[bool] = None
-    countdown_s: Optional[int] = None
-
-
-def _states(layout: Layout, dps: Mapping[int, object], fed: Callable[[AbstractSet[int]], bool]) -> _States:
-    state = _States({})
-    sets = layout.of("alarm_set")
-    limits = layout.of("limit")
-    some_set_fed = any(one.dp in dps and fed({one.dp, one.action or one.dp}) for one in (*sets, *limits))
-    for one in layout.fields:
-        value = dps.get(one.dp)
-        if value is None:
-            continue
-        if one.role == "alarm_set":
-            if some_set_fed:
-                state.thresholds += raw.alarm_set(value, one.number)
-        elif one.role == "limit":
-            if some_set_fed:
-                state.thresholds += _limit(one, value, dps)
-        elif not fed({one.dp}):
-            continue
-        elif one.role == "switch":
-            is_on = truth(value)
-            if is_on is not None:
-                state.switch[one.dp] = is_on
-        elif one.role == "power_on" and isinstance(value, str) and value in POWER_ON_WORDS:
-            state.power_on_state = value
-        elif one.role == "child_lock" and isinstance(value, bool):
-            state.child_lock = value
-        elif one.role == "countdown" and isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 86400:
-            state.countdown_s = value
-    return state
-
-
-def _limit(one: Field, value: object, dps: Mapping[int, object]) -> Tuple[Threshold, ...]:
-    """Return the threshold in an integer of its own; () where it holds no number."""
-    amount = number(value)
-    if amount is None or amount < 0:
-        return ()
-    acts = dps.get(one.action) if one.action is not None else None
-    trips = isinstance(acts, str) and acts.lower() == "trip"
-    return (Threshold(one.name, round(amount * one.lsb, DIGITS), one.unit, trips),)
-
-
-# the spellings of "state after power-on" that are seen; what was read is what may be written
-POWER_ON_SPELLINGS = (("off", "on", "memory"), ("power_off", "power_on", "last"))
-POWER_ON_WORDS = frozenset(word for spelling in POWER_ON_SPELLINGS for word in spelling)

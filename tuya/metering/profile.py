@@ -11,11 +11,12 @@ from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple, Union
 from . import codes, families, raw, shape, wishes
 from .candidate import Seen
 from .catalogue import load
-from .evaluate import POWER_ON_SPELLINGS, POWER_ON_WORDS, read
+from .evaluate import read
 from .evidence import ELECTRICAL, Case, Claim, Source, conventions, measured_roles, settle
 from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
 from .model import models
 from .reading import Channel, Reading
+from .states import POWER_ON_SPELLINGS, POWER_ON_WORDS
 from .values import spelling, truth
 
 COUNTDOWN_MAX_S = 86400
