@@ -11,7 +11,7 @@ import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from .. import thread_end
-from .device import Device, DeviceState, Polling
+from .device import Device, DeviceState, Polling, short_id
 from .errors import NotConnected
 from .events import DpValue, Event, WriteDone
 from .network.guest import Guest
@@ -174,9 +174,14 @@ class Client:
 
     @property
     def problems(self) -> Tuple[str, ...]:
-        """What does not work on this machine (a UDP port that cannot be bound), in words. No reason to stop."""
-        listener = self._listener
-        return () if listener is None else listener.problems
+        """What is wrong on this machine (a UDP port that cannot be bound), in words. No reason to stop."""
+        listener, reactor = self._listener, self._reactor
+        problems = list(() if listener is None else listener.problems)
+        for device_id, user in ({} if reactor is None else reactor.squatters()).items():
+            known = self._devices.get(device_id)
+            label = short_id(device_id) if known is None else known.label
+            problems.append(f"{label}: {user} keeps the name of its lock without a right to it, and is passed over")
+        return tuple(problems)
 
     # -- on the network thread
 

@@ -15,6 +15,11 @@ from .limits import LATE_S, REQUEST_SPACING_S
 from .protocol.wire import KEY_BYTES
 
 TCP_PORT = 6668
+# RFC 1918, 3927 and 1122; ipaddress' is_private holds also networks for documentation and 0.0.0.0/8
+_LOCAL_NETWORKS = tuple(
+    ipaddress.IPv4Network(each)
+    for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8")
+)
 SHOWN_ID_CHARACTERS = 4  # at each end
 
 
@@ -129,7 +134,4 @@ def is_address(text: str) -> bool:
 
 def is_local_address(text: str) -> bool:
     """Whether this is a private, link-local or loopback IPv4 address, as LAN devices have."""
-    if not is_address(text):
-        return False
-    address = ipaddress.IPv4Address(text)
-    return address.is_private or address.is_loopback or address.is_link_local
+    return is_address(text) and any(ipaddress.IPv4Address(text) in network for network in _LOCAL_NETWORKS)

@@ -119,6 +119,46 @@ def test_the_address_is_the_announced_one_where_it_can_be(ip, expected):
     assert announcements.decode(_json(ip=ip), "192.168.1.9").address == expected
 
 
+@pytest.mark.parametrize("ip", ["192.168.1.20", "8.8.8.8", None])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "8.8.8.8",
+        "100.64.0.9",
+        "203.0.113.5",
+        "224.0.0.251",
+        "255.255.255.255",
+        "0.0.0.0",  # noqa: S104 - a source, not bound
+        "0.1.2.3",
+        "::ffff:10.0.0.9",
+        "",
+    ],
+)
+def test_who_is_no_neighbour_is_not_heard(source, ip):
+    assert announcements.decode(_json(ip=ip), source) is None
+
+
+@pytest.mark.parametrize("ip", ["203.0.113.5", "0.1.2.3", "100.64.0.9", "::ffff:8.8.8.8", "192.88.99.1", "240.0.0.1"])
+def test_an_address_that_no_device_has_is_not_believed(ip):
+    assert announcements.decode(_json(ip=ip), "10.0.0.9").address == "10.0.0.9"
+
+
+def test_our_own_broadcast_address_is_no_device(air):
+    heard = []
+    listener = air.listener()
+    with selectors.DefaultSelector() as selector:
+        listener.open(selector, lambda announcement, _news, _now_s: heard.append(announcement.address))
+        listener.tick(0.0, 1)
+        air.say(_json(ip="127.255.255.255"))
+        air.say(_json(ip="127.0.0.9"))
+        until_s = time.monotonic() + 5.0
+        while not heard and time.monotonic() < until_s:
+            for key, mask in selector.select(0.2):
+                key.data.handle(mask, 1.0)
+        listener.close()
+    assert heard == ["127.0.0.9"]
+
+
 def test_no_announcements():
     assert announcements.decode(_json(gwId=None), "192.168.1.9") is None
     for device_id in ("", 7, {"a": 1}, "x" * 65, "naïve", "a\nb"):

@@ -12,7 +12,9 @@ import socket
 from typing import Dict
 
 from .address_use import Place
+from .bound_names import users_of
 from .device_lock import HAS_ABSTRACT_SOCKETS
+from .peer_credentials import trusted_users
 
 
 class AddressLocks:
@@ -29,11 +31,12 @@ class AddressLocks:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         except OSError:  # no more file descriptors: the connection itself will say so
             return True
+        name = "\0tuya-breakers/address/{}:{}".format(*place)
         try:
-            sock.bind("\0tuya-breakers/address/{}:{}".format(*place))
+            sock.bind(name)
         except OSError as error:
             sock.close()
-            return error.errno != errno.EADDRINUSE
+            return error.errno != errno.EADDRINUSE or _is_squatted(name)
         self._held[place] = sock
         return True
 
@@ -47,3 +50,9 @@ class AddressLocks:
         """Release all."""
         for place in list(self._held):
             self.release(place)
+
+
+def _is_squatted(name: str) -> bool:
+    """Whether a user who has no right to it has bound this name, who then keeps nobody away."""
+    user = users_of(name, socket.SOCK_DGRAM).get(name)
+    return user is not None and user not in trusted_users()

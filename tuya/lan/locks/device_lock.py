@@ -2,25 +2,35 @@
 
 Two connections wedge real breakers, so nobody connects without the lock. It is an abstract Unix socket named from
 sha256(id), which the kernel frees when its process ends however it ends; where there is none, a locked file.
-Whoever connects to the socket is told one JSON object about the device and then disconnected.
+Whoever connects to the socket, and is trusted (peer_credentials), is told one JSON object about the device.
+
+Anybody on the machine can bind that name first. Who is not trusted is passed over: then the lock is a name of our own,
+the first one with something random behind it, which nobody can know before. All names that begin with the first one
+are looked up in the kernel's list, and those of trusted users count, whichever they are.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import secrets
 import socket
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Callable, Dict, Optional, Tuple, Union
+from typing import IO, Callable, Dict, Optional, Set, Tuple, Union
+
+from .bound_names import users_of
+from .peer_credentials import is_trusted, trusted_users
 
 MAX_ANSWER_BYTES = 4096
 ASK_TIMEOUT_S = 0.5
 HAS_ABSTRACT_SOCKETS = sys.platform.startswith("linux")
+MAX_AGE_S = 1e9
 _TEXT_CHARACTERS = 200
 
 
@@ -54,11 +64,12 @@ def lock_path(device_id: str) -> Path:
 
 
 class Lock:
-    """A lock that is held. fileno(): to be watched, readable when somebody asks (-1 for a file)."""
+    """A lock that is held. squatter: the user without a right to it who was passed over, "" if there was none."""
 
-    def __init__(self, held: Union[socket.socket, IO[str]], owner: str) -> None:
+    def __init__(self, held: Union[socket.socket, IO[str]], owner: str, squatter: str = "") -> None:
         self._held = held
         self._owner = owner
+        self.squatter = squatter
 
     @property
     def listens(self) -> Optional[socket.socket]:
@@ -66,17 +77,18 @@ class Lock:
         return self._held if isinstance(self._held, socket.socket) else None
 
     def answer(self, state: Callable[[], OwnerState]) -> None:
-        """Tell whoever asks. Never blocks."""
+        """Tell whoever asks and is trusted. Never blocks. Raises OSError without file descriptors."""
         if not isinstance(self._held, socket.socket):
             return
         try:
             asker, _ = self._held.accept()
-        except OSError:
-            return
+        except BlockingIOError:
+            return  # it has gone away
         with asker:
             asker.setblocking(False)
-            with contextlib.suppress(OSError):
-                asker.send(json.dumps(asdict(state())).encode("ascii"))
+            if is_trusted(asker):
+                with contextlib.suppress(OSError):
+                    asker.send(json.dumps(asdict(state())).encode("ascii"))
 
     def release(self) -> None:
         """Let others have it."""
@@ -86,19 +98,64 @@ class Lock:
 def take(device_id: str, owner: str, share: str = "", yields: bool = False) -> Optional[Lock]:
     """The lock of this device for `owner`, or None while somebody else has it.
 
-    share, yields: as in OwnerState, for the lock file, which answers nobody.
+    share, yields: as in OwnerState, for the lock file, which answers nobody. Raises OSError where this machine gives
+    no lock to anybody (no file descriptors).
     """
     if HAS_ABSTRACT_SOCKETS:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        return _take_name(device_id, owner)
+    return _take_file(device_id, OwnerState(owner, share=share, yields=yields))
+
+
+def _take_name(device_id: str, owner: str) -> Optional[Lock]:
+    first = socket_name(device_id)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        mine, squatter = first, ""
         try:
-            sock.bind(socket_name(device_id))
-            sock.listen(8)
-            sock.setblocking(False)
-        except OSError:
+            sock.bind(first)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            user = users_of(first, socket.SOCK_STREAM).get(first)
+            if user is None or user in trusted_users():
+                sock.close()
+                return None
+            squatter = user_name(user)
+            mine = f"{first}/{secrets.token_hex(8)}"
+            sock.bind(mine)
+        sock.listen(8)
+        sock.setblocking(False)
+        # after ours is bound: of two who do this at once at least one sees the other
+        if _trusted_names(first) - {mine}:
             sock.close()
             return None
-        return Lock(sock, owner)
-    return _take_file(device_id, OwnerState(owner, share=share, yields=yields))
+    except OSError:
+        sock.close()
+        raise
+    return Lock(sock, owner, squatter)
+
+
+def _trusted_names(first: str) -> Set[str]:
+    """The names of locks of one device which are held by somebody who may."""
+    trusted = trusted_users()
+    return {name for name, user in users_of(first, socket.SOCK_STREAM).items() if user in trusted}
+
+
+def holder_name(device_id: str) -> str:
+    """The name under which the owner of a device listens; the usual one where none is seen, "" where it is squatted."""
+    first = socket_name(device_id)
+    users, trusted = users_of(first, socket.SOCK_STREAM), trusted_users()
+    usual = first if users.get(first) is None else ""
+    return min((name for name, user in users.items() if user in trusted), default=usual)
+
+
+def user_name(user: int) -> str:
+    """A user of this machine as a log names him."""
+    with contextlib.suppress(ImportError, KeyError, OSError):
+        import pwd  # here: not on every system
+
+        return f"user {pwd.getpwuid(user).pw_name}"
+    return f"user number {user}"
 
 
 def _take_file(device_id: str, state: OwnerState) -> Optional[Lock]:
@@ -121,13 +178,17 @@ def _take_file(device_id: str, state: OwnerState) -> Optional[Lock]:
 
 
 class Question:
-    """An owner is being asked. fileno() becomes readable with the answer; read() ends it. Never blocks."""
+    """An owner is being asked. fileno() becomes readable with the answer; read() ends it. Never blocks.
+
+    Raises OSError without file descriptors.
+    """
 
     def __init__(self, device_id: str) -> None:
+        name = holder_name(device_id)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._data = b""
-        self.open = self._socket.connect_ex(socket_name(device_id)) == 0
+        self.open = name != "" and self._socket.connect_ex(name) == 0 and is_trusted(self._socket)
 
     def fileno(self) -> int:
         """For a selector."""
@@ -166,12 +227,17 @@ def ask(device_id: str, timeout_s: float = ASK_TIMEOUT_S) -> Optional[OwnerState
         except OSError:
             return OwnerState("another program")
     data = b""
+    name = holder_name(device_id)
+    if not name:
+        return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout_s)
         try:
-            sock.connect(socket_name(device_id))
+            sock.connect(name)
         except OSError as error:
             return None if isinstance(error, ConnectionRefusedError) else OwnerState("another program")
+        if not is_trusted(sock):
+            return None  # who has no right to it keeps nobody away
         with contextlib.suppress(OSError):
             while len(data) < MAX_ANSWER_BYTES:
                 more = sock.recv(MAX_ANSWER_BYTES)
@@ -194,7 +260,6 @@ def parse_state(data: bytes) -> Optional[OwnerState]:
         value = content.get(field)
         text = value if isinstance(value, str) else ""
         words[field] = "".join(c if c.isprintable() else " " for c in text)[:_TEXT_CHARACTERS]
-    age_s = content.get("age_s")
     return OwnerState(
         owner=words["owner"] or "another program",
         connected=content.get("connected") is True,
@@ -202,7 +267,14 @@ def parse_state(data: bytes) -> Optional[OwnerState]:
         version=words["version"],
         error=words["error"],
         message=words["message"],
-        age_s=float(age_s) if isinstance(age_s, (int, float)) and not isinstance(age_s, bool) else None,
+        age_s=_age(content.get("age_s")),
         share=words["share"],
         yields=content.get("yields") is True,
     )
+
+
+def _age(value: object) -> Optional[float]:
+    # compared before it is converted: whole numbers of any length, NaN and infinities are JSON to Python
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_AGE_S:
+        return float(value)
+    return None

@@ -1,7 +1,9 @@
 """When a device's connection was closed, told to the next process: the pause holds over restarts. No protocol.
 
 One small file per device in a folder that only this user can enter, holding a time of the monotonic clock, which all
-processes of a machine share. Whatever is wrong with folder or file means that nothing is known, and nobody waits.
+processes of a machine share. Anybody can take the folder's name first: then it is one with something random behind the
+name, found again by whose it is. Whatever else is wrong with folder or file means that nothing is known, and nobody
+waits.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from ..limits import PAUSE_MAX_S
 
 _FILE_BYTES = 64
 _OPEN_FOLDER = getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | os.O_RDONLY
-_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # and no waiting for the end of a pipe
 
 
 class Closings:
@@ -29,7 +31,7 @@ class Closings:
         self._clock = clock
         self._folder: Optional[int] = None
         with contextlib.suppress(OSError, AttributeError, NotImplementedError):  # another system, a strange folder
-            self._folder = _private_folder(Path(tempfile.gettempdir()) / f"tuya-breakers-{os.getuid()}")
+            self._folder = _find_folder(Path(tempfile.gettempdir()) / f"tuya-breakers-{os.getuid()}")
 
     def remember(self, device_id: str, age_s: float) -> None:
         """The connection of this device was closed so long ago."""
@@ -67,10 +69,33 @@ class Closings:
             os.close(folder)
 
 
-def _private_folder(path: Path) -> Optional[int]:
-    """The folder, made if need be and open; None when it is not ours alone. Raises OSError."""
+def _find_folder(path: Path) -> Optional[int]:
+    """The folder, open: the usual one; where somebody else has its name, another one of ours, made if need be.
+
+    Raises OSError. None where the usual one is ours and still not private.
+    """
     with contextlib.suppress(FileExistsError):
         path.mkdir(0o700)
+    # by whose it is before anything is opened: a pipe of somebody else would keep us waiting
+    if _is_ours(path):
+        return _private_folder(path)
+    for other in path.parent.glob(f"{path.name}-*"):
+        if _is_ours(other):
+            folder = _private_folder(other)
+            if folder is not None:
+                return folder
+    return _private_folder(Path(tempfile.mkdtemp(prefix=f"{path.name}-", dir=path.parent)))
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return os.lstat(path).st_uid == os.getuid()
+    except FileNotFoundError:
+        return False
+
+
+def _private_folder(path: Path) -> Optional[int]:
+    """The folder, open; None when it is not ours alone. Raises OSError."""
     folder = os.open(path, _OPEN_FOLDER)
     status = os.fstat(folder)
     if status.st_uid == os.getuid() and not stat.S_IMODE(status.st_mode) & 0o077:

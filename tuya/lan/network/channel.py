@@ -11,6 +11,9 @@ import struct
 import sys
 from typing import Callable, Optional
 
+if sys.platform == "linux":
+    import fcntl
+
 from ..connection.link import Link
 from ..limits import READ_BYTES
 
@@ -97,11 +100,9 @@ class Channel:
     def is_taken(self) -> bool:
         """Whether the peer's kernel has acknowledged all bytes. False where this system does not tell."""
         sock = self._socket
-        if sock is None or self._backlog or not sys.platform.startswith("linux"):
+        if sys.platform != "linux" or sock is None or self._backlog:
             return False
         try:
-            import fcntl  # here: not on every system
-
             waiting = fcntl.ioctl(sock.fileno(), _SIOCOUTQ, bytes(_INT.size))
         except OSError:
             return False

@@ -7,6 +7,9 @@ import struct
 import sys
 from typing import List, Optional, Tuple
 
+if sys.platform != "win32":
+    import fcntl  # here and not where it is needed: an import takes a file descriptor
+
 # linux/sockios.h: address, broadcast address and flags of an interface, by name
 _SIOCGIFADDR, _SIOCGIFFLAGS, _SIOCGIFBRDADDR = 0x8915, 0x8913, 0x8919
 _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK = 0x1, 0x2, 0x8
@@ -50,8 +53,8 @@ def _broadcast_of(sock: socket.socket, name: str) -> Optional[Tuple[str, str]]:
 
 def _ask(sock: socket.socket, name: str, what: int) -> Optional[bytes]:
     """The union part of struct ifreq, or None when the interface has no such thing."""
-    import fcntl  # here: the module does not exist on every system that broadcasts() answers for
-
+    if sys.platform == "win32":
+        return None
     request = struct.pack(f"{_IFREQ_BYTES}s", name.encode("utf-8")[:_NAME_BYTES])
     try:
         answer: bytes = fcntl.ioctl(sock.fileno(), what, request)

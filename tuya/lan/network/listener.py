@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Set, Tuple
 
 from ..limits import TokenBucket
 from ..protocol import announcements
@@ -39,6 +39,7 @@ class Listener:
         self._sockets: List[socket.socket] = []
         self._sender: Optional[socket.socket] = None
         self._decodes = TokenBucket(DECODES_INTERVAL_S, DECODE_BURST)
+        self._broadcasts: Set[str] = set()  # of our own networks: no device lives there
         self._known: Dict[announcements.Announcement, float] = {}
         self._missing_since_s: Optional[float] = None
         self._tell: Callable[[announcements.Announcement, bool, float], None] = _nobody
@@ -84,7 +85,7 @@ class Listener:
                 self.dropped += 1
                 continue
             announcement = announcements.decode(datagram, source[0])
-            if announcement is not None:
+            if announcement is not None and announcement.address not in self._broadcasts:
                 self._tell(announcement, self._is_news(announcement, now_s), now_s)
 
     def _is_news(self, announcement: announcements.Announcement, now_s: float) -> bool:
@@ -115,7 +116,9 @@ class Listener:
                 sender = _bound(0)
             except OSError:
                 return  # no file descriptor left: the next time
-        for address, broadcast in self._targets():
+        targets = self._targets()
+        self._broadcasts = {broadcast for _, broadcast in targets}
+        for address, broadcast in targets:
             with contextlib.suppress(OSError):  # this interface cannot; the others may
                 sender.sendto(announcements.request(address), (broadcast, self._probe_port))
         if sender is not self._sender:

@@ -14,11 +14,11 @@ import random
 import selectors
 import socket
 import time
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from ..connection.link import Link
 from ..device import Device, DeviceState, Polling
-from ..errors import NotConnected, OwnedElsewhere
+from ..errors import NotConnected, OwnedElsewhere, Unreachable
 from ..events import Announced, Dps, Event, WriteDone
 from ..limits import GATHER_S, LATE_LOOP_S, PAUSE_MAX_S
 from ..locks.address_locks import AddressLocks
@@ -33,6 +33,7 @@ from .listener import Listener
 
 NEVER = float("inf")
 LONGEST_SLEEP_S = 60.0
+AFTER_FAILURE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -63,7 +64,14 @@ class Reactor:
         self._address_locks = AddressLocks()
         self._share, self._yields = ("", False) if guest is None else (guest.address, guest.yields)
         self._ownership = Ownership(
-            self._selector, owner, self._describe, self._freed, self._denied, self._share, self._yields
+            self._selector,
+            owner,
+            self._describe,
+            self._freed,
+            self._denied,
+            self._unlockable,
+            self._share,
+            self._yields,
         )
         self._closings = Closings()
         self._places = Places(self._address_locks.claim, self._address_locks.release)
@@ -122,15 +130,19 @@ class Reactor:
             source = key.data
             try:
                 source.handle(mask, now_s)
-            except Exception:  # noqa: BLE001 - the last defence, see _failed
-                self._failed(source, now_s)
+            except Exception:  # noqa: BLE001 - the last defence
+                self._survive(source, now_s)
+                if source.link is None and source is not self:
+                    # its socket may stay ready for ever: it is not served again
+                    with contextlib.suppress(KeyError, ValueError):
+                        self._selector.unregister(key.fileobj)
             link = source.link
             if link is not None and link.deadline_s < source.scheduled_s:
                 self._reschedule(source)
         if self._unsettled:
             self._settle(now_s)
 
-    def _failed(self, source: Any, now_s: float) -> None:
+    def _survive(self, source: Any, now_s: float) -> None:
         """No fault of one device, or of the sink, ends the thread that serves all of them: the device starts again."""
         _log.exception("error while serving a device")
         link: Optional[Link] = source.link
@@ -142,8 +154,8 @@ class Reactor:
         """Call a link's method; the last of `args` is the time."""
         try:
             call(*args)
-        except Exception:  # noqa: BLE001 - the last defence, see _failed
-            self._failed(channel, args[-1])
+        except Exception:  # noqa: BLE001 - the last defence
+            self._survive(channel, args[-1])
         self._reschedule(channel)
         if self._unsettled:
             self._settle(args[-1])
@@ -170,13 +182,20 @@ class Reactor:
             if channel.link.deadline_s <= now_s:
                 self._guarded(channel, channel.link.tick, now_s)
             self._reschedule(channel)
-        if now_s >= self._ownership.deadline_s:
-            self._ownership.tick(now_s)
-        if self._guest is not None and now_s >= self._guest.deadline_s:
-            self._guest.tick(now_s)
+        for other in (self._ownership, self._guest):
+            if other is not None and now_s >= other.deadline_s:
+                self._tick_other(other, other.tick, now_s)
         if self._listener is not None and now_s >= self._listener.deadline_s:
             missing = sum(1 for c in self._channels.values() if c.link is not None and c.link.missing)
-            self._listener.tick(now_s, missing)
+            self._tick_other(self._listener, self._listener.tick, now_s, missing)
+
+    def _tick_other(self, other: Union[Ownership, Guest, Listener], tick: Callable[..., None], *args: Any) -> None:
+        """What is served beside the devices may fail (no file descriptors), and not end the thread nor keep it busy."""
+        try:
+            tick(*args)
+        except Exception:  # noqa: BLE001 - the last defence
+            _log.exception("error while serving what is no device")
+            other.deadline_s = args[0] + AFTER_FAILURE_S
 
     def _reschedule(self, channel: Channel) -> None:
         """A link was called: its next deadline may have come nearer."""
@@ -312,6 +331,17 @@ class Reactor:
             error = OwnedElsewhere(channel.link.device.label, f"is served by {owner.owner}", cure)
             self._guarded(channel, channel.link.hold, error, now_s)
         return retry_s
+
+    def _unlockable(self, device_id: str, reason: str, now_s: float) -> None:
+        channel = self._channels.get(device_id)
+        if channel is not None and channel.link is not None:
+            cure = "Until then it is not connected: it could be served by two programs at once"
+            error = Unreachable(channel.link.device.label, f"this machine gives no lock for it now ({reason})", cure)
+            self._guarded(channel, channel.link.hold, error, now_s)
+
+    def squatters(self) -> Dict[str, str]:
+        """Device id -> the user of this machine who keeps the name of its lock without a right to it."""
+        return dict(self._ownership.squatters)
 
     def _describe(self, device_id: str, owner: str) -> OwnerState:
         channel = self._channels.get(device_id)

@@ -13,7 +13,7 @@ import struct
 from typing import NamedTuple, Optional
 
 from .. import versions
-from ..device import is_address, is_local_address
+from ..device import is_local_address
 from . import tinytuya_codec
 from .framing import PREFIX_55AA, PREFIX_6699, FrameBuffer
 from .payloads import parse_json
@@ -36,8 +36,12 @@ class Announcement(NamedTuple):
 
 
 def decode(datagram: bytes, source: str) -> Optional[Announcement]:
-    """What a datagram from address `source` announces, or None. Never raises on what somebody sent."""
-    if len(datagram) > MAX_DATAGRAM_BYTES:
+    """What a datagram from address `source` announces, or None. Never raises on what somebody sent.
+
+    A device is where it says that it is, else where the datagram came from; both are addresses of a LAN, or it is not
+    heard at all: an announcement never makes anybody connect to the internet.
+    """
+    if len(datagram) > MAX_DATAGRAM_BYTES or not is_local_address(source):
         return None
     content = _content(datagram)
     if not isinstance(content, dict):
@@ -48,8 +52,6 @@ def decode(datagram: bytes, source: str) -> Optional[Announcement]:
     address = content.get("ip")
     if not isinstance(address, str) or not is_local_address(address):
         address = source
-    if not is_address(address):
-        return None
     version = content.get("version")
     if not versions.known(version):
         version = ""
