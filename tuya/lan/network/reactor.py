@@ -61,6 +61,7 @@ class Reactor:
         self._serial = 0
         self._woken = True  # there may be work already
         self._unsettled: List[Channel] = []
+        self._rest_s: Dict[int, float] = {}  # of those beside the devices that failed: until when they are left alone
         self._address_locks = AddressLocks()
         self._share, self._yields = ("", False) if guest is None else (guest.address, guest.yields)
         self._ownership = Ownership(
@@ -167,10 +168,11 @@ class Reactor:
             self._reschedule(channel)
 
     def _due_s(self) -> float:
-        due_s = min(self._timers[0][0] if self._timers else NEVER, self._ownership.deadline_s)
-        if self._guest is not None:
-            due_s = min(due_s, self._guest.deadline_s)
-        return due_s if self._listener is None else min(due_s, self._listener.deadline_s)
+        due_s = self._timers[0][0] if self._timers else NEVER
+        for other in (self._ownership, self._guest, self._listener):
+            if other is not None:
+                due_s = min(due_s, max(other.deadline_s, self._rest_s.get(id(other), -NEVER)))
+        return due_s
 
     def _tick(self, now_s: float) -> None:
         timers = self._timers
@@ -182,20 +184,20 @@ class Reactor:
             if channel.link.deadline_s <= now_s:
                 self._guarded(channel, channel.link.tick, now_s)
             self._reschedule(channel)
-        for other in (self._ownership, self._guest):
-            if other is not None and now_s >= other.deadline_s:
-                self._tick_other(other, other.tick, now_s)
-        if self._listener is not None and now_s >= self._listener.deadline_s:
-            missing = sum(1 for c in self._channels.values() if c.link is not None and c.link.missing)
-            self._tick_other(self._listener, self._listener.tick, now_s, missing)
+        for other in (self._ownership, self._guest, self._listener):
+            if other is not None and now_s >= max(other.deadline_s, self._rest_s.get(id(other), -NEVER)):
+                self._tick_other(other, now_s)
 
-    def _tick_other(self, other: Union[Ownership, Guest, Listener], tick: Callable[..., None], *args: Any) -> None:
+    def _tick_other(self, other: Union[Ownership, Guest, Listener], now_s: float) -> None:
         """What is served beside the devices may fail (no file descriptors), and not end the thread nor keep it busy."""
         try:
-            tick(*args)
+            if isinstance(other, Listener):
+                other.tick(now_s, sum(1 for c in self._channels.values() if c.link is not None and c.link.missing))
+            else:
+                other.tick(now_s)
         except Exception:  # noqa: BLE001 - the last defence
             _log.exception("error while serving what is no device")
-            other.deadline_s = args[0] + AFTER_FAILURE_S
+            self._rest_s[id(other)] = now_s + AFTER_FAILURE_S
 
     def _reschedule(self, channel: Channel) -> None:
         """A link was called: its next deadline may have come nearer."""
