@@ -123,7 +123,7 @@ def test_a_new_lib_by_pip_runs_nothing_of_the_callers(tmp_path, hostile, wheelho
         f"import sys; sys.path.insert(0, {str(fresh)!r}); from tuya.setup import packages; from pathlib import Path\n"
         "print(list(packages.pips(sys.executable))[:1])\n"
         f"packages._run_pip([sys.executable, '-I', '-m', 'pip'], Path({str(fresh)!r}) / 'lib', Path({str(fresh)!r}), "
-        "Path('wheels'), print)\n"
+        "Path('wheels'))\n"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", code],

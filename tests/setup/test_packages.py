@@ -25,7 +25,7 @@ def _only_what_the_test_gives(monkeypatch, tmp_path):
     monkeypatch.setattr(packages.wheels, "settings_of_pip", lambda environ: {})
     monkeypatch.setattr(packages, "_bundled_pip_wheels", list)
     monkeypatch.setattr(packages, "_other_pythons", list)
-    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: None)
+    monkeypatch.setattr(packages, "pip_of_distribution", lambda temporary, say: None)
 
 
 def python_with_pip(tmp_path: Path, monkeypatch, script: str) -> str:
@@ -107,7 +107,7 @@ def test_without_pip_the_distributions_own_is_borrowed(fresh, wheelhouse, lines,
         "    zipfile.ZipFile(wheel).extractall(target)\n"
     )
     monkeypatch.setattr(packages, "pips", lambda python: iter(()))
-    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: borrowed.parent)
+    monkeypatch.setattr(packages, "pip_of_distribution", lambda temporary, say: borrowed.parent)
     packages.make_lib(fresh, sys.executable, None, lines.append)
     assert (fresh / "lib/tinytuya/__init__.py").exists()
 
@@ -117,7 +117,7 @@ def test_a_pip_that_crashes_counts_as_none(fresh, lines, tmp_path, monkeypatch):
     crash = "printf 'ERROR: Exception:\\nTraceback (most recent call last):\\nAttributeError: x\\n' >&2; exit 1"
     python = python_with_pip(tmp_path, monkeypatch, crash)
     asked = []
-    monkeypatch.setattr(packages, "_pip_of_distribution", lambda temporary, say: asked.append(temporary))
+    monkeypatch.setattr(packages, "pip_of_distribution", lambda temporary, say: asked.append(temporary))
     with pytest.raises(SetupError, match="this pip does not work with this Python"):
         packages.make_lib(fresh, python, None, lines.append)
     assert len(asked) == 1
@@ -158,11 +158,24 @@ def test_an_offline_folder_without_the_packages_says_how_to_fill_it(fresh, lines
     assert "pip download --no-deps --require-hashes" in str(caught.value)
 
 
+def test_a_machine_without_wheels_takes_the_distributions_pycryptodome(fresh, wheelhouse, lines, monkeypatch):
+    """The probe of it is tests/setup/test_probe.py's; here it says that there is one."""
+    monkeypatch.setattr(packages, "_has_wheels", lambda: False)
+    monkeypatch.setattr(packages, "distribution_crypto", lambda python: "3.11.0")
+    packages.make_lib(fresh, sys.executable, wheelhouse, lines.append)
+    assert (fresh / "lib/tinytuya/__init__.py").exists()
+    assert not (fresh / "lib/Crypto").exists()
+    assert packages.is_current(fresh)
+    assert any("the distribution's 3.11.0 is used" in line for line in lines)
+
+
 def test_a_machine_without_wheels_is_told_that_it_compiles(fresh, lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "_has_wheels", lambda: False)
+    monkeypatch.setattr(packages, "distribution_crypto", lambda python: None)
     monkeypatch.setattr(packages, "machine", lambda: "armv7l")
     log = tmp_path / "log"
     python = python_with_pip(tmp_path, monkeypatch, f'echo "$*" >> {log}; echo "error: command gcc failed" >&2; exit 1')
-    with pytest.raises(SetupError, match="could not be compiled: install gcc and python3-dev"):
+    with pytest.raises(SetupError, match="could not be compiled: sudo apt install python3-pycryptodome, or gcc and"):
         packages.make_lib(fresh, python, None, lines.append)
     assert any("no ready-made pycryptodome for this machine (armv7l)" in line for line in lines)
     assert "--only-binary" not in log.read_text()

@@ -7,11 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from . import packages
+from . import packages, wheels
 from .errors import SetupError, WrongUse
 from .install import install, say
 
@@ -149,7 +150,21 @@ def _venv_with_pip(venv: Path, python: str) -> List[str]:
                 return pip
             if packages.answers([*pip, "--python", python, "--version"]):
                 return [*pip, "--python", python]
+        own = [python, "-I", "-m", "pip"]
+        if options and _give_pip(venv) and packages.answers([*own, "--version"]):
+            return own
     raise SetupError(
         "this Python can make no virtual environment with pip (Debian, Ubuntu: sudo apt install python3-venv), "
         "or name another Python: PYTHON=/path/to/python3 bash install.sh test"
     )
+
+
+def _give_pip(venv: Path) -> bool:
+    """Unpack the distribution's pip, which is downloaded and not installed, into a virtual environment without one."""
+    with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
+        wheel = packages.pip_of_distribution(Path(temporary), say)
+        if wheel is None:
+            return False
+        site_packages = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+        wheels.unpack(wheel.name, wheel.read_bytes(), site_packages)
+    return True

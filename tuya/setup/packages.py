@@ -21,7 +21,8 @@ from tuya.domoticz import installation
 
 from . import wheels
 from .errors import SetupError
-from .pins import Pin, machine, read_pins, stamp
+from .pins import Pin, machine, read_pins, requirements, stamp
+from .probe import distribution_crypto
 
 RUNTIME_PINS = "requirements.txt"
 CLI_PINS = "requirements-cli.txt"
@@ -40,6 +41,7 @@ _PATHS = {
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"),
 }
 
+CRYPTO_CURE = "sudo apt install python3-pycryptodome"
 _BROKEN = "this pip does not work with this Python"
 _NOT_REACHED = "pip cannot reach the package index"
 
@@ -66,9 +68,14 @@ def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> No
     try:
         staged.chmod(0o755)
         pins = {"": read_pins(folder / RUNTIME_PINS, machine()), "cli": read_pins(folder / CLI_PINS, machine())}
+        if not _has_wheels():
+            pins[""] = _without_what_the_distribution_has(pins[""], python, say)
         names = ", ".join(f"{pin.name} {pin.release}" for pin in pins[""])
         say(f"Fetching {names} and {len(pins['cli'])} packages of the command line into {folder / 'lib'}")
-        _fill(staged, folder, python, pins, offline, say)
+        with tempfile.TemporaryDirectory(prefix="tuya-pins-") as lists:
+            for name, pin_file in (("", RUNTIME_PINS), ("cli", CLI_PINS)):
+                Path(lists, pin_file).write_text(requirements(pins[name]), encoding="ascii")
+            _fill(staged, Path(lists), python, pins, offline, say)
         shutil.rmtree(staged / "bin", ignore_errors=True)  # scripts of packages, which would not find lib/
         shutil.rmtree(staged / "cli" / "bin", ignore_errors=True)
         (staged / "cli" / "STAMP").write_text(stamp(folder / CLI_PINS) + "\n", encoding="ascii")
@@ -80,6 +87,28 @@ def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> No
     finally:
         os.umask(previous_mask)
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _has_wheels() -> bool:
+    """Whether pycryptodome is there ready-made for this machine."""
+    return machine() in MACHINES_WITH_WHEELS or sys.platform == "darwin"
+
+
+def _without_what_the_distribution_has(pins: List[Pin], python: str, say: Say) -> List[Pin]:
+    """The pins without pycryptodome where the distribution has one that works in Domoticz's sub-interpreters.
+
+    It is the same library under the name Cryptodome, which tinytuya looks for by itself.
+    """
+    release = distribution_crypto(python)
+    if release is None:
+        say(
+            f"There is no ready-made pycryptodome for this machine ({machine()}). A matter of seconds with that of the "
+            f"distribution: {CRYPTO_CURE}, then this again.\nGoing on without it: pip compiles it, which takes minutes "
+            "and needs a C compiler and Python's headers (Debian: gcc python3-dev)"
+        )
+        return pins
+    say(f"There is no ready-made pycryptodome for this machine ({machine()}): the distribution's {release} is used")
+    return [pin for pin in pins if pin.project != "pycryptodome"]
 
 
 def check_writable(folder: Path) -> None:
@@ -161,7 +190,7 @@ def _ways(
         yield lambda: _fill_from(source, staged, pins)
     has_pip = False
     for pip in pips(python):
-        yield functools.partial(_run_pip, pip, staged, folder, offline, say)
+        yield functools.partial(_run_pip, pip, staged, folder, offline)
         has_pip = has_pip or failures[-1] != _BROKEN
         if _NOT_REACHED in failures[-1]:
             break  # another pip would wait for the same index
@@ -267,17 +296,12 @@ def _absolute(place: str) -> str:
     return place if "://" in place or not place else str(Path(place).expanduser().absolute())
 
 
-def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path], say: Say) -> None:
-    """Fill `staged` by pip. Raises SetupError with the reason in one line."""
+def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path]) -> None:
+    """Fill `staged` by pip with what the pin files in `folder` name. Raises SetupError with the reason in one line."""
     options = ["install", "--quiet", "--no-deps", "--require-hashes", "--retries", "2", "--timeout", "20"]
     options += ["--prefix=", "--root=/"]  # settings of the user's that contradict --target
-    if machine() in MACHINES_WITH_WHEELS or sys.platform == "darwin":
+    if _has_wheels():
         options.append("--only-binary=:all:")
-    else:
-        say(
-            f"There is no ready-made pycryptodome for this machine ({machine()}): pip compiles it, which takes minutes "
-            "and needs a C compiler and Python's headers (Debian: gcc python3-dev)"
-        )
     if offline is not None:
         options += ["--no-index", "--find-links", str(offline.absolute())]
     for pins_file, target in ((RUNTIME_PINS, staged), (CLI_PINS, staged / "cli")):
@@ -320,7 +344,7 @@ def why_pip_failed(output: str) -> str:
         ("ConnectTimeoutError", f"{_NOT_REACHED} (no answer)"),
         ("ProxyError", f"{_NOT_REACHED} through the proxy that is set"),
         ("CERTIFICATE_VERIFY_FAILED", "pip does not trust the certificate of the package index (wrong clock, proxy?)"),
-        ("error: command", "pycryptodome could not be compiled: install gcc and python3-dev"),
+        ("error: command", f"pycryptodome could not be compiled: {CRYPTO_CURE}, or gcc and python3-dev"),
         ("ReadTimeoutError", f"{_NOT_REACHED} (it stopped answering)"),
         ("Traceback (most recent call last)", _BROKEN),
     )
@@ -333,13 +357,13 @@ def why_pip_failed(output: str) -> str:
 
 def _run_pip_of_distribution(python: str, staged: Path, folder: Path, say: Say) -> None:
     with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
-        wheel = _pip_of_distribution(Path(temporary), say)
+        wheel = pip_of_distribution(Path(temporary), say)
         if wheel is None:
             raise SetupError("the distribution's pip cannot be downloaded either")
-        _run_pip([python, "-I", f"{wheel}/pip"], staged, folder, None, say)
+        _run_pip([python, "-I", f"{wheel}/pip"], staged, folder, None)
 
 
-def _pip_of_distribution(temporary: Path, say: Say) -> Optional[Path]:
+def pip_of_distribution(temporary: Path, say: Say) -> Optional[Path]:
     """Pip's wheel out of Debian's package, downloaded as any user and unpacked aside; None where that does not work."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         return None

@@ -8,7 +8,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import FrozenSet, List
+from typing import FrozenSet, List, Sequence
 
 from .errors import SetupError
 
@@ -56,6 +56,15 @@ def read_pins(path: Path, for_machine: str) -> List[Pin]:
         hashes = frozenset(re.findall(r"sha256:([0-9a-f]{64})", match["hashes"]))
         pins.append(Pin(match["name"], match["release"], hashes))
     return pins
+
+
+def requirements(pins: Sequence[Pin]) -> str:
+    """The text of a requirement file with these packages, for pip's --require-hashes."""
+    lines = (
+        " ".join([f"{pin.name}=={pin.release}", *(f"--hash=sha256:{one}" for one in sorted(pin.hashes))])
+        for pin in pins
+    )
+    return "".join(f"{line}\n" for line in lines)
 
 
 def stamp(path: Path) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import io
 import logging
 import os
@@ -18,7 +19,7 @@ import struct
 import sys
 import threading
 from types import ModuleType
-from typing import Any, Callable, Dict, NamedTuple, Optional, Type
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Type
 
 from ..errors import CodecMissing
 
@@ -72,10 +73,11 @@ def _import_private_copy() -> Codec:
     # the loggers would print keys at DEBUG, also when somebody sets the root logger to it
     logging.getLogger(PACKAGE).setLevel(logging.WARNING)
     others = _family(PACKAGE)
-    hidden = _family(*HIDDEN)
+    names = _hidden()
+    hidden = _family(*names)
     for name in (*others, *hidden):
         sys.modules.pop(name, None)
-    for name in HIDDEN:
+    for name in names:
         sys.modules[name] = None  # type: ignore[assignment]
     try:
         # it says WARN about the missing requests with print()
@@ -88,10 +90,15 @@ def _import_private_copy() -> Codec:
     except AttributeError as error:
         raise CodecMissing("", f"this version of tinytuya cannot be used ({error})") from error
     finally:
-        for name in (*_family(PACKAGE), *HIDDEN):
+        for name in (*_family(PACKAGE), *names):
             sys.modules.pop(name, None)
         sys.modules.update(others)
         sys.modules.update(hidden)
+
+
+def _hidden() -> Tuple[str, ...]:
+    """What tinytuya must not see. A Cryptodome of the system counts only where lib/ has no Crypto (32-bit ARM)."""
+    return (*HIDDEN, "Cryptodome") if importlib.util.find_spec("Crypto") is not None else HIDDEN
 
 
 def _spare_a_process() -> None:
@@ -100,11 +107,12 @@ def _spare_a_process() -> None:
     Crypto.Util._raw_api (4.4.0) wants to know whether this is Windows before it loads a library, asks
     platform.architecture(), and that starts a process: out of Domoticz, at each start of a hardware.
     """
-    with contextlib.suppress(ImportError):
-        raw_api = importlib.import_module("Crypto.Util._raw_api")
-        known = getattr(raw_api, "cached_architecture", None)  # not there where it works on cffi
-        if os.name == "posix" and known == []:
-            known[:] = (f"{8 * struct.calcsize('P')}bit", "ELF")
+    for name in ("Crypto", "Cryptodome"):
+        with contextlib.suppress(ImportError):
+            raw_api = importlib.import_module(f"{name}.Util._raw_api")
+            known = getattr(raw_api, "cached_architecture", None)  # not there where it works on cffi
+            if os.name == "posix" and known == []:
+                known[:] = (f"{8 * struct.calcsize('P')}bit", "ELF")
 
 
 def _collect() -> Codec:
