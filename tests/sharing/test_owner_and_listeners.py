@@ -1,0 +1,356 @@
+"""An owner and its listeners on this machine, with simulated breakers: what is told, commands, whoever misbehaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import ExitStack, suppress
+from typing import Any, Dict, Iterator, List
+
+import pytest
+
+from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
+from tests.lateness import lateness
+from tests.sharing.sharing_helpers import RawListener, entries_of, is_event, share_of, until
+from tuya.devices.device import Terms
+from tuya.sharing import asking_owner, place
+from tuya.sharing.server import MAX_LISTENERS
+from tuya.sharing.source import Source
+from tuya.simulator import Fleet
+
+KEY_FIELDS = ("key", "local_key")
+
+
+@pytest.fixture(name="fleet")
+def _fleet() -> Iterator[Fleet]:
+    with Fleet(version="3.4", count=2, noise=0.0) as fleet:
+        yield fleet
+
+
+@pytest.fixture(name="owner")
+def _owner(fleet: Fleet) -> Iterator[Source]:
+    with Source(entries_of(fleet), "the owner", discovery=False) as owner:
+        for _ in fleet.breakers:
+            until(owner, is_event("status", full=True))
+        yield owner
+
+
+def listening(fleet: Fleet, name: str = "a listener") -> Source:
+    return Source(entries_of(fleet), name, discovery=False)
+
+
+def test_a_listener_hears_what_the_owner_hears(fleet: Fleet, owner: Source):
+    device_id = fleet.breakers[0].device_id
+    with listening(fleet) as listener:
+        snapshot = until(listener, is_event("snapshot", id=device_id, via="the owner"))
+        assert snapshot["connected"]
+        assert snapshot["dps"]["1"] is True
+        assert snapshot["readings"] == owner.state(device_id)["readings"]
+        assert snapshot["may_switch"]
+        assert snapshot["profile"]["controls"]["1"] == {"role": "switch", "kind": "bool"}
+        fleet.breakers[0].set_load(1500.0)
+        fleet.breakers[0].push()
+        heard = until(listener, is_event("status", id=device_id))
+        assert heard["via"] == "the owner"
+        assert heard["totals_wh"]["total"]["used"] >= 0.0
+        assert listener.state(device_id)["readings"] == heard["readings"]
+    assert fleet.breakers[0].most_at_once == 1, "the breaker grants one connection"
+
+
+def test_a_command_is_one_write_of_the_owner_and_ends_in_one_result(fleet: Fleet, owner: Source):
+    breaker = fleet.breakers[0]
+    with listening(fleet) as listener:
+        until(listener, is_event("snapshot", id=breaker.device_id, via="the owner"))
+        number = listener.command(breaker.device_id, {1: False}, "the test")
+        result = until(listener, is_event("result", request=number))
+        assert (result["error"], result["dps"]) == (None, {"1": False})
+        assert until(listener, is_event("status", id=breaker.device_id))["readings"]["switch"] == {"1": False}
+        with pytest.raises(AssertionError, match="did not come"):
+            until(listener, is_event("result"), 1.0)
+    assert [dps for _, dps in breaker.writes] == [{1: False}]
+    assert any("a listener (user" in line.text and "1 = False" in line.text for line in owner.take_lines())
+
+
+def test_the_rules_of_the_owner_hold_for_everybody(fleet: Fleet):
+    device_id = fleet.breakers[0].device_id
+    owner = Source(entries_of(fleet), "the owner", discovery=False, terms=Terms(may_switch=False))
+    with owner, listening(fleet) as listener:
+        snapshot = until(listener, is_event("snapshot", id=device_id, via="the owner"))
+        assert not snapshot["may_switch"]
+        result = until(listener, is_event("result", request=listener.command(device_id, {1: False})))
+        assert result["error"] == "CommandRefused"
+        assert "refused by the settings" in result["message"]
+    assert all(breaker.writes == [] for breaker in fleet.breakers)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ({"dps": {"19": 5}}, "is no control"),
+        ({"dps": {"1": "yes"}}, "true or false"),
+        ({"dps": {"1": False, "x": 1}}, "nothing to write"),
+        ({"dps": {"1": False, "999": 1}}, "nothing to write"),
+        ({"dps": [1]}, "nothing to write"),
+        ({"dps": {"1": False}, "id": "bf-unknown-0000000001"}, "not served here"),
+    ],
+)
+def test_what_is_no_command_is_refused_as_a_whole(fleet: Fleet, owner: Source, words: Dict[str, Any], reason: str):
+    raw = RawListener(fleet.breakers[0].device_id)
+    command = {"id": fleet.breakers[0].device_id, **words}
+    raw.ask(listen=[], command=command, request="mine", asked_at_s=time.monotonic())
+    result = raw.wait("result")
+    assert (result["request"], result["error"]) == ("mine", "CommandRefused")
+    assert reason in result["message"]
+    raw.close()
+    assert all(breaker.writes == [] for breaker in fleet.breakers)
+
+
+@pytest.mark.parametrize("asked_at", [lambda: time.monotonic() - 5.0, lambda: time.monotonic() + 60.0, lambda: None])
+def test_a_command_that_waited_switches_nothing(fleet: Fleet, owner: Source, asked_at: Any):
+    raw = RawListener(fleet.breakers[0].device_id)
+    command = {"id": fleet.breakers[0].device_id, "dps": {"1": False}}
+    raw.ask(listen=[], command=command, request=1, asked_at_s=asked_at())
+    assert "too late" in raw.wait("result")["message"]
+    raw.close()
+    assert fleet.breakers[0].writes == []
+
+
+def test_no_key_crosses(fleet: Fleet, owner: Source):
+    keys = [entry["key"] for entry in fleet.devices()]
+    raw = RawListener(fleet.breakers[0].device_id)
+    said = [raw.wait("owner"), raw.wait("snapshot"), raw.wait("snapshot")]
+    raw.close()
+    text = json.dumps([*said, *asking_owner.owners()])
+    assert not any(key in text for key in keys)
+    assert not any(f'"{name}"' in text for name in KEY_FIELDS)
+
+
+def test_the_owner_says_what_it_is(fleet: Fleet, owner: Source):
+    said = asking_owner.owner_of(fleet.breakers[0].device_id)
+    assert said is not None
+    assert (said["name"], said["pid"]) == ("the owner", os.getpid())
+    assert {one["id"]: one["connected"] for one in said["served"]} == {one.device_id: True for one in fleet.breakers}
+    assert said["name"] in [one["name"] for one in asking_owner.owners()]
+    assert asking_owner.owner_of("bf-nobody-has-this-one") is None
+
+
+# -- who misbehaves
+
+
+def delay_s(source: Source, fleet: Fleet) -> float:
+    """How long a push takes to reach the front end of the owner."""
+    while source.next(0.0) is not None:
+        pass
+    began_s = time.monotonic()
+    fleet.breakers[0].push()
+    until(source, is_event("status", id=fleet.breakers[0].device_id))
+    return time.monotonic() - began_s
+
+
+def test_who_never_reads_delays_nobody_and_goes_on_with_snapshots(fleet: Fleet, owner: Source):
+    device_id = fleet.breakers[0].device_id
+    raw = RawListener(device_id)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.wait("snapshot")
+    worst_s, late_s = 0.0, lateness()
+    for _ in range(1500):  # more than the kernel and the queue take
+        fleet.breakers[0].push()
+    for _ in range(20):
+        worst_s = max(worst_s, delay_s(owner, fleet))
+    assert worst_s < 0.5 + late_s()
+    # it reads again: the events that were not dropped, then what is known now
+    kinds: List[str] = []
+    until_s = time.monotonic() + 20.0
+    while "snapshot" not in kinds and time.monotonic() < until_s:
+        kinds.append((raw.line() or {"event": "end"})["event"])
+    assert "snapshot" in kinds
+    raw.close()
+
+
+def test_half_a_line_and_one_without_end(fleet: Fleet, owner: Source):
+    device_id = fleet.breakers[0].device_id
+    half, endless = RawListener(device_id), RawListener(device_id)
+    half.send(b'{"listen": ["')
+    sender = threading.Thread(target=_send_all, args=(endless.socket, b"x" * 10_000_000))
+    sender.start()
+    assert endless.is_closed()
+    sender.join(10.0)
+    assert delay_s(owner, fleet) < 5.0
+    half.wait("snapshot")  # it is told of all, as one that says nothing
+    half.close()
+    endless.close()
+
+
+def _send_all(sock: socket.socket, data: bytes) -> None:
+    with suppress(OSError):
+        sock.sendall(data)
+
+
+@pytest.mark.parametrize("line", [b"\n", b"[]\n", b"nonsense\n", b'{"listen"\n', b"\xff\xfe\n", b"[" * 50_000 + b"\n"])
+def test_nonsense_ends_the_connection(fleet: Fleet, owner: Source, line: bytes):
+    raw = RawListener(fleet.breakers[0].device_id)
+    raw.send(line)
+    assert raw.is_closed()
+    raw.close()
+    assert owner.state(fleet.breakers[0].device_id)["connected"]
+
+
+def test_strange_requests_are_passed_over(fleet: Fleet, owner: Source):
+    raw = RawListener(fleet.breakers[0].device_id)
+    for request in (
+        {"listen": {"a": 1}},
+        {"listen": [1, None, ["x"]]},
+        {"query": "x"},
+        {"query": {"id": 5, "dps": 7}},
+        {"query": {"id": fleet.breakers[0].device_id, "dps": ["a", -1, 10**40]}},
+        {"give_back": "x"},
+        {"command": 5, "request": None},
+        {"threshold": {"id": fleet.breakers[0].device_id, "name": [], "value": "x"}, "asked_at_s": time.monotonic()},
+        {"name": 5},
+        {"what": "else"},
+    ):
+        raw.ask(**request)
+    assert raw.wait("result")["error"] == "CommandRefused"
+    raw.close()
+    assert delay_s(owner, fleet) < 5.0
+    assert fleet.breakers[0].writes == []
+
+
+def test_a_flood_of_commands_switches_a_few_times_at_most(fleet: Fleet, owner: Source):
+    breaker = fleet.breakers[0]
+    raw = RawListener(breaker.device_id)
+    command = {"command": {"id": breaker.device_id, "dps": {"1": False}}, "asked_at_s": time.monotonic()}
+    flood = b"".join(json.dumps({**command, "request": number}).encode() + b"\n" for number in range(5000))
+    sender = threading.Thread(target=_send_all, args=(raw.socket, flood))
+    sender.start()
+    late_s = lateness()
+    assert delay_s(owner, fleet) < 1.0 + late_s()
+    assert raw.is_closed(), "who floods is sent away"
+    sender.join(10.0)
+    raw.close()
+    time.sleep(0.5)
+    assert len(breaker.writes) <= 12
+    assert delay_s(owner, fleet) < 1.0 + late_s()
+
+
+def test_no_more_than_so_many_listeners(fleet: Fleet, owner: Source):
+    device_id = fleet.breakers[0].device_id
+    with ExitStack() as stack:
+        for _ in range(MAX_LISTENERS):
+            raw = RawListener(device_id)
+            stack.callback(raw.close)
+            raw.ask(listen=[device_id])
+            raw.wait("snapshot")
+        one_more = RawListener(device_id)
+        stack.callback(one_more.close)
+        told = one_more.line()
+        assert told is not None
+        assert told["event"] == "refused"
+        assert one_more.is_closed()
+    again = RawListener(device_id)
+    again.wait("snapshot")
+    again.close()
+
+
+@as_root
+def test_a_foreign_user_hears_nothing(fleet: Fleet, owner: Source):
+    address = share_of(fleet.breakers[0].device_id)
+
+    def intrude() -> None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(10.0)
+        sock.connect("\0" + address[1:])
+        try:
+            sock.sendall(b'{"listen": null}\n')
+            data = sock.recv(4096)
+        except ConnectionError:
+            data = b""
+        if data:
+            raise AssertionError(f"it was told {len(data)} bytes")
+
+    with OtherUser(NOBODY, intrude):
+        pass
+    assert any("user 65534" in line.text for line in owner.take_lines())
+
+
+@as_root
+def test_a_foreign_user_who_poses_as_an_owner_is_not_heard():
+    address = place.new_address()
+    with OtherUser(NOBODY, lambda: place.listen(address)):
+        assert place.connect(address) is None
+    with place.listen(place.new_address()) as own:
+        name = own.getsockname()
+        assert place.connect("@" + (name[1:].decode() if isinstance(name, bytes) else name[1:])) is not None
+
+
+# -- who ends, and who takes over
+
+
+def test_when_the_owner_ends_a_listener_takes_over_and_the_total_goes_on(fleet: Fleet):
+    breaker = fleet.breakers[0]
+    entries = entries_of(fleet)[:1]
+    saved = {breaker.device_id: {"total/used": [5000.0, None, None]}}
+    owner = Source(entries, "the owner", discovery=False, saved_energy=saved)
+    owner.start()
+    until(owner, is_event("status", full=True))
+    with Source(entries, "a listener", discovery=False) as listener:
+        heard = until(listener, is_event("snapshot", via="the owner"))
+        assert heard["totals_wh"]["total"]["used"] >= 5000.0
+        last = owner.state(breaker.device_id)["totals_wh"]["total"]["used"]
+        late_s = lateness()
+        began_s = time.monotonic()
+        owner.stop()
+        until(listener, is_event("lost"))
+        own = until(listener, lambda told: told["event"] == "status" and "via" not in told)
+        assert time.monotonic() - began_s < 5.0 + late_s()
+        assert own["totals_wh"]["total"]["used"] == pytest.approx(last, abs=2.0)
+        assert own["totals_wh"]["total"]["used"] >= heard["totals_wh"]["total"]["used"]
+        assert not any(told.get("via") for told in [listener.state(breaker.device_id)])
+
+
+def test_of_two_listeners_one_takes_over_and_the_other_hears_it(fleet: Fleet):
+    entries = entries_of(fleet)[:1]
+    owner = Source(entries, "the owner", discovery=False)
+    owner.start()
+    until(owner, is_event("status", full=True))
+    with Source(entries, "one", discovery=False) as one, Source(entries, "two", discovery=False) as two:
+        until(one, is_event("snapshot", via="the owner"))
+        until(two, is_event("snapshot", via="the owner"))
+        owner.stop()
+        states: Dict[str, Any] = {}
+        until_s = time.monotonic() + 20.0
+        while time.monotonic() < until_s:
+            states = {name: source.state(entries[0].device_id) for name, source in (("one", one), ("two", two))}
+            if all(state["connected"] for state in states.values()):
+                break
+            time.sleep(0.1)
+        assert sorted(str(state.get("via")) for state in states.values()) in (["None", "one"], ["None", "two"])
+    assert fleet.breakers[0].most_at_once == 1
+
+
+def test_an_owner_that_keeps_its_devices_is_not_asked_for_them_twice(fleet: Fleet, owner: Source):
+    """An entry that leaves the file is told, and whoever wants the device has it then."""
+    device_id = fleet.breakers[0].device_id
+    with listening(fleet) as listener:
+        until(listener, is_event("snapshot", id=device_id, via="the owner"))
+        owner.set_entries(entries_of(fleet)[1:])
+        until(listener, lambda told: told["event"] == "status" and told["id"] == device_id and "via" not in told)
+
+
+def test_stop_is_quick_with_listeners(fleet: Fleet):
+    owner = Source(entries_of(fleet), "the owner", discovery=False)
+    owner.start()
+    until(owner, is_event("status", full=True))
+    raws = [RawListener(fleet.breakers[0].device_id) for _ in range(10)]
+    for raw in raws:
+        raw.wait("snapshot")
+    late_s = lateness()
+    began_s = time.monotonic()
+    assert owner.stop(5.0)
+    assert time.monotonic() - began_s < 0.2 + late_s()
+    assert all(raw.is_closed() for raw in raws)
+    for raw in raws:
+        raw.close()
