@@ -246,7 +246,9 @@ def test_a_report_sent_again_later_is_nothing(version):
     assert ends.receive(push)
     ends.now_s += 1.0
     assert ends.receive(push)  # devices say a thing twice
-    ends.now_s += 5.0
+    for second in range(12):
+        ends.now_s += 1.0
+        ends.says(STATUS, b'{"protocol":4,"t":1700000000,"data":{"dps":{"19":%d}}}' % second, pushed=True)
     assert ends.receive(push) == []
     without_a_date = ends.device.answer(16, 0, b'{"dps":{"1":true}}')
     for _ in range(3):

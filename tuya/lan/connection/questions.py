@@ -38,9 +38,9 @@ class Questions:
         self._written: Set[int] = set()  # since the last query
 
     @property
-    def by_nulls(self) -> bool:
-        """Whether this device is asked by nulls now."""
-        return self._by_nulls
+    def waits_for_nulls(self) -> bool:
+        """Whether a query by nulls has not been answered yet."""
+        return bool(self._named)
 
     def next(self, time_s: float) -> payloads.Request:
         """The message to send now. time_s: the wall clock's, in seconds."""
@@ -92,8 +92,6 @@ class Questions:
 
     def answers_nulls(self, dps: Mapping[int, DpValue]) -> bool:
         """Note a report. Returns whether it answers the query by nulls: such answers come as any command."""
-        if not self._named:
-            return False
         known, proofs = len(self._heard), self._habits.null_proofs
         for dp in self._named:
             if dp in dps:

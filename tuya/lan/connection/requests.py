@@ -6,7 +6,7 @@ Answers are not in step with requests, so they are matched by their command alon
 from __future__ import annotations
 
 import collections
-from typing import Deque, Dict, Tuple
+from typing import Deque, Dict, Set, Tuple
 
 from ..device import Habits
 from ..protocol.payloads import Request
@@ -16,8 +16,7 @@ REMEMBERED_S = 30.0  # a request without an answer for so long will have none
 REQUESTS_A_COMMAND = 8
 QUICKER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
 REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
-REMEMBERED_MARKS = 128
-MARK_BYTES = 8
+REMEMBERED_MARKS = 128  # of each age
 
 
 class Requests:
@@ -29,7 +28,7 @@ class Requests:
         self.outgoing = bytearray()
         self._sent = 0
         self._answered = 0
-        self._open: Dict[int, Deque[Tuple[int, float]]] = {}
+        self.waiting: Dict[int, Deque[Tuple[int, float]]] = {}  # by command
 
     def take(self) -> bytes:
         """Bytes to send now, each once."""
@@ -44,7 +43,7 @@ class Requests:
         command, payload = request
         self.outgoing += self._wire.pack(command, payload)
         self._sent += 1
-        waiting = self._open.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
+        waiting = self.waiting.setdefault(command, collections.deque(maxlen=REQUESTS_A_COMMAND))
         while waiting and now_s - waiting[0][1] > REMEMBERED_S:
             waiting.popleft()
         waiting.append((self._sent, now_s))
@@ -52,7 +51,7 @@ class Requests:
 
     def heard(self, command: int, now_s: float) -> None:
         """A message with this command came: the answer to the oldest request by it."""
-        waiting = self._open.get(command)
+        waiting = self.waiting.get(command)
         if not waiting:
             return
         took_s = now_s - waiting[-1][1]
@@ -70,20 +69,26 @@ class Requests:
 class Marks:
     """What a connection has heard under the session key: tells a message that somebody sends again later.
 
-    It cannot tell one that was held back and let through once, nor one from before the last 128 with data points.
-    Versions without a session key have nothing to tell it by: their checksums anybody can make.
+    It cannot tell one that was held back and let through once, nor one of long ago, nor one that comes again at once,
+    as devices do it too. Versions without a session key have nothing to tell it by: their checksums anybody can make.
     """
 
     def __init__(self) -> None:
-        self._seen: Dict[bytes, float] = {}
+        self._turn_s = 0.0
+        self._newest: Set[bytes] = set()
+        self._newer: Set[bytes] = set()
+        self._old: Set[bytes] = set()  # at least REPLAY_AFTER_S
 
     def is_replay(self, mark: bytes, now_s: float) -> bool:
         """Whether this message came before, some seconds ago; notes it otherwise. mark: its HMAC or tag."""
-        key = mark[:MARK_BYTES]
-        first_s = self._seen.get(key)
-        if first_s is not None:
-            return now_s - first_s >= REPLAY_AFTER_S
-        if len(self._seen) >= REMEMBERED_MARKS:
-            del self._seen[next(iter(self._seen))]
-        self._seen[key] = now_s
+        if now_s >= self._turn_s:
+            self._turn_s = now_s + REPLAY_AFTER_S
+            if len(self._old) + len(self._newer) > REMEMBERED_MARKS:
+                self._old = set()
+            self._old |= self._newer
+            self._newer, self._newest = self._newest, set()
+        if mark in self._old:
+            return True
+        if len(self._newest) < REMEMBERED_MARKS:
+            self._newest.add(mark)
         return False

@@ -159,11 +159,8 @@ class Session:
         outputs: List[Output] = []
         wire = self._wire
         self.progress_s = now_s
-        wire.feed(data)
-        while not wire.is_empty and not self.ended:
-            message = wire.next()
-            if message is None:
-                break
+        message = wire.first(data)
+        while message is not None:
             if message.fault is not GOOD:
                 self._faulty(message, now_s, outputs)
             elif self._negotiating:
@@ -172,6 +169,7 @@ class Session:
             else:
                 self._bad_frames = self._unreadable = 0
                 self._message(message, now_s, outputs)
+            message = None if self.ended else wire.next()
         if wire.garbage_bytes:
             self._opening.garbage = True
             if wire.garbage_bytes > MAX_GARBAGE_BYTES:
@@ -230,7 +228,7 @@ class Session:
     def _report(self, command: int, report: payloads.Report, now_s: float, outputs: List[Output]) -> None:
         schedule, questions = self._schedule, self._questions
         self._reported = self._reported or bool(report.dps)
-        full = questions.answers_nulls(report.dps)
+        full = questions.waits_for_nulls and questions.answers_nulls(report.dps)
         if command in _QUERIES:
             full = True
             questions.answered_plainly()
@@ -321,7 +319,8 @@ class Session:
     def _live(self, command: int, now_s: float) -> None:
         """The device was heard, or somebody in its place, where anybody can make such a message."""
         self._heard_s = now_s
-        self._requests.heard(command, now_s)
+        if command in self._requests.waiting:
+            self._requests.heard(command, now_s)
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
         self.up = True

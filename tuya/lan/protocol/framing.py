@@ -73,15 +73,10 @@ class FrameBuffer:
         self._by_start: Deque[Tuple[int, int]] = collections.deque()  # (start, end) of what may be frames, in order
         self._by_end: List[Tuple[int, int]] = []  # the same as (end, start), a heap; what is not complete yet
         self._whole: List[int] = []  # starts of those that became complete and have their suffix, a heap
-        self.garbage_bytes = 0  # skipped since the last frame that was accepted
+        self.garbage_bytes = 0  # skipped; set back by who has checked a frame and found it good
 
     def __len__(self) -> int:
         return self._base + len(self._data) - self._pos
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether next() could not return anything: spares the usual push, one frame by itself, a second look."""
-        return self._pos == self._base + len(self._data)
 
     def feed(self, data: bytes) -> None:
         """Append bytes. Call next() until it returns None before feeding more, so that nothing piles up."""
@@ -111,13 +106,11 @@ class FrameBuffer:
             # nothing is known of what comes: mostly it is one frame, whole, and there is nothing to search
             end = _frame_end(data, at)
             if 0 < end <= len(data) and _ends(data, at, end):
-                return self._take(pos, self._base + end)
+                self._frame_start = pos
+                self._pos = self._base + end
+                return _frame(bytes(data if end == len(data) and not at else data[at:end]))
             self._scanned = pos
         return self._search()
-
-    def accept(self) -> None:
-        """The frame that next() returned last has passed its check."""
-        self.garbage_bytes = 0
 
     def reject(self) -> None:
         """The frame that next() returned last failed its check: look for others inside, its length may be a lie."""
@@ -187,15 +180,17 @@ class FrameBuffer:
             by_start.popleft()
 
     def _take(self, start: int, end: int) -> Frame:
-        data, base = self._data, self._base
         self._frame_start = start
         self._pos = end
-        raw = bytes(data) if start == base and end - base == len(data) else bytes(data[start - base : end - base])
-        if raw[2] == 0x55:
-            prefix, sequence, command, length = _HEADER_55AA.unpack_from(raw)
-        else:
-            prefix, _, sequence, command, length = _HEADER_6699.unpack_from(raw)
-        return Frame(prefix, sequence, command, length, raw)
+        return _frame(bytes(self._data[start - self._base : end - self._base]))
+
+
+def _frame(raw: bytes) -> Frame:
+    if raw[2] == 0x55:
+        prefix, sequence, command, length = _HEADER_55AA.unpack_from(raw)
+    else:
+        prefix, _, sequence, command, length = _HEADER_6699.unpack_from(raw)
+    return Frame(prefix, sequence, command, length, raw)
 
 
 def _ends(data: Union[bytes, bytearray], start: int, end: int) -> bool:

@@ -109,11 +109,6 @@ class Wire:
         """Bytes skipped since the last frame that verified."""
         return self._frames.garbage_bytes
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is left that next() could return."""
-        return self._frames.is_empty
-
     # -- out
 
     def pack(self, command: int, payload: bytes) -> bytes:
@@ -168,9 +163,10 @@ class Wire:
 
     # -- in
 
-    def feed(self, data: bytes) -> None:
-        """Append what the peer sent. Call next() until it returns None before feeding more."""
+    def first(self, data: bytes) -> Optional[Message]:
+        """The first message that `data` completes; ask next() for more until it returns None."""
         self._frames.feed(data)
+        return self.next()
 
     def next(self) -> Optional[Message]:
         """The next message, also one with a fault; None when more bytes are needed. Never raises on what a peer sent.
@@ -181,21 +177,20 @@ class Wire:
         if frame is None:
             return None
         message = self._open_gcm(frame) if frame.prefix == PREFIX_6699 else self._open_55aa(frame)
-        if message.fault == BAD_CHECK:
+        if message.fault is BAD_CHECK:
             self._frames.reject()
         else:
-            self._frames.accept()
+            self._frames.garbage_bytes = 0
         return message
 
     def receive(self, data: bytes) -> List[Message]:
         """All messages that `data` completes."""
-        self.feed(data)
         messages: List[Message] = []
-        while True:
-            message = self.next()
-            if message is None:
-                return messages
+        message = self.first(data)
+        while message is not None:
             messages.append(message)
+            message = self.next()
+        return messages
 
     def _open_gcm(self, frame: Frame) -> Message:
         if self._opener is None:
