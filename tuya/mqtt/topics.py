@@ -1,0 +1,135 @@
+"""Names of topics, and what a message on one of them asks for."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Dict, NamedTuple, Optional, Tuple, Union
+
+MAX_PAYLOAD_BYTES = 4096  # a command is some ten bytes; more is none
+MAX_WRITTEN_DPS = 32  # data points of one command
+ONLINE = "online"
+OFFLINE = "offline"
+ON = "ON"
+OFF = "OFF"
+
+_LEVEL = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
+_DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
+_DP = re.compile(r"[1-9][0-9]{0,2}")
+
+Value = Union[bool, int, str]
+
+
+class BadMessage(Exception):
+    """A message that is no command; the text says why. It may hold no more of the payload than its kind."""
+
+
+class Request(NamedTuple):
+    """What a message asks for: values to be written, by data point."""
+
+    device_id: str
+    dps: Dict[int, Value]
+
+
+def valid_prefix(text: str) -> str:
+    """Return a base topic or discovery prefix as it is used. Raises ValueError, whose text says what is wrong.
+
+    >>> valid_prefix("house/tuya/")
+    'house/tuya'
+    """
+    prefix = text.strip("/")
+    levels = prefix.split("/")
+    if not all(_LEVEL.fullmatch(level) for level in levels) or len(levels) > 8:
+        raise ValueError("a topic is made of letters, digits, _ . : and -, with / between its levels, as house/tuya")
+    return prefix
+
+
+class Topics:
+    """The topics below one base ("tuya" by default). Raises ValueError for a base that cannot be one."""
+
+    def __init__(self, base: str) -> None:
+        self.base = valid_prefix(base)
+        self.bridge_availability = f"{self.base}/bridge/availability"
+        self.subscriptions = (f"{self.base}/+/set", f"{self.base}/+/+/set")
+
+    def state(self, device_id: str) -> str:
+        """Retained: what is known of a device, one JSON object."""
+        return f"{self.base}/{device_id}/state"
+
+    def availability(self, device_id: str) -> str:
+        """Retained: `online` or `offline`."""
+        return f"{self.base}/{device_id}/availability"
+
+    def result(self, device_id: str) -> str:
+        """What became of a command."""
+        return f"{self.base}/{device_id}/result"
+
+    def set_dp(self, device_id: str, dp: int) -> str:
+        """Takes the value of one data point."""
+        return f"{self.base}/{device_id}/{dp}/set"
+
+    def device_of(self, topic: str) -> Optional[str]:
+        """Return whose command topic this is; None for any other topic."""
+        levels = self._levels(topic)
+        return levels[0] if levels else None
+
+    def request(self, topic: str, payload: bytes) -> Request:
+        """Return what a message on a command topic asks for. Raises BadMessage."""
+        levels = self._levels(topic)
+        if levels is None:
+            raise BadMessage("this is no topic for commands")
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise BadMessage(f"a command of more than {MAX_PAYLOAD_BYTES} bytes")
+        try:
+            text = payload.decode("utf-8").strip()
+        except UnicodeDecodeError:
+            raise BadMessage("a command is UTF-8 text") from None
+        device_id, dp = levels[0], levels[1]
+        if dp:
+            return Request(device_id, {int(dp): _value_of(text)})
+        return Request(device_id, _values_of(text))
+
+    def _levels(self, topic: str) -> Optional[Tuple[str, str]]:
+        """The device id and the data point ("" for all in one object) of a command topic."""
+        if not topic.startswith(self.base + "/") or not topic.endswith("/set"):
+            return None
+        levels = topic[len(self.base) + 1 : -len("/set")].split("/")
+        if not _DEVICE_ID.fullmatch(levels[0]) or len(levels) > 2:
+            return None
+        dp = levels[1] if len(levels) == 2 else ""
+        if dp and (not _DP.fullmatch(dp) or int(dp) > 255):
+            return None
+        return levels[0], dp
+
+
+def _value_of(text: str) -> Value:
+    """One value as a topic of its own takes it: ON, OFF, true, false, a whole number, else a text (of an option)."""
+    word = text.upper()
+    if word in (ON, "TRUE"):
+        return True
+    if word in (OFF, "FALSE"):
+        return False
+    if re.fullmatch(r"-?[0-9]{1,9}", text):
+        return int(text)
+    if not text or len(text) > 64 or not text.isprintable():
+        raise BadMessage("a value is ON or OFF, a whole number or a short text")
+    return text
+
+
+def _values_of(text: str) -> Dict[int, Value]:
+    """The object that a device's own topic takes, as {"1": true}."""
+    form = 'a command is an object of values by data point, as {"1": true}'
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadMessage(f"this is no JSON: {form}") from None
+    if not isinstance(content, dict) or not 0 < len(content) <= MAX_WRITTEN_DPS:
+        raise BadMessage(form)
+    values: Dict[int, Value] = {}
+    for name, value in content.items():
+        if not _DP.fullmatch(name) or int(name) > 255:
+            raise BadMessage(form)
+        if isinstance(value, float) or not isinstance(value, (bool, int, str)):
+            raise BadMessage("a value is true or false, a whole number or a text")
+        values[int(name)] = value
+    return values
