@@ -126,7 +126,7 @@ class Core:
             self._put(Publication(self._topics.availability(device_id), ONLINE if is_online else OFFLINE, True))
         state = state_of(snapshot)
         values = plain_values(state)
-        self._configure(device_id, device, values)
+        self._configure(device, values)
         device.gate.observe(values, is_online)
         self._publish_due(device_id, device, state, now_s)
 
@@ -155,7 +155,7 @@ class Core:
         device.gate.published({value.name: value.value for value in values}, now_s)
         device.gate.observe(values, device.is_online)
 
-    def _configure(self, device_id: str, device: _Device, values: List[Any]) -> None:
+    def _configure(self, device: _Device, values: List[Any]) -> None:
         """Offer what is new of a device, and withdraw what it has no more."""
         if not self._prefix:
             return
@@ -190,6 +190,10 @@ class Core:
         for device in list(self._devices.values()):
             if device.snapshot:
                 self.changed(device.snapshot, now_s)
+
+    def is_discovery(self, topic: str) -> bool:
+        """Whether a message on this topic is one of discovery."""
+        return bool(self._prefix) and topic.startswith(f"{self._prefix}/") and topic.endswith("/config")
 
     def stale(self, topic: str, payload: bytes) -> None:
         """A retained discovery message was found: if it is ours and of no device that is served, it goes."""
