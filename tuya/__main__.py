@@ -29,6 +29,7 @@ COMMANDS = {
     "keys": ("keys", "fetch or import local keys into devices.json"),
     "simulate": ("simulate", "serve simulated breakers on loopback"),
     "host": ("host", "run plugin.py without Domoticz"),
+    "mqtt": ("mqtt", "devices as topics of an MQTT broker, for Home Assistant and others"),
     "ble": ("ble", "explain a capture of a Bluetooth pairing"),
 }
 

@@ -6,6 +6,7 @@ core says everything again when it is back, and commands that waited there are n
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 from dataclasses import dataclass, field
@@ -130,10 +131,8 @@ class Client:
         client = self._client
         if client.is_connected():
             said = client.publish(self._topics.bridge_availability, OFFLINE, qos=_QOS_AT_LEAST_ONCE, retain=True)
-            try:
+            with contextlib.suppress(RuntimeError, ValueError):  # it went at that moment: the will says the same
                 said.wait_for_publish(2.0)
-            except (RuntimeError, ValueError):
-                pass  # the connection went at that moment: the will says the same
         client.disconnect()
         client.loop_stop()
 
@@ -152,7 +151,7 @@ class Client:
         for one in publications:
             properties = None
             if one.correlation is not None and self._version is MQTTProtocolVersion.MQTTv5:
-                properties = Properties(PacketTypes.PUBLISH)
+                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
                 properties.CorrelationData = one.correlation
             self._client.publish(one.topic, one.payload, qos=0, retain=one.retain, properties=properties)
 
@@ -203,7 +202,7 @@ class Client:
         self._happened(
             Message(
                 message.topic,
-                message.payload,
+                bytes(message.payload),
                 bool(message.retain),
                 bool(message.dup),
                 message.mid if message.qos else 0,
