@@ -53,9 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ca", metavar="FILE", type=Path, help="certificate of the broker's own authority (PEM)")
     parser.add_argument("--cert", metavar="FILE", type=Path, help="a certificate for the broker to know us by (PEM)")
     parser.add_argument("--client-key", metavar="FILE", type=Path, help="the key of --cert (PEM)")
-    parser.add_argument(
-        "--totals", metavar="FILE", type=Path, help=f"where kWh are kept ({TOTALS_NAME} beside devices)"
-    )
+    parser.add_argument("--totals", metavar="FILE", type=Path, help=f"where the kWh are kept ({TOTALS_NAME} beside it)")
     parser.add_argument("--seconds", type=process.seconds, metavar="N", help="end after so long; without it: Ctrl-C")
     parser.add_argument("--clean", action="store_true", help="remove everything retained of ours from the broker, end")
     parser.add_argument("--demo", action="store_true", help="three simulated breakers instead of the devices file")
