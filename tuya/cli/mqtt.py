@@ -15,12 +15,13 @@ from tuya import process
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.devices.file_watch import FileWatch
 from tuya.devices.served import not_served
+from tuya.mqtt.broker import DEFAULT_PORT, DEFAULT_TLS_PORT, Broker, BrokerError, Happening
 from tuya.mqtt.clean import CleaningFailed, clean
-from tuya.mqtt.client import DEFAULT_PORT, DEFAULT_TLS_PORT, Broker, BrokerError, Client, Happening
+from tuya.mqtt.client import Client
 from tuya.mqtt.core import Core
 from tuya.mqtt.service import Service
 from tuya.mqtt.topics import Topics, valid_prefix
-from tuya.mqtt.totals_file import TotalsError, read_totals
+from tuya.mqtt.totals_file import TOTALS_NAME, TotalsError, read_totals, totals_path, write_totals
 from tuya.sharing.source import Source
 from tuya.version import plugin_version
 
@@ -36,7 +37,6 @@ from .common import (
 )
 
 PASSWORD_VARIABLE = "MQTT_PASSWORD"  # noqa: S105 - the name of a variable
-TOTALS_NAME = "mqtt-totals.json"
 LOOK_AT_FILE_S = 2.0
 OWNER = "mqtt"
 
@@ -112,7 +112,7 @@ def _serve(args: argparse.Namespace, broker: Broker, topics: Topics, prefix: str
     entries = _served(args.devices)
     if path is None or not entries:
         raise UsageError("there is no metering device in the devices file: 'bash install.sh keys' makes it")
-    totals = args.totals or path.with_name(TOTALS_NAME)
+    totals = args.totals or totals_path(path)
     watch = FileWatch(lambda: devices_path(args.devices))
     watch.mark()
     return _run(args, broker, topics, prefix, entries, totals, watch)
@@ -143,6 +143,8 @@ def _run(
 ) -> int:
     try:
         saved = read_totals(totals) if totals is not None else {}
+        if totals is not None:
+            write_totals(totals, saved)  # said now, and not when the first kWh are lost
     except TotalsError as error:
         raise CommandError(str(error)) from None
     source = Source(entries, OWNER, saved_energy=saved)
@@ -153,7 +155,7 @@ def _run(
     def say(text: str) -> None:
         print_message(f"mqtt: {text}")
 
-    service = Service(source, Core(topics, prefix, plugin_version()), make_client, say, totals)
+    service = Service(source, Core(topics, prefix, plugin_version()), make_client, say, topics, prefix, totals)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ended = threading.Event()
     follower = threading.Thread(target=_follow, args=(args, source, watch, ended, say), daemon=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 import time
-from typing import Callable, Dict, Optional
+from typing import Dict
 
 from . import discovery
-from .client import Broker, Client, Down, Happening, Up
-from .core import Message, Publication
+from .broker import Broker, Down, Happening, Up
+from .client import Client
+from .commands import Message, Publication
+from .service import left_behind
 from .topics import Topics
 
 CONNECT_WITHIN_S = 15.0
@@ -23,19 +25,16 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
     """Remove everything retained of ours below `topics.base` and `prefix`; return how many topics that were.
 
     What another program has put there stays: discovery is ours by its origin and its topics, and below the base only
-    the topics of a device that such a discovery names, or of this form, go. Raises CleaningFailed, BrokerError.
+    states and availabilities of devices and of the bridge go. Raises CleaningFailed, BrokerError.
     """
     happenings: queue.Queue[Happening] = queue.Queue()
-    client = Client(broker, topics, happenings.put, name)
+    client = Client(broker, topics, happenings.put, name, takes_commands=False)
     client.start()
     try:
         _wait_until_up(happenings)
-        patterns = [f"{topics.base}/+/state", f"{topics.base}/+/availability"]
-        if prefix:
-            patterns.append(f"{prefix}/+/+/+/config")
-        for pattern in patterns:
-            client.subscribe_retained(pattern)
-        found = _retained(happenings, lambda message: _is_ours(message, topics, prefix))
+        for pattern in left_behind(topics, prefix):
+            client.subscribe(pattern)
+        found = _retained(happenings, topics)
         client.publish([Publication(topic, "", True) for topic in found])
     finally:
         client.stop()
@@ -54,23 +53,22 @@ def _wait_until_up(happenings: queue.Queue[Happening]) -> None:
             return
         if isinstance(happening, Down):
             why = happening.why
-            if happening.refused:
+            if happening.refused and "protocol version" not in why.lower():
                 break
     raise CleaningFailed(f"the broker: {why}")
 
 
-def _retained(happenings: queue.Queue[Happening], is_ours: Callable[[Message], bool]) -> Dict[str, bytes]:
+def _retained(happenings: queue.Queue[Happening], topics: Topics) -> Dict[str, bytes]:
     found: Dict[str, bytes] = {}
     while True:
         try:
-            happening: Optional[Happening] = happenings.get(timeout=QUIET_S)
+            happening = happenings.get(timeout=QUIET_S)
         except queue.Empty:
             return found
-        if isinstance(happening, Message) and happening.is_retained and happening.payload and is_ours(happening):
-            found[happening.topic] = happening.payload
-
-
-def _is_ours(message: Message, topics: Topics, prefix: str) -> bool:
-    if prefix and message.topic.startswith(f"{prefix}/"):
-        return discovery.is_ours(message.payload, topics)
-    return message.topic.startswith(f"{topics.base}/")
+        if isinstance(happening, Down):
+            raise CleaningFailed(f"the broker: {happening.why}")
+        if isinstance(happening, Message) and happening.is_retained and happening.payload:
+            topic = happening.topic
+            is_ours = topics.retained_of(topic) is not None or topic == topics.bridge_availability
+            if is_ours or discovery.device_of(happening.payload, topics) is not None:
+                found[topic] = happening.payload

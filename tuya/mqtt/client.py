@@ -1,225 +1,311 @@
-"""The connection to one broker, by paho-mqtt: MQTT 5, else 3.1.1; retained topics, commands, TLS, back-off.
+"""The connection to one broker, by paho-mqtt: MQTT 5, else 3.1.1; retained topics, commands, back-off.
 
-What happens goes to one callable of the caller's, on paho's own thread. Nothing is kept for a broker that is away: the
-core says everything again when it is back, and commands that waited there are never asked for.
+One thread of its own connects, sends and reads; what happens goes to one callable of the caller's, on that thread. Each
+connection begins with nothing: what was not sent is forgotten (the core says everything again), and no session is kept
+at the broker, so that no command waits there for us. What waited in our own socket while this process stood still is
+never read: the loop notices that it was late before it reads, and lets the connection go.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ssl
+import os
+import select
+import socket
+import struct
 import threading
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Callable, Dict, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
+from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from .core import Message, Publication
+from .broker import Broker, Down, Happening, Up, reason_of, running_s, tls_context
+from .commands import Message, Publication
+from .outbox import Outbox
 from .topics import OFFLINE, Topics
 
-DEFAULT_PORT = 1883
-DEFAULT_TLS_PORT = 8883
-KEEP_ALIVE_S = 30
+# A broker that is cut off from us keeps commands for 1.5 times this (MQTT 5.0, 3.1.2.10) before it lets go.
+KEEP_ALIVE_S = 5
 CONNECT_TIMEOUT_S = 10.0
-BACK_OFF_FROM_S, BACK_OFF_TO_S = 1, 60
-UNSENT_MESSAGES = 20000  # of a broker that reads slowly: what is above is left out and said again with the next change
+WELCOME_S = 10.0  # so long the broker may take for its answer to CONNECT
+BACK_OFF_FROM_S, BACK_OFF_TO_S = 1.0, 60.0
+SETTLED_S = 10.0  # a connection that held so long begins the back-off anew
+WAKE_S = 0.5
+LATE_S = 0.7  # a loop that comes so much later than it should was stopped
+GOOD_BYE_S = 2.0
+_READ_AT_ONCE = 100  # packets, before it is looked what there is to send
 _DO_NOT_SEND_RETAINED = 2  # retain handling of a subscription (MQTT 5.0, 3.8.3.1)
-_QOS_AT_LEAST_ONCE = 1
-
-
-@dataclass(frozen=True)
-class Broker:
-    """Where the broker is and how it lets us in. ca, certificate, key: PEM files; ca None: the system's."""
-
-    host: str
-    port: int
-    tls: bool = False
-    user: str = ""
-    password: str = field(default="", repr=False)
-    ca: Optional[Path] = None
-    certificate: Optional[Path] = None
-    key: Optional[Path] = None
-
-    @property
-    def shown(self) -> str:
-        """As the user wrote it, without the password."""
-        return f"mqtt{'s' if self.tls else ''}://{self.user + '@' if self.user else ''}{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class Up:
-    """The broker has let us in, and commands are subscribed to. version: "5" or "3.1.1"."""
-
-    version: str
-
-
-@dataclass(frozen=True)
-class Down:
-    """The connection ended, or could not be made; it is tried again. refused: the broker itself said no."""
-
-    why: str
-    refused: bool = False
-
-
-Happening = Union[Up, Down, Message]
-
-
-class BrokerError(Exception):
-    """The settings for the broker cannot be used (a certificate that cannot be read); the text says which."""
+_AT_LEAST_ONCE = 1
+_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 
 
 class Client:
-    """Tries until stop(). happened: called on paho's thread, must not block and must not raise.
+    """Tries until stop(). happened: called on its thread, must not block and must not raise. Raises BrokerError."""
 
-    Raises BrokerError.
-    """
-
-    def __init__(self, broker: Broker, topics: Topics, happened: Callable[[Happening], None], name: str) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Topics,
+        happened: Callable[[Happening], None],
+        name: str,
+        takes_commands: bool = True,
+        clock: Callable[[], float] = running_s,
+    ) -> None:
         self._broker = broker
         self._topics = topics
         self._happened = happened
         self._name = name
-        self._context = _tls_context(broker)
-        self._lock = threading.Lock()
-        self._is_up = False
-        self._is_stopping = False
-        self._version = MQTTProtocolVersion.MQTTv5
-        self._client = self._make()
+        self._takes_commands = takes_commands
+        self._clock = clock
+        self._context = tls_context(broker)
+        self._outbox = Outbox()
+        self._subscriptions: Dict[str, bool] = {}  # filters of other topics -> to be asked for (True) or not any more
+        self._stopped = threading.Event()
+        self._wake_read, self._wake_write = socket.socketpair()
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        self._version = _V5
+        self._paho: Optional[paho.Client] = None
+        self._welcome: Optional[str] = None  # "": the broker has let us in; else why not
+        self._left = ""  # why the broker ended the connection
+        self._seen_s = clock()
+        self._thread = threading.Thread(target=self._run, name="tuya-mqtt-broker", daemon=True)
+
+    # -- any thread
+
+    def start(self) -> None:
+        """Begin to connect; never blocks. Whether it worked is told as Up or Down."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, say good-bye (the bridge is offline) and end; may be called again."""
+        self._stopped.set()
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join(GOOD_BYE_S + 1.0)
+
+    def publish(self, publications: Sequence[Publication]) -> None:
+        """Send these where the broker is there; else nothing: it is all said again when it is back."""
+        if publications:
+            self._outbox.put(publications)
+            self._wake()
+
+    def subscribe(self, pattern: str) -> None:
+        """Ask for other messages too, the retained ones first; until unsubscribe() or the connection's end."""
+        self._subscriptions[pattern] = True
+        self._wake()
+
+    def unsubscribe(self, pattern: str) -> None:
+        """The end of subscribe()."""
+        self._subscriptions[pattern] = False
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it wakes anyway
+            self._wake_write.send(b"\0")
+
+    # -- its own thread
+
+    def _run(self) -> None:
+        pause_s = BACK_OFF_FROM_S
+        while not self._stopped.is_set():
+            up_s = self._connection()
+            if self._stopped.is_set():
+                return
+            if up_s >= SETTLED_S:
+                pause_s = BACK_OFF_FROM_S
+            # spread: a broker that comes back is not met by all of its clients in the same moment
+            self._stopped.wait(pause_s * (0.75 + os.urandom(1)[0] / 512))
+            pause_s = min(pause_s * 2.0, BACK_OFF_TO_S)
+
+    def _connection(self) -> float:
+        """One connection, from its beginning to its end; return how many seconds the broker had let us in."""
+        self._outbox.clear()
+        self._welcome, self._left = None, ""
+        self._paho = client = self._make()
+        began_s = self._seen_s = self._clock()
+        try:
+            if self._version is _V5:  # without an expiry interval: no session stays behind
+                client.connect(self._broker.host, self._broker.port, KEEP_ALIVE_S, clean_start=True)
+            else:
+                client.connect(self._broker.host, self._broker.port, KEEP_ALIVE_S)
+        except (OSError, ValueError) as error:
+            self._happened(Down(reason_of(error)))
+            return 0.0
+        self._seen_s = self._clock()
+        try:
+            why = self._loop(client, began_s)
+        except (OSError, ValueError, struct.error, MQTTException, IndexError, TypeError) as error:
+            # what is no MQTT, as paho tells it
+            why = f"it talks nonsense ({type(error).__name__})"
+        sock = client.socket()
+        if sock is not None:  # what waits in it stays unread
+            with contextlib.suppress(OSError):
+                sock.close()
+        if self._welcome == "":
+            if why:
+                self._happened(Down(why))
+            return self._clock() - began_s
+        refused = self._welcome or ""
+        if self._version is _V5 and (not refused or "protocol version" in refused.lower()):
+            # An older broker says so, or hangs up without a word, or talks of something else
+            self._version = _V311
+        elif self._version is _V311 and not refused:
+            self._version = _V5
+        if not self._stopped.is_set():
+            self._happened(Down(refused or why or "it does not speak MQTT", refused=bool(refused)))
+        return 0.0
 
     def _make(self) -> paho.Client:
+        # 3.1.1: with a clean session the broker forgets us with the connection, and with us what it would have kept
+        clean = None if self._version is _V5 else True
         client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._name,
-            protocol=self._version,
-            # 3.1.1: the broker forgets us with the connection, and with us what it would have kept
-            clean_session=None if self._version is MQTTProtocolVersion.MQTTv5 else True,
-            reconnect_on_failure=True,
+            CallbackAPIVersion.VERSION2, self._name, clean_session=clean, protocol=self._version, manual_ack=False
         )
         if self._broker.user:
             client.username_pw_set(self._broker.user, self._broker.password or None)
         if self._context is not None:
             client.tls_set_context(self._context)
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.reconnect_delay_set(BACK_OFF_FROM_S, BACK_OFF_TO_S)
-        client.max_queued_messages_set(UNSENT_MESSAGES)
-        client.will_set(self._topics.bridge_availability, OFFLINE, qos=_QOS_AT_LEAST_ONCE, retain=True)
-        client.on_connect = self._connected
-        client.on_connect_fail = self._not_connected
+        if self._takes_commands:
+            client.will_set(self._topics.bridge_availability, OFFLINE, qos=_AT_LEAST_ONCE, retain=True)
+        client.on_connect = self._answered
         client.on_disconnect = self._disconnected
         client.on_message = self._message
         return client
 
-    # -- the caller's thread
+    def _loop(self, client: paho.Client, began_s: float) -> str:
+        """Send and read until the end; return why that was, "" where we ended it ourselves."""
+        good_bye_s: Optional[float] = None
+        while True:
+            now_s = self._clock()
+            if self._is_late(now_s):
+                return f"this program stood still for {now_s - self._seen_s:.0f} s; what waited is not read"
+            self._seen_s = now_s
+            sock = client.socket()
+            if sock is None or self._welcome:
+                return self._left or "the connection has ended"
+            if self._welcome is None and now_s - began_s > CONNECT_TIMEOUT_S + WELCOME_S:
+                return "it does not answer"
+            if self._stopped.is_set():
+                if good_bye_s is None:
+                    good_bye_s = now_s + GOOD_BYE_S
+                    if self._welcome == "" and self._takes_commands:
+                        self._outbox.put([Publication(self._topics.bridge_availability, OFFLINE, True)])
+                if now_s >= good_bye_s or self._welcome is None or not self._pump(client):
+                    client.disconnect()
+                    return ""
+            elif self._welcome == "":
+                self._pump(client)
+            self._wait(client, sock)
 
-    def start(self) -> None:
-        """Begin to connect; never blocks. Whether it worked is told as Up or Down."""
-        options: Dict[str, Any] = {}
-        if self._version is MQTTProtocolVersion.MQTTv5:
-            # clean start and no expiry interval: the broker keeps no session, so no command waits for us there
-            options["clean_start"] = True
-        self._client.connect_async(self._broker.host, self._broker.port, KEEP_ALIVE_S, **options)
-        self._client.loop_start()
+    def _is_late(self, now_s: float) -> bool:
+        return now_s - self._seen_s > WAKE_S + LATE_S
 
-    def stop(self) -> None:
-        """Say good-bye (the bridge is offline) and end; may be called again."""
-        self._is_stopping = True
-        client = self._client
-        if client.is_connected():
-            said = client.publish(self._topics.bridge_availability, OFFLINE, qos=_QOS_AT_LEAST_ONCE, retain=True)
-            with contextlib.suppress(RuntimeError, ValueError):  # it went at that moment: the will says the same
-                said.wait_for_publish(2.0)
-        client.disconnect()
-        client.loop_stop()
+    def _wait(self, client: paho.Client, sock: Any) -> None:
+        """Wait for something to read, to send or to do, and read and send it."""
+        pending = getattr(sock, "pending", None)
+        is_pending = pending is not None and pending() > 0
+        ready = select.poll()  # select() takes no descriptor above 1023, and there may be thousands of devices
+        ready.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
+        ready.register(self._wake_read, select.POLLIN)
+        events = dict(ready.poll(0.0 if is_pending else WAKE_S * 1000.0))
+        mask = events.get(sock.fileno(), 0)
+        now_s = self._clock()
+        if self._is_late(now_s):
+            return  # the loop says so, before anything is read
+        self._seen_s = now_s
+        if self._wake_read.fileno() in events:
+            with contextlib.suppress(OSError):
+                self._wake_read.recv(4096)
+        if mask & select.POLLOUT:
+            client.loop_write()
+        if is_pending or mask & ~select.POLLOUT:
+            self._read(client)
+        client.loop_misc()
 
-    def reconnect(self) -> None:
-        """Drop the connection and what waits on it unread, and make another one."""
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._is_up = False
-        self._client = self._make()
-        self.start()
+    def _read(self, client: paho.Client) -> None:
+        for _ in range(_READ_AT_ONCE):
+            before = client.socket()
+            if before is None or client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            pending = getattr(before, "pending", None)
+            if pending is None or pending() == 0:
+                if client.socket() is not before:
+                    return
+                ready = select.poll()
+                ready.register(before, select.POLLIN)
+                if not ready.poll(0.0):
+                    return
 
-    def publish(self, publications: Sequence[Publication]) -> None:
-        """Send these where the broker is there; else nothing: it is all said again when it is back."""
-        if not self._is_up:
-            return
-        for one in publications:
+    def _pump(self, client: paho.Client) -> bool:
+        """Send what waits as far as the kernel takes it; return whether something is left."""
+        for pattern, is_wanted in list(self._subscriptions.items()):
+            del self._subscriptions[pattern]
+            if is_wanted:
+                client.subscribe(pattern, qos=0)
+            else:
+                client.unsubscribe(pattern)
+        while not client.want_write():
+            one = self._outbox.next()
+            if one is None:
+                return False
             properties = None
-            if one.correlation is not None and self._version is MQTTProtocolVersion.MQTTv5:
+            if one.correlation is not None and self._version is _V5:
                 properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
                 properties.CorrelationData = one.correlation
-            self._client.publish(one.topic, one.payload, qos=0, retain=one.retain, properties=properties)
+            client.publish(one.topic, one.payload, qos=0, retain=one.retain, properties=properties)
+        return True
 
-    def subscribe_retained(self, pattern: str) -> None:
-        """Ask for retained messages of other topics once (discovery that is to be cleaned)."""
-        self._client.subscribe(pattern, qos=0)
+    # -- paho calls, on the same thread
 
-    # -- paho's thread
-
-    def _connected(self, client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if client is not self._client:
-            return
+    def _answered(self, client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
-            self._refused(str(reason))
+            self._welcome = str(reason) or "it refuses us"
             return
-        if self._version is MQTTProtocolVersion.MQTTv5:
-            options = SubscribeOptions(qos=_QOS_AT_LEAST_ONCE, retainHandling=_DO_NOT_SEND_RETAINED)
-            client.subscribe([(topic, options) for topic in self._topics.subscriptions])
-        else:
-            client.subscribe([(topic, _QOS_AT_LEAST_ONCE) for topic in self._topics.subscriptions])
-        self._is_up = True
-        self._happened(Up("5" if self._version is MQTTProtocolVersion.MQTTv5 else "3.1.1"))
+        if self._takes_commands:
+            client.subscribe([(topic, self._options()) for topic in self._topics.subscriptions])
+        self._welcome = ""
+        self._happened(Up("5" if self._version is _V5 else "3.1.1"))
 
-    def _refused(self, why: str) -> None:
-        if why == "Unsupported protocol version" and self._version is MQTTProtocolVersion.MQTTv5:
-            # paho tries again with its own back-off, in the version that every broker speaks
-            self._version = MQTTProtocolVersion.MQTTv311
-            self._happened(Down("it does not speak MQTT 5; 3.1.1 is tried"))
-            threading.Thread(target=self.reconnect, name="tuya-mqtt-version", daemon=True).start()
-            return
-        self._happened(Down(why, refused=True))
+    def _options(self) -> Any:
+        if self._version is _V5:
+            return SubscribeOptions(qos=_AT_LEAST_ONCE, retainHandling=_DO_NOT_SEND_RETAINED)
+        return _AT_LEAST_ONCE
 
-    def _not_connected(self, client: paho.Client, _user: Any) -> None:
-        if client is self._client and not self._is_stopping:
-            self._happened(Down("it cannot be reached"))
-
-    def _disconnected(self, client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if client is not self._client:
-            return
-        was_up, self._is_up = self._is_up, False
-        if was_up and not self._is_stopping:
-            self._happened(Down(str(reason)))
+    def _disconnected(self, _client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._left = str(reason)
 
     def _message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
-        if client is not self._client or self._is_stopping:
+        now_s = self._clock()
+        if client is not self._paho or self._stopped.is_set() or self._is_late(now_s):
             return
-        properties = message.properties
+        expires_s, response_topic, correlation = _properties_of(message)
         self._happened(
             Message(
                 message.topic,
                 bytes(message.payload),
+                now_s,
                 bool(message.retain),
                 bool(message.dup),
-                message.mid if message.qos else 0,
-                str(getattr(properties, "ResponseTopic", "") or ""),
-                getattr(properties, "CorrelationData", None),
+                message.qos,
+                expires_s,
+                response_topic,
+                correlation,
             )
         )
 
 
-def _tls_context(broker: Broker) -> Optional[ssl.SSLContext]:
-    if not broker.tls:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=str(broker.ca) if broker.ca is not None else None)
-        if broker.certificate is not None:
-            context.load_cert_chain(broker.certificate, broker.key)
-    except (OSError, ssl.SSLError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or "it is no PEM file"
-        raise BrokerError(f"a certificate or key of the broker's settings cannot be used: {reason}") from None
-    return context
+def _properties_of(message: paho.MQTTMessage) -> Tuple[Optional[float], str, Optional[bytes]]:
+    """Message expiry interval in seconds, response topic and correlation data: MQTT 5's."""
+    properties = message.properties
+    expires_s = getattr(properties, "MessageExpiryInterval", None)
+    return (
+        None if expires_s is None else float(expires_s),
+        str(getattr(properties, "ResponseTopic", "") or ""),
+        getattr(properties, "CorrelationData", None),
+    )

@@ -10,24 +10,26 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from ..metering.catalogue import load
 from .topics import OFF, OFFLINE, ON, ONLINE, Topics
 from .values import Plain, controls_of
 
 ORIGIN = "domoticz-tuya-breakers"
+MAKER = "Tuya"
 _TITLES = {
     "power": "Power",
     "voltage": "Voltage",
     "current": "Current",
     "power_factor": "Power factor",
     "energy": "Energy",
-    "returned": "Returned",
+    "returned": "Returned energy",
     "frequency": "Frequency",
     "temperature": "Temperature",
-    "leakage": "Leakage",
+    "leakage": "Leakage current",
     "problem": "Fault",
 }
 # kind -> (device_class, unit_of_measurement, state_class); None where Home Assistant has none
-_SENSORS: Mapping[str, Sequence[Optional[str]]] = {
+_SENSORS: Mapping[str, Tuple[Optional[str], Optional[str], str]] = {
     "power": ("power", "W", "measurement"),
     "voltage": ("voltage", "V", "measurement"),
     "current": ("current", "A", "measurement"),
@@ -38,14 +40,19 @@ _SENSORS: Mapping[str, Sequence[Optional[str]]] = {
     "temperature": ("temperature", "°C", "measurement"),
     "leakage": ("current", "mA", "measurement"),
 }
-_OPTION_TITLES = {"power_on_state": "After power-on", "child_lock": "Child lock"}
+_OPTION_TITLES = {"power_on": "State after power-on", "child_lock": "Child lock"}
 
 
 class Configuration(NamedTuple):
-    """One retained discovery message; an empty payload removes it."""
+    """One retained discovery message."""
 
     topic: str
     payload: str
+
+
+def topic_of(prefix: str, component: str, device_id: str, name: str) -> str:
+    """Return where the discovery of one value stands."""
+    return f"{prefix}/{component}/{device_id}/{name}/config"
 
 
 def configurations(
@@ -64,24 +71,23 @@ def configurations(
     }
     controls = controls_of(snapshot)
     may_switch = bool(snapshot.get("may_switch"))
-    several = sum(value.kind == "switch" for value in values) > 1
+    gangs = sum(value.kind == "switch" for value in values)
     found = []
     for value in values:
-        described = _describe(value, controls.get(value.dp, {}), may_switch, several)
+        described = _describe(value, controls.get(value.dp), may_switch, gangs > 1)
         if described is None:
             continue
         component, own = described
         if component in ("switch", "select"):
-            own["command_topic"] = topics.set_dp(device_id, value.dp)
-            own["qos"] = 1
+            own.update(command_topic=topics.set_dp(device_id, value.dp), qos=1, retain=False)
         config = {
             **own,
             **common,
             "unique_id": f"tuya_{device_id}_{value.circuit or 'total'}_{_object_id(value)}",
             "value_template": f"{{{{ value_json.{value.name} }}}}",
         }
-        topic = f"{prefix}/{component}/{device_id}/{value.name}/config"
-        found.append(Configuration(topic, json.dumps(config, ensure_ascii=False, separators=(",", ":"))))
+        payload = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+        found.append(Configuration(topic_of(prefix, component, device_id, value.name), payload))
     return found
 
 
@@ -90,26 +96,25 @@ def _object_id(value: Plain) -> str:
 
 
 def _device(snapshot: Mapping[str, Any]) -> Dict[str, Any]:
+    product_id = snapshot.get("product_id") or ""
+    product = load().products.get(product_id)
     device: Dict[str, Any] = {
         "identifiers": [f"tuya_{snapshot['id']}"],
         "name": str(snapshot.get("name") or snapshot["id"]),
-        "manufacturer": "Tuya",
+        "manufacturer": MAKER,
+        "model": product.title
+        if product is not None
+        else str((snapshot.get("profile") or {}).get("name") or "breaker"),
     }
-    profile = snapshot.get("profile") or {}
-    model = str(
-        snapshot.get("model") or profile.get("title") or profile.get("name") or snapshot.get("product_id") or ""
-    )
-    if model:
-        device["model"] = model
-    if snapshot.get("product_id"):
-        device["model_id"] = str(snapshot["product_id"])
+    if product_id:
+        device["model_id"] = str(product_id)
     if snapshot.get("version"):
-        device["hw_version"] = f"protocol {snapshot['version']}"
+        device["sw_version"] = f"protocol {snapshot['version']}"
     return device
 
 
 def _describe(
-    value: Plain, control: Mapping[str, Any], may_switch: bool, several: bool
+    value: Plain, control: Optional[Mapping[str, Any]], may_switch: bool, has_gangs: bool
 ) -> Optional[Tuple[str, Dict[str, Any]]]:
     """The component and what only this kind of value has; None for what is not offered."""
     if value.kind in _SENSORS:
@@ -122,39 +127,39 @@ def _describe(
         return "sensor", own
     if value.kind == "problem":
         return "binary_sensor", {"name": _TITLES["problem"], "device_class": "problem", **_on_off()}
+    is_writable = may_switch and control is not None
     if value.kind == "switch":
-        name: Optional[str] = f"Switch {value.dp}" if several else None  # None: it is the device itself
-        if may_switch:
-            return "switch", {"name": name, "optimistic": False, **_on_off()}
+        name = f"Switch {value.dp}" if has_gangs else "Switch"
+        if is_writable:
+            return "switch", {"name": name, "optimistic": False, **_on_off(), "state_on": ON, "state_off": OFF}
         return "binary_sensor", {"name": name, "device_class": "power", **_on_off()}
+    control = control or {}
     title = _OPTION_TITLES.get(str(control.get("role")), f"Option {value.dp}")
-    if not may_switch:
+    if not is_writable:
         return "sensor", {"name": title, "entity_category": "diagnostic"}
+    config: Dict[str, Any] = {"name": title, "entity_category": "config", "optimistic": False}
     if control.get("kind") == "bool":
-        return "switch", {"name": title, "entity_category": "config", "optimistic": False, **_on_off()}
+        return "switch", {**config, **_on_off(), "state_on": ON, "state_off": OFF}
     options = [str(option) for option in control.get("values") or []]
-    if str(value.value) not in options:
-        return None
-    return "select", {"name": title, "entity_category": "config", "optimistic": False, "options": options}
+    return ("select", {**config, "options": options}) if str(value.value) in options else None
 
 
 def _on_off() -> Dict[str, str]:
     return {"payload_on": ON, "payload_off": OFF}
 
 
-def is_ours(payload: bytes, topics: Topics) -> bool:
-    """Whether a retained discovery message was published by this program for this base topic."""
+def device_of(payload: bytes, topics: Topics) -> Optional[str]:
+    """Return whose discovery a retained message is, if this program has published it for this base topic."""
     try:
         content = json.loads(payload)
     except (ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(content, dict):
-        return False
-    origin = content.get("origin")
-    state_topic = content.get("state_topic")
-    return (
-        isinstance(origin, dict)
-        and origin.get("name") == ORIGIN
-        and isinstance(state_topic, str)
-        and state_topic.startswith(f"{topics.base}/")
-    )
+        return None
+    origin, state_topic = content.get("origin"), content.get("state_topic")
+    if not isinstance(origin, dict) or origin.get("name") != ORIGIN or not isinstance(state_topic, str):
+        return None
+    before, after = f"{topics.base}/", "/state"
+    if not state_topic.startswith(before) or not state_topic.endswith(after):
+        return None
+    return state_topic[len(before) : -len(after)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from .values import Plain
 
@@ -20,56 +20,59 @@ _METERS: Dict[str, Tuple[float, float, int]] = {
     "leakage": (1.0, 0.1, 2),
 }
 _TOTALS = ("energy", "returned")
-NEVER_S = float("-inf")
+AT_ONCE_S = float("-inf")
 
 
 class Gate:
-    """One device's. Look at due_s() after each change; call published() when it was done."""
+    """One device's. Look at due_s after each observe(); call published() when it was done.
+
+    due_s: when it is to be published (minus infinity: at once); None if nothing calls for it.
+    """
 
     def __init__(self) -> None:
-        self._shown: Dict[str, Any] = {}
-        self._at_s = NEVER_S
-        self._due_s: Optional[float] = NEVER_S
+        self.due_s: Optional[float] = None
+        self._shown: Optional[Dict[str, Any]] = None
+        self._at_s = AT_ONCE_S
 
     def observe(self, values: Sequence[Plain], is_answering: bool) -> None:
-        """What is known now."""
-        self._due_s = min(
-            (due_s for due_s in (self._due_of(value) for value in values) if due_s is not None),
-            default=None,
-        )
-        if is_answering:
-            latest_s = self._at_s + KEEP_ALIVE_S
-            self._due_s = latest_s if self._due_s is None else min(self._due_s, latest_s)
+        """What is known now; nothing known is not published."""
+        if not values:
+            self.due_s = None
+            return
+        shown = self._shown
+        if shown is None or len(shown) != len(values):
+            self.due_s = AT_ONCE_S
+            return
+        due_s: Optional[float] = self._at_s + KEEP_ALIVE_S if is_answering else None
+        for value in values:
+            before = shown.get(value.name)
+            if before == value.value:
+                continue
+            value_due_s = AT_ONCE_S if before is None else self._due_of(value, before)
+            if value_due_s is not None and (due_s is None or value_due_s < due_s):
+                due_s = value_due_s
+        self.due_s = due_s
 
-    def due_s(self) -> Optional[float]:
-        """When it is to be published (minus infinity: at once); None if nothing calls for it."""
-        return self._due_s
-
-    def _due_of(self, value: Plain) -> Optional[float]:
-        shown = self._shown.get(value.name)
-        if shown == value.value:
-            return None
-        if shown is None:
-            return NEVER_S
+    def _due_of(self, value: Plain, before: Any) -> Optional[float]:
         if value.kind in _TOTALS:
-            return self._at_s + PACE_S if value.value - shown >= ENERGY_STEP_KWH else None
+            is_step = abs(value.value - before) >= ENERGY_STEP_KWH
+            return self._at_s + PACE_S if is_step else None
         meter = _METERS.get(value.kind)
         if meter is None:
-            return NEVER_S  # a switch, a fault, an option
+            return AT_ONCE_S  # a switch, a fault, an option
         deadband, share, paces = meter
         if value.kind == "power" and value.value == 0.0:
-            return NEVER_S
-        if abs(value.value - shown) > max(deadband, share * min(abs(value.value), abs(shown))):
+            return AT_ONCE_S  # it was opened
+        if abs(value.value - before) > max(deadband, share * min(abs(value.value), abs(before))):
             return self._at_s + paces * PACE_S
         return None
 
-    def published(self, values: Mapping[str, Any], now_s: float) -> None:
+    def published(self, values: Sequence[Plain], now_s: float, is_answering: bool) -> None:
         """The broker's topic says this now."""
-        self._shown = dict(values)
+        self._shown = {value.name: value.value for value in values}
         self._at_s = now_s
-        self._due_s = None
+        self.due_s = now_s + KEEP_ALIVE_S if is_answering else None
 
     def again(self) -> None:
         """Whatever was published is to be published once more (another broker, or one that has forgotten)."""
-        self._due_s = NEVER_S
-        self._shown = {}
+        self._shown = None

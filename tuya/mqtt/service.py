@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Protocol, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Union
 
-from .client import Client, Down, Happening, Up
-from .core import Core, Message
+from .broker import Down, Happening, Up, running_s
+from .commands import Message, Publication
+from .core import Core
+from .discovery import ORIGIN
+from .topics import Topics
 from .totals_file import TotalsError, write_totals
 
-WAKE_S = 1.0
-SAVE_INTERVAL_S = 300.0
-# A loop that comes so late was stopped (a laptop that slept, SIGSTOP): what waited in its socket is as old as that,
-# and nobody may be switched by it.
-STOPPED_S = 5.0
+WAKE_S = 0.25  # the clock is looked at so often
+SAVE_INTERVAL_S = 60.0
+LOOK_AROUND_S = 5.0  # so long the broker has to send what an earlier run has left
 MAX_WAITING = 10000  # events and messages that wait for the loop
+AT_ONCE = 1000  # of them are taken, before what came of them is sent
 
 Say = Callable[[str], None]
-
-
-def running_s() -> float:
-    """Seconds on a clock that goes on while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Devices(Protocol):
@@ -43,31 +40,58 @@ class Devices(Protocol):
         """Return the totals that the next run goes on from."""
 
 
+class Connection(Protocol):
+    """What this needs of client.py."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """End."""
+
+    def publish(self, publications: Sequence[Publication]) -> None:
+        """Send these, if the broker is there."""
+
+    def subscribe(self, pattern: str) -> None:
+        """Ask for other messages too."""
+
+    def unsubscribe(self, pattern: str) -> None:
+        """No more."""
+
+
 class Service:
-    """Runs until stop(). say: takes lines for the log. totals: the file that keeps the totals; None for none."""
+    """Runs until stop(). say: takes lines for the log. totals: the file that keeps the totals; None for none.
+
+    was_up: the broker has let us in. refused: why it did not, where it never has.
+    """
 
     def __init__(
         self,
         devices: Devices,
         core: Core,
-        make_client: Callable[[Callable[[Happening], None]], Client],
+        make_client: Callable[[Callable[[Happening], None]], Connection],
         say: Say,
+        topics: Topics,
+        prefix: str,
         totals: Optional[Path] = None,
         clock: Callable[[], float] = running_s,
     ) -> None:
         self._devices = devices
         self._core = core
         self._say = say
+        self._topics = topics
         self._totals = totals
         self._clock = clock
         self._waiting: queue.Queue[Union[Happening, Dict[str, Any]]] = queue.Queue(MAX_WAITING)
         self._client = make_client(self._happened)
         self._tickets: Dict[int, int] = {}  # request of the source -> ticket of the core
         self._stopped = threading.Event()
-        self._said = ""
-        self._saved_at_s = self._seen_at_s = clock()
+        self._said = self._said_of_totals = ""
+        self._saved_at_s = clock()
+        self._look_around = left_behind(topics, prefix)
+        self._looks_until_s: Optional[float] = None
         self.was_up = False
-        self.refused = ""  # why the broker said no, where it has never let us in
+        self.refused = ""
 
     # -- other threads
 
@@ -76,16 +100,28 @@ class Service:
         self._stopped.set()
 
     def _happened(self, happening: Happening) -> None:
-        try:
-            self._waiting.put_nowait(happening)
-        except queue.Full:
-            if not isinstance(happening, Message):
-                self._waiting.put(happening)
+        if isinstance(happening, Message):
+            if happening.is_retained and not _may_be_ours(happening):
+                return
+            with contextlib.suppress(queue.Full):  # a storm: no command is kept for later
+                self._waiting.put_nowait(happening)
+            return
+        while not self._stopped.is_set():
+            try:
+                self._waiting.put(happening, timeout=WAKE_S)
+                return
+            except queue.Full:
+                continue
 
     def _listen(self) -> None:
         while not self._stopped.is_set():
             for told in self._devices.events(WAKE_S):
-                self._waiting.put(told)  # waits: the source drops to "snapshot again" meanwhile
+                while not self._stopped.is_set():
+                    try:
+                        self._waiting.put(told, timeout=WAKE_S)  # the source drops to "snapshot again" meanwhile
+                        break
+                    except queue.Full:
+                        continue
 
     # -- the loop
 
@@ -104,64 +140,64 @@ class Service:
             self._keep_totals()
 
     def _step(self) -> None:
-        now_s = self._clock()
-        due_s = self._core.next_due_s()
-        wait_s = WAKE_S if due_s is None else min(max(due_s - now_s, 0.0), WAKE_S)
+        taken: List[Union[Happening, Dict[str, Any]]] = []
         try:
-            taken: Optional[Union[Happening, Dict[str, Any]]] = self._waiting.get(timeout=max(wait_s, 0.001))
+            taken.append(self._waiting.get(timeout=WAKE_S))
+            while len(taken) < AT_ONCE:
+                taken.append(self._waiting.get_nowait())
         except queue.Empty:
-            taken = None
+            pass
+        for one in taken:
+            self._take(one, self._clock())
         now_s = self._clock()
-        if now_s - self._seen_at_s > STOPPED_S:
-            self._was_stopped(now_s - self._seen_at_s)
-            taken = None if isinstance(taken, Message) else taken
-        self._seen_at_s = now_s
-        if taken is not None:
-            self._take(taken, now_s)
         self._core.tick(now_s)
-        self._client.publish(self._core.take())
         for command in self._core.take_commands():
             request = self._devices.command(command.device_id, command.dps, "MQTT")
             self._tickets[request] = command.ticket
+        self._client.publish(self._core.take())
         for remark in self._core.take_remarks():
             self._say(remark)
+        if self._looks_until_s is not None and now_s >= self._looks_until_s:
+            self._looks_until_s = None
+            for pattern in self._look_around:
+                self._client.unsubscribe(pattern)
+            self._look_around = ()
         if now_s - self._saved_at_s >= SAVE_INTERVAL_S:
             self._saved_at_s = now_s
             self._keep_totals()
-
-    def _was_stopped(self, seconds: float) -> None:
-        """Throw away what may have waited while this process stood still, here and in the socket."""
-        kept = []
-        while True:
-            try:
-                waiting = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if not isinstance(waiting, Message):
-                kept.append(waiting)
-        for waiting in kept:
-            self._waiting.put_nowait(waiting)
-        self._say(f"this program stood still for {seconds:.0f} s: commands that waited meanwhile are thrown away")
-        self._client.reconnect()
 
     def _take(self, taken: Union[Happening, Dict[str, Any]], now_s: float) -> None:
         if isinstance(taken, dict):
             self._told(taken, now_s)
         elif isinstance(taken, Message):
-            if self._core.is_discovery(taken.topic):
-                self._core.stale(taken.topic, taken.payload)
-            else:
+            if taken.topic.endswith("/set"):
                 self._core.message(taken, now_s)
+            elif taken.is_retained:
+                self._core.found(taken.topic, taken.payload, self._is_served, now_s)
         elif isinstance(taken, Up):
             self.was_up, self._said = True, ""
             self._say(f"connected to the broker, MQTT {taken.version}")
             self._core.broker_is_there(now_s)
-        elif isinstance(taken, Down):
-            if taken.refused and not self.was_up:
-                self.refused = taken.why
-            if taken.why != self._said:
-                self._said = taken.why
-                self._say(f"the broker: {taken.why}; it is tried again")
+            if self._look_around:
+                self._looks_until_s = now_s + LOOK_AROUND_S
+                for pattern in self._look_around:
+                    self._client.subscribe(pattern)
+        else:
+            self._down(taken)
+
+    def _down(self, down: Down) -> None:
+        if down.refused and not self.was_up:
+            self.refused = down.why
+        if down.why != self._said:
+            self._said = down.why
+            self._say(f"the broker: {down.why}; it is tried again")
+
+    def _is_served(self, device_id: str) -> bool:
+        try:
+            self._devices.state(device_id)
+        except KeyError:
+            return False
+        return True
 
     def _told(self, told: Dict[str, Any], now_s: float) -> None:
         kind, device_id = told.get("event"), str(told.get("id"))
@@ -171,7 +207,7 @@ class Service:
                 self._core.answered(ticket, told.get("error"), told.get("message"))
         elif kind == "removed":
             self._core.removed(device_id)
-        else:
+        elif not self._core.told(told, now_s):
             try:
                 state = self._devices.state(device_id)
             except KeyError:
@@ -183,5 +219,19 @@ class Service:
             return
         try:
             write_totals(self._totals, self._devices.saved_energy())
+            self._said_of_totals = ""
         except TotalsError as error:
-            self._say(str(error))
+            if str(error) != self._said_of_totals:
+                self._said_of_totals = str(error)
+                self._say(str(error))
+
+
+def left_behind(topics: Topics, prefix: str) -> Sequence[str]:
+    """Return the filters below which stands what an earlier run of this program has left in a broker."""
+    own = (f"{topics.base}/+/state", f"{topics.base}/+/availability")
+    return (*own, f"{prefix}/+/+/+/config") if prefix else own
+
+
+def _may_be_ours(message: Message) -> bool:
+    """A broker may hold thousands of other programs' discovery messages: a quick look."""
+    return not message.topic.endswith("/config") or ORIGIN.encode() in message.payload

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 MAX_PAYLOAD_BYTES = 4096  # a command is some ten bytes; more is none
 MAX_WRITTEN_DPS = 32  # data points of one command
@@ -60,6 +60,12 @@ class Topics:
         """Retained: `online` or `offline`."""
         return f"{self.base}/{device_id}/availability"
 
+    def retained_of(self, topic: str) -> Optional[str]:
+        """Return whose state or availability this topic is; None for any other topic."""
+        levels = topic[len(self.base) + 1 :].split("/") if topic.startswith(f"{self.base}/") else []
+        is_one = len(levels) == 2 and levels[1] in ("state", "availability") and topic != self.bridge_availability
+        return levels[0] if is_one and _DEVICE_ID.fullmatch(levels[0]) else None
+
     def result(self, device_id: str) -> str:
         """What became of a command."""
         return f"{self.base}/{device_id}/result"
@@ -97,7 +103,7 @@ class Topics:
         if not _DEVICE_ID.fullmatch(levels[0]) or len(levels) > 2:
             return None
         dp = levels[1] if len(levels) == 2 else ""
-        if dp and (not _DP.fullmatch(dp) or int(dp) > 255):
+        if len(levels) == 2 and (not _DP.fullmatch(dp) or int(dp) > 255):
             return None
         return levels[0], dp
 
@@ -120,7 +126,7 @@ def _values_of(text: str) -> Dict[int, Value]:
     """The object that a device's own topic takes, as {"1": true}."""
     form = 'a command is an object of values by data point, as {"1": true}'
     try:
-        content = json.loads(text)
+        content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise BadMessage(f"this is no JSON: {form}") from None
     if not isinstance(content, dict) or not 0 < len(content) <= MAX_WRITTEN_DPS:
@@ -129,7 +135,15 @@ def _values_of(text: str) -> Dict[int, Value]:
     for name, value in content.items():
         if not _DP.fullmatch(name) or int(name) > 255:
             raise BadMessage(form)
-        if isinstance(value, float) or not isinstance(value, (bool, int, str)):
+        if not isinstance(value, (bool, int, str)):
             raise BadMessage("a value is true or false, a whole number or a text")
         values[int(name)] = value
     return values
+
+
+def _once(pairs: List[Tuple[str, object]]) -> Dict[str, object]:
+    """The object of these pairs. Raises ValueError where a name stands twice, since nobody knows which one is meant."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError
+    return content

@@ -6,25 +6,34 @@ The plain names (`power`, `a_energy`, `switch_1`) are what discovery points at: 
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from .topics import OFF, ON
 
 TOTAL = "total"
 ONLY = "1"
 _WH_PER_KWH = 1000.0
-# quantity of a reading -> plain name, decimals that are shown
-BY_CHANNEL = {
-    "power_w": ("power", 1),
-    "voltage_v": ("voltage", 1),
-    "current_a": ("current", 3),
-    "power_factor": ("power_factor", 2),
+# quantity of a reading -> (kind, plain name, decimals that are shown). A plain name is never a reading's own key.
+_BY_CHANNEL = {
+    "power_w": ("power", "power", 1),
+    "voltage_v": ("voltage", "voltage", 1),
+    "current_a": ("current", "current", 3),
+    "power_factor": ("power_factor", "factor", 3),
 }
-SINGLE = {"frequency_hz": ("frequency", 2), "temperature_c": ("temperature", 1), "leakage_ma": ("leakage", 1)}
+_SINGLE = {
+    "frequency_hz": ("frequency", 2),
+    "temperature_c": ("temperature", 1),
+    "leakage_ma": ("leakage", 1),
+}
+_BY_DIRECTION = (("energy", "used"), ("returned", "returned"))
 
 
 class Plain(NamedTuple):
-    """One value under its plain name. circuit: "total", "a", "2" ...; "" where the device has one of it."""
+    """One value under its plain name. circuit: "total", "a", "2" ...; "" for what is the whole device's.
+
+    kind: power, voltage, current, power_factor, energy, returned, frequency, temperature, leakage, problem, switch,
+    option. dp: of a switch or option, else 0.
+    """
 
     name: str
     kind: str
@@ -33,64 +42,73 @@ class Plain(NamedTuple):
     dp: int = 0
 
 
-def plain_values(state: Mapping[str, Any]) -> List[Plain]:
+def plain_values(state: Mapping[str, Any], circuits: Sequence[str]) -> List[Plain]:
     """Return what is known of a device, one value each.
 
-    state: readings, totals_wh and controls as in state_of(). kind: power, voltage, current, power_factor, energy,
-    returned, frequency, temperature, leakage, problem, switch, option.
+    state: readings, totals_wh and options as in state_of(). circuits: what the device measures by its profile, not
+    by what it has told so far. Where that is one, it is the whole device; where it is more, W is their sum too.
     """
     found: List[Plain] = []
-    for quantity, (kind, decimals) in BY_CHANNEL.items():
-        values: Mapping[str, float] = state.get(quantity, {})
+    has_circuits = len(circuits) > 1
+
+    def add(kind: str, name: str, channel: str, value: float) -> None:
+        circuit = "" if channel == TOTAL or (channel == ONLY and not has_circuits) else channel
+        # what begins with a digit is no name in a template
+        before = f"circuit_{circuit}_" if circuit[:1].isdigit() else f"{circuit}_" if circuit else ""
+        found.append(Plain(before + name, kind, circuit, value))
+
+    for quantity, (kind, name, decimals) in _BY_CHANNEL.items():
+        values: Mapping[str, float] = state.get(quantity) or {}
         for channel, amount in values.items():
-            found.append(_plain(kind, channel, round(amount, decimals)))
-        if kind == "power" and TOTAL not in values and len(values) > 1:
-            found.append(_plain(kind, TOTAL, round(sum(values.values()), decimals)))
-    for circuit, totals in state.get("totals_wh", {}).items():
-        for kind, direction in (("energy", "used"), ("returned", "returned")):
-            wh = totals.get(direction)
-            if wh is not None:
-                found.append(_plain(kind, circuit, round(wh / _WH_PER_KWH, 5)))
-    for quantity, (kind, decimals) in SINGLE.items():
-        if quantity in state:
+            if channel != TOTAL or has_circuits or ONLY not in values:
+                add(kind, name, channel, round(amount, decimals))
+        if kind == "power" and has_circuits and TOTAL not in values and values.keys() >= set(circuits):
+            add(kind, name, TOTAL, round(sum(values.values()), decimals))
+    totals_wh: Mapping[str, Mapping[str, float]] = state.get("totals_wh") or {}
+    for circuit, totals in totals_wh.items():
+        if circuit != ONLY or has_circuits or TOTAL not in totals_wh:
+            for kind, direction in _BY_DIRECTION:
+                if totals.get(direction) is not None:
+                    add(kind, kind, circuit, round(totals[direction] / _WH_PER_KWH, 6))
+    for quantity, (kind, decimals) in _SINGLE.items():
+        if state.get(quantity) is not None:
             found.append(Plain(kind, kind, "", round(state[quantity], decimals)))
-    if "faults" in state:
+    if state.get("faults") is not None:
         found.append(Plain("problem", "problem", "", ON if state["faults"] else OFF))
-    for dp, is_on in state.get("switch", {}).items():
+    for dp, is_on in (state.get("switch") or {}).items():
         found.append(Plain(f"switch_{dp}", "switch", "", ON if is_on else OFF, int(dp)))
-    for dp, value in state.get("options", {}).items():
+    for dp, value in (state.get("options") or {}).items():
         found.append(Plain(f"option_{dp}", "option", "", value, int(dp)))
     return found
 
 
-def _plain(kind: str, channel: str, value: float) -> Plain:
-    """The device's own value has the quantity's name; that of a circuit has the circuit before it."""
-    circuit = "" if channel in (TOTAL, ONLY) else channel
-    return Plain(f"{circuit}_{kind}" if circuit else kind, kind, circuit, value)
-
-
 def state_of(snapshot: Mapping[str, Any]) -> Dict[str, Any]:
-    """Return the JSON object of a device's state topic, from its snapshot (see tuya/sharing/source.py)."""
+    """Return the JSON object of a device's state topic without its plain names; {} while nothing is known.
+
+    snapshot: see tuya/sharing/source.py. Keys: those of `decode`, "totals_wh", and "options": {DP: value} of controls
+    that are no switches.
+    """
     state: Dict[str, Any] = dict(snapshot.get("readings") or {})
-    totals = snapshot.get("totals_wh")
-    if totals:
-        state["totals_wh"] = {
-            circuit: {direction: round(wh, 3) for direction, wh in both.items()} for circuit, both in totals.items()
-        }
-    options = options_of(snapshot)
+    if snapshot.get("totals_wh"):
+        state["totals_wh"] = snapshot["totals_wh"]
+    options = _options_of(snapshot)
     if options:
-        state["options"] = {str(dp): value for dp, value in options.items()}
-    for plain in plain_values(state):
-        state.setdefault(plain.name, plain.value)
-    return state
+        state["options"] = options
+    return state if state.keys() - {"profile", "matched_by"} else {}
 
 
-def options_of(snapshot: Mapping[str, Any]) -> Dict[int, Any]:
-    """Return the values of the device's controls that are no switches (state after power-on, child lock), by DP."""
+def circuits_of(snapshot: Mapping[str, Any]) -> Sequence[str]:
+    """Return the circuits that the device measures ("1", or "a", "b", "c" ...), by its profile."""
+    return (snapshot.get("profile") or {}).get("channels") or ()
+
+
+def _options_of(snapshot: Mapping[str, Any]) -> Dict[str, Any]:
+    """The values of the device's controls that are no switches (state after power-on, child lock), by DP."""
     known: Mapping[str, Any] = snapshot.get("dps") or {}
-    found: Dict[int, Any] = {}
-    for dp, control in controls_of(snapshot).items():
-        value = known.get(str(dp))
+    controls: Mapping[str, Mapping[str, Any]] = (snapshot.get("profile") or {}).get("controls") or {}
+    found: Dict[str, Any] = {}
+    for dp, control in controls.items():
+        value = known.get(dp)
         if control.get("role") != "switch" and control.get("kind") in ("enum", "bool") and value is not None:
             found[dp] = (ON if value else OFF) if isinstance(value, bool) else value
     return found

@@ -1,0 +1,217 @@
+"""Commands from a broker: which of its messages are carried out, and what is answered. Pure; time is passed in."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional
+
+from .topics import BadMessage, Topics
+
+DUPLICATE_S = 1.0  # the same delivery again within this is not another command
+REPEATED_S = 60.0  # and one that its sender marks as sent before, within this
+TOO_OLD_S = 2.0  # a message that waited so long in this process is not carried out
+# Commands of one device: so many at once, and one more each second. What is above is refused, never kept for later.
+BURST_COMMANDS = 5
+COMMANDS_PER_S = 1.0
+MAX_WAITING = 32  # commands of one device without a result yet
+MAX_DELIVERIES = 32  # that are remembered of one device
+MAX_ANSWERS = 1000  # that nobody has taken
+REMARKS_PER_S = 1.0  # a storm of refused messages is not a storm in the log
+BURST_REMARKS = 20
+MAX_TOPIC_BYTES = 1024
+
+
+class Publication(NamedTuple):
+    """One message for the broker."""
+
+    topic: str
+    payload: str
+    retain: bool = False
+    correlation: Optional[bytes] = None
+
+
+class Message(NamedTuple):
+    """One message from the broker, as far as it matters here.
+
+    at_s: when it was read. is_retained: the broker had it before we asked. is_again: its sender may have sent it before
+    (DUP). qos: 0 or 1. expires_s: so long after at_s it is worth nothing. response_topic, correlation: of MQTT 5.
+    """
+
+    topic: str
+    payload: bytes
+    at_s: float = 0.0
+    is_retained: bool = False
+    is_again: bool = False
+    qos: int = 0
+    expires_s: Optional[float] = None
+    response_topic: str = ""
+    correlation: Optional[bytes] = None
+
+
+class Command(NamedTuple):
+    """What is to be written; the answer comes back with answered()."""
+
+    ticket: int
+    device_id: str
+    dps: Dict[int, Any]
+
+
+class _Asker(NamedTuple):
+    device_id: str
+    dps: Mapping[int, Any]
+    response_topic: str
+    correlation: Optional[bytes]
+
+
+class Bucket:
+    """So many at once, and so many a second after that."""
+
+    def __init__(self, burst: int, per_s: float) -> None:
+        self._burst, self._per_s = float(burst), per_s
+        self._tokens, self._at_s = float(burst), float("-inf")
+
+    def take(self, now_s: float) -> bool:
+        """Return whether there is one left, and take it."""
+        self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) * self._per_s)
+        self._at_s = now_s
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+@dataclass
+class _Device:
+    bucket: Bucket = field(default_factory=lambda: Bucket(BURST_COMMANDS, COMMANDS_PER_S))
+    deliveries: Deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_DELIVERIES))
+    waiting: int = 0
+
+
+class Desk:
+    """Takes messages on command topics. take_commands(), take_answers(), take_remarks(): what came of it."""
+
+    def __init__(self, topics: Topics) -> None:
+        self._topics = topics
+        self._devices: Dict[str, _Device] = {}
+        self._askers: Dict[int, _Asker] = {}
+        self._ticket = 0
+        self._commands: List[Command] = []
+        self._answers: Deque[Publication] = deque(maxlen=MAX_ANSWERS)
+        self._remarks: List[str] = []
+        self._talk = Bucket(BURST_REMARKS, REMARKS_PER_S)
+        self._unsaid = 0
+
+    def take_commands(self) -> List[Command]:
+        """Return the commands for devices, each once."""
+        taken, self._commands = self._commands, []
+        return taken
+
+    def take_answers(self) -> List[Publication]:
+        """Return the answers, each once, in their order."""
+        taken = list(self._answers)
+        self._answers.clear()
+        return taken
+
+    def take_remarks(self) -> List[str]:
+        """Return lines for the log, each once."""
+        taken, self._remarks = self._remarks, []
+        return taken
+
+    def serve(self, device_id: str) -> None:
+        """Commands for this device are taken from now on."""
+        self._devices.setdefault(device_id, _Device())
+
+    def drop(self, device_id: str) -> None:
+        """Commands for this device are taken no longer."""
+        self._devices.pop(device_id, None)
+
+    def message(self, message: Message, now_s: float) -> None:
+        """Take a message on a command topic: a command, or an answer that says why it is none."""
+        device_id = self._topics.device_of(message.topic)
+        if device_id is None or (not message.payload and message.is_retained):
+            return  # an empty retained message is how one is removed
+        device = self._devices.get(device_id)
+        if device is None:
+            self._remark(f"{message.topic[:80]!r}: there is no such device here", now_s)
+            return
+        if self._is_duplicate(device, message, now_s):
+            return
+        try:
+            request = self._topics.request(message.topic, message.payload)
+        except BadMessage as problem:
+            self._refuse(device_id, {}, message, "BadMessage", str(problem), now_s)
+            return
+        waited_s = now_s - message.at_s
+        if message.is_retained:
+            why = "a retained command is not carried out: nobody knows how old it is; publish it without 'retain'"
+        elif message.expires_s is not None and waited_s >= message.expires_s:
+            why = "this command has expired; nothing was sent"
+        elif waited_s > TOO_OLD_S:
+            why = f"this command is {waited_s:.0f} s old; nothing was sent"
+        elif not device.bucket.take(now_s) or device.waiting >= MAX_WAITING:
+            why = "too many commands: this one is not carried out, and none is kept for later"
+        else:
+            device.waiting += 1
+            self._ticket += 1
+            self._askers[self._ticket] = _Asker(device_id, request.dps, message.response_topic, message.correlation)
+            self._commands.append(Command(self._ticket, device_id, request.dps))
+            return
+        self._refuse(device_id, request.dps, message, "CommandRefused", why, now_s)
+
+    def answered(self, ticket: int, error: Optional[str], text: Optional[str]) -> None:
+        """What became of a command. error: None for confirmed, else the class of tuya/lan/errors.py."""
+        asker = self._askers.pop(ticket, None)
+        if asker is None:
+            return
+        if asker.device_id in self._devices:
+            self._devices[asker.device_id].waiting -= 1
+        self._answer(asker, error, text)
+
+    @staticmethod
+    def _is_duplicate(device: _Device, message: Message, now_s: float) -> bool:
+        """A delivery with QoS 1 comes again when its acknowledgement was lost: it is one command, and one answer.
+
+        Its packet id is the broker's own and says nothing of what the sender has sent twice: the content does.
+        """
+        if not message.qos or message.is_retained:
+            return False
+        delivery = (message.topic, message.payload, message.correlation)
+        within_s = REPEATED_S if message.is_again else DUPLICATE_S
+        if device.deliveries and any(
+            delivery == other and now_s - at_s < within_s
+            for other, at_s in (device.deliveries if message.is_again else [device.deliveries[-1]])
+        ):
+            return True
+        device.deliveries.append((delivery, now_s))
+        return False
+
+    def _refuse(
+        self, device_id: str, dps: Mapping[int, Any], message: Message, error: str, why: str, now_s: float
+    ) -> None:
+        self._remark(f"{message.topic}: {why}", now_s)
+        self._answer(_Asker(device_id, dps, message.response_topic, message.correlation), error, why)
+
+    def _remark(self, text: str, now_s: float) -> None:
+        if not self._talk.take(now_s):
+            self._unsaid += 1
+            return
+        more, self._unsaid = self._unsaid, 0
+        self._remarks.append(f"{text} (and {more} more refused messages)" if more else text)
+
+    def _answer(self, asker: _Asker, error: Optional[str], text: Optional[str]) -> None:
+        dps = {str(dp): value for dp, value in asker.dps.items()}
+        payload = json.dumps({"dps": dps, "error": error, "message": text}, ensure_ascii=False)
+        self._answers.append(Publication(self._topics.result(asker.device_id), payload))
+        if self._may_answer_on(asker.response_topic):
+            self._answers.append(Publication(asker.response_topic, payload, correlation=asker.correlation))
+
+    def _may_answer_on(self, topic: str) -> bool:
+        """Whether a topic that a stranger named can be published to, and is not one that means something here."""
+        if not topic or topic.startswith("$") or any(sign in topic for sign in "+#\0"):
+            return False
+        if len(topic.encode("utf-8", "surrogatepass")) > MAX_TOPIC_BYTES:
+            return False
+        own = topic.startswith(f"{self._topics.base}/")
+        return not own or topic.rpartition("/")[2] not in ("set", "state", "availability")
