@@ -31,6 +31,20 @@ def test_a_file_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     }
 
 
+def test_a_snapshot_is_answered_device_by_device(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "snapshot.json"
+    deeper = {**DUMP, "id": "bf0123456789abcdefgh", "name": "Boiler\n", "dps": {"devId": "x", "dps": DUMP["dps"]}}
+    devices = [deeper, {"id": "bfother0000000000000", "ip": "10.0.0.5"}]
+    path.write_text(json.dumps({"timestamp": 1.5, "devices": devices}))
+    assert main(["decode", str(path), "--json"]) == 0
+    boiler, other = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (boiler["device"], boiler["id"], boiler["power_w"]) == ("Boiler", "bf01..efgh", {"1": 41.2})
+    assert (other["device"], other["profile"]) == ("bfot..0000", boiler["profile"]) or other["matched_by"] == "none"
+    path.write_text(json.dumps({"devices": []}))
+    assert main(["decode", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["matched_by"] == "none"
+
+
 def test_standard_input_with_reasons(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     stdin = io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + json.dumps(DUMP).encode()))
     monkeypatch.setattr(sys, "stdin", stdin)

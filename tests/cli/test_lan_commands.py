@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 
 from tests.lateness import lateness
+from tuya.cli import scan
 from tuya.simulator import Fleet
 
 
@@ -166,6 +168,15 @@ def test_scan_lists_what_is_not_heard(home):
     assert code in (0, 1)
     assert rows[fleet.breakers[0].device_id]["name"] == "Oven"
     assert set(rows[fleet.breakers[0].device_id]) == {"id", "name", "address", "version", "product", "state"}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
+def test_scan_shows_the_whole_id_however_narrow_the_terminal_is(width):
+    console = pytest.importorskip("rich.console").Console(width=width, file=io.StringIO())
+    device_id = "bf0123456789abcdefghijkl"
+    name = "A long name in a house with many breakers"
+    console.print(scan._table([scan.Row(device_id, name, "192.168.100.200", "3.4", "jdj6ccklup7btq3a", scan.NO_KEY)]))
+    assert device_id in console.file.getvalue()
 
 
 def test_the_age_of_a_process():

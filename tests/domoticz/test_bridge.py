@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from tests.leftovers import Leftovers
 from tuya.domoticz import service as service_module
 from tuya.domoticz.bridge import Bridge
 from tuya.domoticz.framework import Framework
+from tuya.domoticz.installation import stamps
 from tuya.lan.errors import CodecMissing
 from tuya.lan.protocol import tinytuya_codec
 
@@ -28,7 +28,7 @@ class Room:
         pins = folder / "requirements.txt"
         pins.write_text("tinytuya==1\n")
         (folder / "lib").mkdir()
-        (folder / "lib" / "STAMP").write_text(hashlib.sha256(pins.read_bytes()).hexdigest())
+        (folder / "lib" / "STAMP").write_text(stamps(pins.read_bytes())[0])
         entry = {"name": "Kitchen", "id": DEVICE_ID, "key": KEY, "product_id": SY1}
         (folder / "devices.json").write_text(json.dumps([entry]))
         self.domoticz = FakeDomoticz(HomeFolder=f"{folder}/", UserDataFolder=f"{folder}/", StartupFolder=f"{folder}/")
@@ -139,6 +139,23 @@ def test_without_the_codec_nothing_runs(room: Room, monkeypatch: pytest.MonkeyPa
     assert room.clients == []
     assert len(room.errors) == 1
     assert "bash install.sh" in room.errors[0]
+
+
+def test_devices_that_are_not_served_have_red_headers(room: Room):
+    room.bridge.start()
+    room.clients[0].connect()
+    room.bridge.heartbeat()
+    assert room.domoticz.devices[DEVICE_ID].TimedOut == 0
+    room.bridge.stop()
+    pins = Path(room.domoticz.parameters["HomeFolder"]) / "requirements.txt"
+    pins.write_text("# what changed is a comment\ntinytuya==1  # and another\n")
+    room.bridge.start()
+    assert room.errors == []
+    room.bridge.stop()
+    pins.write_text("tinytuya==2\n")
+    room.bridge.start()
+    assert [text.split(".")[0] for text in room.errors] == ["The plugin was updated and its packages were not"]
+    assert room.domoticz.devices[DEVICE_ID].TimedOut == 1
 
 
 def test_wrong_settings_are_one_error(room: Room):

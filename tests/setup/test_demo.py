@@ -76,6 +76,24 @@ class Terminal:
                 pytest.fail(f"ended early:\n{seen}")
         self.text += seen
 
+    def screen(self) -> str:
+        """What a person sees: the output with its movements of the cursor."""
+        rows, row, column = [""], 0, 0
+        for control, count, kind, text in re.findall(r"(\x1b\[(\??[0-9;]*)([A-Za-z]))|([^\x1b])", self.text):
+            if control and kind == "A":
+                row = max(0, row - int(count or 1))
+            elif control and kind == "K":
+                rows[row] = ""
+            elif text == "\r":
+                column = 0
+            elif text == "\n":
+                row += 1
+                rows += [""] * (row + 1 - len(rows))
+            elif text:
+                rows[row] = rows[row].ljust(column)[:column] + text + rows[row][column + 1 :]
+                column += 1
+        return "\n".join(rows)
+
     def write(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
 
@@ -111,6 +129,10 @@ def test_it_shows_switches_and_ends(folder, way_to_end, request):
     request.addfinalizer(terminal.kill)
     terminal.wait_for(BOILER_ON)
     if way_to_end == "Ctrl-C":
+        terminal.write("\n")
+        terminal.write("boiler\n")
+        terminal.wait_for(r"there is no breaker 'boiler': type a number from 1 to 3")
+        assert terminal.screen().count("┏") == 1  # one frame, and no piece of another
         terminal.write("1\n")
         terminal.wait_for(BOILER_OFF)
         terminal.write("1\n")

@@ -56,10 +56,17 @@ def test_fresh_folder_then_again_then_after_an_update(fresh, install):
     assert again.returncode == 0
     assert "lib/ is up to date" in again.stdout
     assert (fresh / "lib/STAMP").stat().st_mtime_ns == first
+    assert "  - restart Domoticz: hardware that is there goes on (the first time: Setup > Hardware" in again.stdout
 
     (fresh / "requirements.txt").write_text((fresh / "requirements.txt").read_text() + "# of the next release\n")
+    assert "lib/ is up to date" in install().stdout
+    lines = (fresh / "requirements.txt").read_text() + f"    --hash=sha256:{'0' * 64}\n"
+    (fresh / "requirements.txt").write_text(
+        lines.replace("# of the next release\n", "").replace("\n    --hash=sha256:0", " \\\n    --hash=sha256:0")
+    )
     update = install()
     assert update.returncode == 0, update.stderr
+    assert "Checked in Python" in update.stdout
     assert (fresh / "lib/STAMP").read_text().strip() == stamp(fresh / "requirements.txt")
     assert (fresh / "devices.json").read_text() == "[]"
 

@@ -59,7 +59,9 @@ def test_lib_can_be_read_by_the_user_that_domoticz_runs_as(fresh, wheelhouse, li
 
 def test_changed_pins_make_lib_outdated(fresh, wheelhouse, lines):
     packages.make_lib(fresh, sys.executable, wheelhouse, lines.append)
-    (fresh / "requirements.txt").write_text((fresh / "requirements.txt").read_text() + "# newer\n")
+    (fresh / "requirements.txt").write_text(
+        (fresh / "requirements.txt").read_text().replace("tinytuya==1.20.0", "tinytuya==1.20.1")
+    )
     assert not packages.is_current(fresh)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tuya.domoticz.installation import stamps
 from tuya.setup.errors import SetupError
 from tuya.setup.pins import read_pins, stamp
 
@@ -51,10 +52,23 @@ def test_anything_not_pinned_is_refused(tmp_path, line):
         read_pins(path, "x86_64")
 
 
-def test_stamp_changes_with_any_byte(tmp_path):
+def test_the_stamp_is_of_the_pins_and_not_of_what_is_said_about_them(tmp_path):
     path = tmp_path / "requirements.txt"
-    path.write_bytes(b"a==1\n")
+    path.write_bytes(b"a==1 \\\n    --hash=sha256:12\n")
     before = stamp(path)
-    assert before == hashlib.sha256(b"a==1\n").hexdigest()
-    path.write_bytes(b"a==2\n")
-    assert stamp(path) != before
+    for same in (
+        b"# new words\na==1 --hash=sha256:12\n\n",
+        b"a==1   \\\n --hash=sha256:12 # why\n",
+        b"\na==1 --hash=sha256:12",
+    ):
+        path.write_bytes(same)
+        assert stamp(path) == before, same
+    for other in (b"a==2 --hash=sha256:12\n", b"a==1 --hash=sha256:13\n", b"a==1 --hash=sha256:12\nb==1\n", b""):
+        path.write_bytes(other)
+        assert stamp(path) != before, other
+
+
+def test_a_stamp_of_an_earlier_release_counts_while_the_file_is_the_same():
+    text = b"# words\na==1\n"
+    assert hashlib.sha256(text).hexdigest() in stamps(text)
+    assert hashlib.sha256(text).hexdigest() not in stamps(text + b"# more\n")

@@ -150,7 +150,11 @@ def _table(rows: List[Row]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(*COLUMNS)
+    table = Table()
+    for name in COLUMNS:
+        # the id is what a person copies: it is whole in the narrowest terminal, and the others are folded for it
+        widest = max((len(row.id) for row in rows), default=0) if name == COLUMNS[0] else None
+        table.add_column(name, no_wrap=widest is not None, min_width=widest, overflow="fold")
     for row in sorted(rows, key=lambda row: (row.name, row.id)):
         # names and ids come from outside: Text, so that nothing in them is markup
         table.add_row(*(Text(value) for value in asdict(row).values()))

@@ -37,7 +37,8 @@ class Bridge:
     def start(self) -> None:
         """Read the settings and start serving.
 
-        With wrong settings or a broken installation there is one error in the log, and heartbeats do nothing.
+        With wrong settings or a broken installation there is one error in the log, the devices have red headers, and
+        heartbeats do nothing.
         """
         crash_guards.apply()
         self._framework.heartbeat(HEARTBEAT_S)
@@ -46,15 +47,21 @@ class Bridge:
             installation.check(found.home_folder)
             tinytuya_codec.load()
         except (SettingsError, installation.InstallationError, TuyaError) as error:
-            self._framework.error(str(error))
+            self._refuse(str(error))
             return
         except (SyntaxError, ValueError) as error:  # a damaged file of a package
-            self._framework.error(f"The plugin's packages cannot be loaded ({error}). {installation.CURE}")
+            self._refuse(f"The plugin's packages cannot be loaded ({error}). {installation.CURE}")
             return
         # known before it starts: a thread that outlives a start which failed would take Domoticz down at its end
         self._service = Service(self._framework, found, self._clock, self._make_client)
         if not self._guarded(self._service.start):
             self.stop()
+
+    def _refuse(self, why: str) -> None:
+        """Serve nothing: say why, and let every device show by a red header that it is not served."""
+        self._framework.error(why)
+        for device_id in self._framework.held():
+            self._framework.set_timed_out(device_id, True)
 
     def _guarded(self, work: Callable[[], None]) -> bool:
         """Do `work`; a fault of ours is one line in the log, not a traceback every two seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from pathlib import Path
+from typing import Tuple
 
 CURE = "Run 'bash install.sh' in the plugin folder, then restart Domoticz"
 
@@ -22,7 +23,7 @@ def check(folder: Path) -> None:
     if not stamp.is_file():
         raise InstallationError(f"The plugin's packages are not installed yet: {folder / 'lib'} is missing. {CURE}")
     try:
-        is_current = stamp.read_text(encoding="ascii").strip() == hashlib.sha256(pins.read_bytes()).hexdigest()
+        is_current = stamp.read_text(encoding="ascii").strip() in stamps(pins.read_bytes())
         damaged = _damaged(folder / "lib")
     except (OSError, ValueError, csv.Error) as error:
         raise InstallationError(f"The plugin's packages cannot be checked ({error}). {CURE}") from None
@@ -30,6 +31,16 @@ def check(folder: Path) -> None:
         raise InstallationError(f"The plugin was updated and its packages were not. {CURE}")
     if damaged:
         raise InstallationError(f"The plugin's packages are damaged: {damaged} is not as it was installed. {CURE}")
+
+
+def stamps(pins: bytes) -> Tuple[str, str]:
+    """What lib/STAMP may hold for a requirement file: SHA-256 of its pins, or, from earlier releases, of all its bytes.
+
+    A comment that an update has changed asks for no new packages.
+    """
+    lines = (line.split(b"#")[0].split() for line in pins.replace(b"\\\n", b" ").splitlines())
+    words = b"\n".join(b" ".join(line) for line in lines if line)
+    return hashlib.sha256(words).hexdigest(), hashlib.sha256(pins).hexdigest()
 
 
 def _damaged(lib: Path) -> str:

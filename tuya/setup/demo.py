@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
-import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import IO, Any, Dict, List, Optional, Tuple
 from . import find_domoticz
 from .errors import SetupError
 from .install import install, say
+from .keyboard import Keyboard
 from .stages import DemoStage, OwnDomoticz, Row, StandIn
 from .start import isolated
 
@@ -34,6 +36,7 @@ UNITS_OF_A_BREAKER = 4
 SIMULATOR_TIMEOUT_S = 20.0
 READY_TIMEOUT_S = 30.0
 LOOK_INTERVAL_S = 0.5
+ENDING = ("q", "quit", "exit")
 
 
 def run(folder: Path, seconds: Optional[float], stand_in_only: bool) -> int:
@@ -127,6 +130,10 @@ def _start_stage(folder: Path, work: Path, devices_file: Path, stand_in_only: bo
             say("Open in a browser on this machine:")
             for page, what in PAGES:
                 say(f"  {own.address}/#/{page:26} {what}")
+            port = own.address.rpartition(":")[2]
+            say("From another computer: leave this running, and there, in another terminal, with the name of this one:")
+            say(f"  ssh -L {port}:127.0.0.1:{port} {getpass.getuser()}@{socket.gethostname()}")
+            say("Then the same addresses work in its browser.")
             return own
     elif not stand_in_only:
         say("No Domoticz is installed here: the plugin runs on a stand-in for it.")
@@ -138,8 +145,9 @@ def _start_stage(folder: Path, work: Path, devices_file: Path, stand_in_only: bo
 
 def _show(stage: DemoStage, devices: List[Dict[str, Any]], seconds: Optional[float]) -> int:
     """Show the devices: live on a terminal, once at the end elsewhere."""
-    from rich.console import Console
+    from rich.console import Console, Group
     from rich.live import Live
+    from rich.text import Text
 
     console = Console()
     ends = None if seconds is None else time.monotonic() + seconds
@@ -147,12 +155,16 @@ def _show(stage: DemoStage, devices: List[Dict[str, Any]], seconds: Optional[flo
     rows = _wait_for_devices(stage, devices)
     if is_live:
         say("Type the number of a breaker and Enter to switch it, q to end.\n")
-        with Live(console=console, auto_refresh=False, transient=ends is not None) as live:
+        with Keyboard() as keyboard, Live(console=console, auto_refresh=False, transient=ends is not None) as live:
+            note = ""
             while ends is None or time.monotonic() < ends:
                 rows = stage.rows()
-                live.update(_table(rows, devices), refresh=True)
-                if _obey(stage, rows, devices) == "q":
+                live.update(Group(_table(rows, devices), Text(f"> {keyboard.typed}  {note}")), refresh=True)
+                line = keyboard.line(LOOK_INTERVAL_S)
+                if line in ENDING:
                     break
+                note = _obey(stage, rows, devices, line) if line else note if line is None else ""
+            live.update(_table(rows, devices), refresh=True)
     else:
         while ends is None or time.monotonic() < ends:
             time.sleep(LOOK_INTERVAL_S)
@@ -190,16 +202,14 @@ def _table(rows: List[Row], devices: List[Dict[str, Any]]) -> Any:
     return table
 
 
-def _obey(stage: DemoStage, rows: List[Row], devices: List[Dict[str, Any]]) -> str:
-    """Wait a moment for a line from the user; switch the breaker that it names. Returns the line."""
-    readable, _, _ = select.select([sys.stdin], [], [], LOOK_INTERVAL_S)
-    if not readable:
-        return ""
-    line = sys.stdin.readline()
-    word = line.strip().lower() if line else "q"  # the end of input, as Ctrl-D
-    if word.isdecimal() and 0 < int(word) <= len(devices):
-        wanted = devices[int(word) - 1]["id"]
-        for row in rows:
-            if row.device_id == wanted and row.unit == 1:
-                stage.switch(row, row.value != "On")
-    return word
+def _obey(stage: DemoStage, rows: List[Row], devices: List[Dict[str, Any]], line: str) -> str:
+    """Switch the breaker whose number was typed. Returns what is to be said about it."""
+    word = line.strip()
+    if not word.isdecimal() or not 0 < int(word) <= len(devices):
+        return f"there is no breaker {word!r}: type a number from 1 to {len(devices)}, or q to end"
+    device = devices[int(word) - 1]
+    for row in rows:
+        if (row.device_id, row.unit) == (device["id"], 1):
+            stage.switch(row, row.value != "On")
+            return f"{device['name']}: {'off' if row.value == 'On' else 'on'}"
+    return f"{device['name']} has no switch yet"

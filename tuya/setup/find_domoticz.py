@@ -95,8 +95,9 @@ _Candidate = Tuple[Path, str, Optional[Started], bool]
 def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[_Candidate]:
     processes = list(running(filesystem))
     ours = next((one for one in processes if one.holds(plugin_folder)), None)
-    if os.environ.get("DOMOTICZ_BIN"):
-        yield Path(os.environ["DOMOTICZ_BIN"]), "DOMOTICZ_BIN", None, False
+    named = Path(os.environ["DOMOTICZ_BIN"]) if os.environ.get("DOMOTICZ_BIN") else None
+    if named is not None and (ours is None or named.resolve() != ours.binary.resolve()):
+        yield named, "DOMOTICZ_BIN", None, False
     if ours is not None:
         yield ours.binary, "it is running", ours, True
     services = [(unit, of_service(filesystem / unit.lstrip("/"))) for unit in UNIT_FILES]

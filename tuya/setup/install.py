@@ -53,8 +53,9 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
         else:
             if not quiet:
                 say(f"lib/ is up to date: tinytuya {found['tinytuya']}, {found['crypto']}, Python {found['python']}")
-                _say_next(folder)
+                _say_next(folder, is_update=True)
             return
+    is_update = (folder / "lib").is_dir()
     _make_lib(folder, chosen, offline)
     try:
         found = probe(chosen, folder)
@@ -68,7 +69,7 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
         "work in a sub-interpreter, twice"
     )
     if not quiet:
-        _say_next(folder)
+        _say_next(folder, is_update)
 
 
 def _make_lib(folder: Path, python: str, offline: Optional[Path]) -> None:
@@ -139,7 +140,8 @@ def _version() -> str:
     return ".".join(map(str, sys.version_info[:3]))
 
 
-def _say_next(folder: Path) -> None:
+def _say_next(folder: Path, is_update: bool) -> None:
+    """Say what is left to do. is_update: lib/ was there before, so that the hardware is most likely there as well."""
     in_plugins = folder.parent.name == "plugins"
     say("")
     say("What to do next:")
@@ -147,7 +149,11 @@ def _say_next(folder: Path) -> None:
         say(f"  - put this folder, or a link to it, into Domoticz's folder 'plugins' (it is {folder})")
     if not (folder / "devices.json").exists():
         say("  - fetch the local keys of your breakers, once: bash install.sh keys")
-    say(f"  - restart Domoticz; then Setup > Hardware > type '{_shown_type(folder)}', give it a name, Add")
+    add = f"Setup > Hardware > type '{_shown_type(folder)}', give it a name, Add"
+    say(
+        "  - restart Domoticz"
+        + (f": hardware that is there goes on (the first time: {add})" if is_update else f"; then {add}")
+    )
     say("  - if something does not work: python3 -m tuya doctor")
 
 

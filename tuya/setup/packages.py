@@ -52,7 +52,9 @@ def is_current(folder: Path) -> bool:
     """Whether lib/ was made from the pins that lie beside it now, as the plugin judges it, and lib/cli/ too."""
     try:
         installation.check(folder)
-        return (folder / "lib" / "cli" / "STAMP").read_text(encoding="ascii").strip() == stamp(folder / CLI_PINS)
+        return (folder / "lib" / "cli" / "STAMP").read_text(encoding="ascii").strip() in installation.stamps(
+            (folder / CLI_PINS).read_bytes()
+        )
     except (installation.InstallationError, OSError, UnicodeDecodeError):
         return False
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import FrozenSet, List, Sequence
+
+from tuya.domoticz import installation
 
 from .errors import SetupError
 
@@ -68,5 +69,5 @@ def requirements(pins: Sequence[Pin]) -> str:
 
 
 def stamp(path: Path) -> str:
-    """Return what lib/STAMP holds: the SHA-256 (hex) of the pins that lib/ was made from."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Return what lib/STAMP holds: the SHA-256 (hex) of the pins that lib/ was made from, comments left out."""
+    return installation.stamps(path.read_bytes())[0]

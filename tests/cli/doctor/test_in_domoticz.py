@@ -102,13 +102,13 @@ IGNORED = "Status: PluginSystem: 'Breakers' Registration ignored, Plugins are no
         ({"domoticz": None}, "not checked", "domoticz", "no Domoticz was found"),
         ({"domoticz": None, "containers": ["dz"]}, "not checked", "domoticz", "there is a container 'dz'"),
         ({}, "not well", "plugin", "does not run in this Domoticz"),
-        ({"views": [view(event_system=False)]}, "not well", "settings of Domoticz", "event system is switched off"),
+        ({"views": [view(event_system=False)]}, "not well", "event system", "event system is switched off"),
         ({"views": [view(hardware=())]}, "not well", "hardware", "not on the Hardware page"),
         (
             {"views": [view(hardware=(HardwareRow(2, "B", enabled=False),))]},
             *("not well", "hardware", "'B' is there and not enabled"),
         ),
-        ({"views": [view(accepts_new=False)]}, "not well", "settings of Domoticz", "accepts no new devices"),
+        ({"views": [view(accepts_new=False)]}, "not well", "new devices", "accepts no new devices"),
         (
             {"log": judge([BEGAN, STARTED, BEGAN, IGNORED], "domoticz.log", "us")},
             *("not well", "log", "Domoticz ignores plugins"),

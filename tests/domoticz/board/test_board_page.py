@@ -146,6 +146,17 @@ def test_away_breaker_fault_and_silent_domoticz_are_told(browser: Any, www: Path
     assert len(texts(browser, ".tb-card")) == 2
 
 
+def test_without_an_order_of_the_user_numbers_are_sorted_as_numbers(browser: Any, www: Path) -> None:
+    house = House(www, 4)
+    for row, name in zip([row for row in house.rows if row.unit == 1], ("Socket 10", "Socket 9", "Boiler", "Socket 1")):
+        house.rows[house.rows.index(row)] = dataclasses.replace(row, name=name)
+    with WebServer(www, lambda: house.rows, house.command) as server:
+        open_page(browser, server, 4)
+        browser.execute_script("localStorage.clear()")
+        open_page(browser, server, 4)
+        assert texts(browser, ".tb-name") == ["Boiler", "Socket 1", "Socket 9", "Socket 10"]
+
+
 def test_the_order_of_the_user_is_kept(browser: Any, www: Path) -> None:
     house = House(www, 4)
     with WebServer(www, lambda: house.rows, house.command) as server:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import importlib
-import importlib.util
 import os
 import sys
 import time
@@ -29,11 +27,11 @@ from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
 from tuya.setup import find_domoticz
+from tuya.sharing.asking_owner import owners
 
 DEFAULT_LISTEN_S = 8.0  # devices announce themselves about every 5 s
 USER_VARIABLE = "DOMOTICZ_USER"
 PASSWORD_VARIABLE = "DOMOTICZ_PASSWORD"  # noqa: S105 - the name of a variable; keeps it out of the process list
-_SHARING = "tuya.sharing.asking_owner"
 Heard = Dict[str, Tuple[str, str]]  # device id -> address and version
 
 
@@ -121,9 +119,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
 
 def signs_of_life() -> Sequence[LifeSign]:
     """What the owners of devices on this machine say of themselves."""
-    if importlib.util.find_spec(_SHARING.rpartition(".")[0]) is None or importlib.util.find_spec(_SHARING) is None:
-        return ()
-    return [life_sign(said) for said in importlib.import_module(_SHARING).owners() if isinstance(said, dict)]
+    return [life_sign(said) for said in owners()]
 
 
 def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:

@@ -108,7 +108,7 @@ def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
     enabled = tuple(row for row in view.hardware if row.enabled)
     if view.event_system is False:
         text = "Domoticz's event system is switched off, and plugins with it"
-        yield Finding("settings of Domoticz", FAILED, text, EVENT_SYSTEM_CURE)
+        yield Finding("event system", FAILED, text, EVENT_SYSTEM_CURE)
     if not view.hardware:
         yield Finding("hardware", FAILED, f"it is not on the Hardware page ({view.source})", ADD_CURE)
     elif not enabled:
@@ -119,7 +119,7 @@ def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
         names = ", ".join(names_of(enabled))
         yield Finding("hardware", OK, f"{names} is on the Hardware page and enabled ({view.source})")
     if view.accepts_new is False and not is_alive:
-        yield Finding("settings of Domoticz", FAILED, "Domoticz accepts no new devices", ACCEPT_CURE)
+        yield Finding("new devices", FAILED, "Domoticz accepts no new devices", ACCEPT_CURE)
 
 
 def _no_sign(around: Surroundings) -> Finding:

@@ -175,7 +175,7 @@ window.TuyaBoard = (function () {
       var at = order.indexOf(a.key), bt = order.indexOf(b.key);
       if (at >= 0 && bt >= 0) { return at - bt; }
       if (at >= 0 || bt >= 0) { return at >= 0 ? -1 : 1; }
-      return board.nameOf(a).localeCompare(board.nameOf(b));
+      return board.nameOf(a).localeCompare(board.nameOf(b), undefined, { numeric: true }); // 1, 2, 10
     });
   };
 

@@ -1,0 +1,120 @@
+"""Make the doctor lie, on a real Domoticz: whatever keeps the plugin from its work, it does not say "well"."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.e2e.conftest import eventually
+
+pytestmark = pytest.mark.e2e
+UNITS_OF_A_BREAKER = 4
+
+
+@pytest.fixture
+def doctor(domoticz):
+    """Run the doctor of the copy in Domoticz's plugins folder; returns its exit code, its verdict and its findings."""
+    folder = domoticz.user_data / "plugins" / "TuyaEnergy"
+
+    def run(*words):
+        command = [sys.executable, "-m", "tuya", "doctor", "--seconds", "0", "--json", *words]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+        assert "Traceback" not in done.stderr
+        findings = [json.loads(line) for line in done.stdout.splitlines()]
+        assert findings, done.stderr
+        assert findings[-1]["check"] == "verdict"
+        return done.returncode, findings[-1]["text"], findings
+
+    return run
+
+
+def reasons(findings, state="failed"):
+    return {finding["check"]: finding["text"] for finding in findings if finding["state"] == state}
+
+
+def serve(domoticz, doctor, fleet):
+    """Add the hardware, and wait until the doctor says "well"; returns the idx."""
+    idx = domoticz.add_hardware(parameters={"Mode5": "2"})
+    wanted = UNITS_OF_A_BREAKER * len(fleet.devices())
+    eventually(lambda: len(domoticz.devices(idx)) == wanted, 60, "the devices")
+    told = []
+
+    def is_well():
+        told[:] = doctor()
+        return told[:2] == [0, "well"]
+
+    eventually(is_well, 60, f"well, instead of {told}")
+    return idx
+
+
+@pytest.fixture
+def devices(domoticz, fleet):
+    path = domoticz.user_data / "plugins" / "TuyaEnergy" / "devices.json"
+    path.write_text(json.dumps(fleet.devices()))
+    path.chmod(0o600)
+    return path
+
+
+def test_hardware_that_is_missing_at_work_and_disabled(domoticz, doctor, fleet, devices):
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "not on the Hardware page" in reasons(findings)["hardware"]
+    idx = serve(domoticz, doctor, fleet)
+    assert "hardware Breakers serves it" in " ".join(reasons(doctor("--domoticz")[2], "ok").values())
+
+    domoticz.update_hardware(idx, enabled=False)
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "is there and not enabled" in reasons(findings)["hardware"]
+    assert "not enabled" in reasons(doctor("--domoticz", f"http://127.0.0.1:{domoticz.port}")[2])["hardware"]
+
+
+def test_the_event_system_off(domoticz, doctor, fleet, devices):
+    serve(domoticz, doctor, fleet)
+    domoticz.store_settings(EnableEventScriptSystem=None, AcceptNewHardware="on")
+    assert doctor()[1] == "not well"
+    domoticz.quit()
+    assert doctor()[1] != "well"
+    domoticz.launch(wait=False)
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "event system is switched off" in reasons(findings)["event system"]
+    assert "Domoticz ignores plugins" in reasons(findings)["log"]
+
+
+def test_new_devices_are_not_accepted(domoticz, doctor, fleet, devices):
+    domoticz.accept_new(False)
+    domoticz.add_hardware(parameters={"Mode5": "2"})
+    eventually(lambda: "devices in Domoticz" in reasons(doctor()[2]), 60, "the refusal")
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "accepts no new devices" in reasons(findings)["devices in Domoticz"]
+
+
+def test_files_that_were_changed_since(domoticz, doctor, fleet, devices):
+    serve(domoticz, doctor, fleet)
+    plugin = devices.with_name("plugin.py")
+    before = plugin.read_text()
+    plugin.write_text(re.sub(r'version="[^"]+"', 'version="99.0"', before, count=1))
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "this folder has 99.0" in reasons(findings)["plugin"]
+    plugin.write_text(before)
+    assert "before its files were changed" in reasons(doctor()[2])["plugin"]
+
+
+def test_a_wrong_key_and_a_device_that_is_gone(domoticz, doctor, fleet, devices):
+    serve(domoticz, doctor, fleet)
+    entries = fleet.devices()
+    devices.write_text(json.dumps([{**entries[0], "key": "0123456789abcdef"}, *entries[1:]]))
+    eventually(lambda: "key proof" in reasons(doctor()[2]), 90, "the wrong key")
+    devices.write_text(json.dumps(entries))
+    eventually(lambda: doctor()[1] == "well", 90, "well again")
+    findings = doctor()[2]
+    assert "over as far as" in reasons(findings, "note")["errors"]
+    fleet.breakers[1].stop()
+    eventually(lambda: doctor()[1] == "not well", 60, "the device that is gone")
