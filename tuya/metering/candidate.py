@@ -25,6 +25,7 @@ MAINS_V = ((85.0, 140.0), (185.0, 280.0))
 MAINS_HZ = ((49.0, 51.0), (59.0, 61.0))
 # a panel's or a string's voltage, and what the mains side may be of its power
 SUN_V, SUN_SHARE, SUN_SLACK_W = (8.0, 160.0), (0.5, 1.15), 15.0
+INVERTER_SLACK = 0.2
 # calibration coefficients say 1000 when nobody calibrated: the integer proves no 100.0 V
 NEUTRAL_COEFFICIENT = 1000
 LOADED_SCORE, IDLE_SCORE = 6, 3
@@ -122,7 +123,9 @@ def readings(it: Candidate) -> str:
             if record.power_w is not None:
                 found["power"] = record.power_w
             it.circuits.setdefault(one.channel, {}).update(found)
-            it.steps.setdefault(one.channel, {})["power"] = record.coarse_w
+            # a record that proves its own LSBs may have a P that is calibrated apart
+            apart_w = 2 * INVERTER_SLACK * record.voltage_v * abs(record.current_a) if record.certain else 0.0
+            it.steps.setdefault(one.channel, {})["power"] = max(record.coarse_w, apart_w)
             continue
         if not one.key and one.part is None and number(value) is None:
             return f"DP {one.dp} holds no number"

@@ -281,10 +281,10 @@ def _believe(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
 
 
 def _believe_total(found: Dict[Key, Value], note: Note) -> None:
-    """Leave the device's own sum out where its LSB is a guess and it is far from its circuits (it may lag a little)."""
+    """Leave the device's own sum out where it is far from its circuits: its LSB is a guess, or it is not measured."""
     total = found.get(("power", TOTAL))
     parts = [value.amount for (role, channel), value in found.items() if role == "power" and channel != TOTAL]
-    if total is None or total.certain or not total.one.doubtful or len(parts) < 2:
+    if total is None or total.certain or len(parts) < 2 or not (total.one.doubtful or total.amount == 0):
         return
     size = sum(abs(part) for part in parts)
     one_way = all(part >= 0 for part in parts) or all(part <= 0 for part in parts)

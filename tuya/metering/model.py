@@ -8,6 +8,8 @@ from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
 
 MAX_DP = 255
 MAX_VALUES_TEXT = 20000
+# no maker's code comes near it, and words are looked for in every one
+MAX_CODE = 80
 # unit as normalised -> (unit of a reading, factor)
 UNITS: Dict[str, Tuple[str, float]] = {
     "v": ("V", 1.0),
@@ -99,7 +101,7 @@ def models(mapping: object) -> Tuple[Model, ...]:
         if isinstance(key, bool) or not isinstance(line, Mapping) or not (text.isascii() and text.isdigit()):
             continue
         code = line.get("code")
-        if len(text) <= 4 and 1 <= int(text) <= MAX_DP and isinstance(code, str) and code:
+        if len(text) <= 4 and 1 <= int(text) <= MAX_DP and isinstance(code, str) and 0 < len(code) <= MAX_CODE:
             found[int(text)] = Model(int(text), code, str(line.get("type") or "").lower(), _values(line))
     return tuple(found[dp] for dp in sorted(found))
 

@@ -122,7 +122,8 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         beside = codes.measures(spoken)
         fitting = [one for one in shaped.fields if one.dp in dps or not beside]
         claims += [Claim(one, Source.LAYOUT, proven=True) for one in fitting]
-    claims += conventions(category, case) if named is None and not codes.measures(spoken) else []
+    if named is None and shaped is None and not codes.measures(spoken):
+        claims += conventions(category, case)
     fields = settle(claims, case)
     if not fields or base is None:
         return Profile("unknown" if kind in families.MAINS else NO_METER, "none", why, problems=problems)

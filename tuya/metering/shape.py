@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import List, Mapping, Optional, Tuple
 
 from .candidate import NO_CIRCUIT, STRONG_CIRCUITS, Candidate, Seen
-from .evaluate import read
+from .evaluate import is_reverse, read
 from .fits import fit, gangs
-from .layout import CONTROLS, MEASURES, Field, Layout
+from .layout import MEASURES, Field, Layout
 from .raw import is_dead
 from .reading import TOTAL, Reading
 from .values import byte_forms
 
 MARGIN = 2
+DIRECTION_WORDS = frozenset(("forward", "reverse", "reversed", "backward", "import", "export"))
 PLAIN_RECORDS, LONG_RECORDS = (7, 8, 10), (17, 18)
 PREPAYMENT_DP = 11
 BREAKER_FIELDS = frozenset((("faults", 9), ("leakage", 15)))
@@ -75,13 +76,31 @@ def _believed(best: Candidate, dps: Mapping[int, object]) -> Layout:
             continue
         if one.role in MEASURES and one.dp not in dps:
             continue
-        if one.role in CONTROLS and best.value(one) is None:
-            continue
         guessed = one.role == "power_factor" or (one.role == "power" and one.channel == TOTAL)
         torn = best.is_contradictory and one.role in ("current", "power")
         kept.append(replace(one, doubtful=True) if guessed or torn else one)
     kept += [Field(dp, "switch") for dp in gangs(best.layout, dps)]
-    return replace(best.layout, fields=tuple(kept))
+    return replace(best.layout, fields=_signed(kept, best, dps))
+
+
+def _signed(fields: List[Field], best: Candidate, dps: Mapping[int, object]) -> Tuple[Field, ...]:
+    """Return the fields with the direction that an unnamed data point tells in words.
+
+    Of several circuits nobody knows whose it is: their powers are left out while it says "reverse".
+    """
+    told = [dp for dp, value in dps.items() if dp not in best.named and _word(value) in DIRECTION_WORDS]
+    if not told:
+        return tuple(fields)
+    if len(best.layout.channels) == 1 and len(told) == 1:
+        powers = [replace(one, signed_by=told[0]) if one.role in ("power", "phase") else one for one in fields]
+        return (*powers, Field(told[0], "direction"))
+    if not any(is_reverse(dps[dp]) for dp in told):
+        return tuple(fields)
+    return tuple(one for one in fields if one.role not in ("power", "phase"))
+
+
+def _word(value: object) -> str:
+    return value.strip().lower()[:20] if isinstance(value, str) else ""
 
 
 def _is_standard_breaker(layout: Layout, dps: Mapping[int, object]) -> bool:

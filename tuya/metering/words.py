@@ -52,7 +52,8 @@ LIFETIME = TOTALS | _set("acc accumulated accumulative cumulative lifetime")
 NO_RELAY = NOT_READINGS | _set(
     "clear prepayment prepay prepaid lock reclosing autoreclose backlight light led sound beep buzzer display screen "
     "leak leakage self selftest child window frost anti eco sleep mute rfid nfc online push upload flag schedule "
-    "sync calibrate bind factory direction night boost turbo fan heat pump valve usb_sync password ota refresh"
+    "overcharge charge sync calibrate bind factory direction night boost turbo fan heat pump valve "
+    "password ota refresh"
 )
 RELAY = _set("switch switches relay power onoff outlet socket breaker start main gang")
 # "forward_energy_a" is a day's figure on some meters; with a circuit such a code must also say "total"
