@@ -60,6 +60,12 @@ class Claim:
 
 
 _CIRCUIT_ROLES = (*MEASURES, "phase")
+# codes of settings that have no standard spelling: "countdown_2", "childlock", "power_on_state"
+_CONTROL_WORDS: Mapping[str, Tuple[str, ...]] = {
+    "child_lock": ("child_lock", "childlock"),
+    "power_on": ("relay_status", "init_status", "power_on", "poweron", "restart_status"),
+    "countdown": ("countdown",),
+}
 
 
 @dataclass
@@ -81,6 +87,9 @@ def names_otherwise(line: Model, role: str) -> bool:
     means = meaning(line.code)
     if role == "switch":
         return not may_be_relay(line.code)
+    if role in CONTROLS:
+        known = means.role if means is not None else ""
+        return known != role and not any(word in line.code.lower() for word in _CONTROL_WORDS[role])
     if means is not None:
         related = {means.role, role} in ({"energy", "returned"}, {"energy", "increment"}, {"phase", "power"})
         return means.role != role and not related
