@@ -391,3 +391,15 @@ def test_refused_tcp_is_no_contact():
     assert waits[:4] == sorted(waits[:4])
     assert waits[3] < 9.0
     assert isinstance(world.of(Failed)[0].error, Unreachable)
+
+
+@pytest.mark.parametrize(
+    ("reported", "means"),
+    [("true", True), ("on", True), ("ON", True), ("1", True), ("false", False), ("off", False), ("0", False)],
+)
+def test_booleans_as_text_confirm_a_write(reported, means):
+    for wanted in (True, False):
+        world = World(version_fixed=True).up()
+        world.link.write({1: wanted}, world.now_s)
+        world.push(b'{"dps":{"1":"%s"}}' % reported.encode())
+        assert bool(world.of(WriteDone)) is (wanted is means)

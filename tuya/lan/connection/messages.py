@@ -134,10 +134,14 @@ def internal(label: str) -> TuyaError:
 
 def with_causes(error: TuyaError, device: Device, *, key_worked: bool) -> TuyaError:
     """The error of a session that did not get up, with the cures that make sense for this device, likely ones first."""
-    if isinstance(error, WrongVersion):
+    if isinstance(error, WrongVersion) and error.cure == WrongVersion.default_cure:
         if device.version_fixed:
-            return WrongVersion(error.device, error.what, "Choose Protocol auto on the Hardware page")
-        return WrongVersion(error.device, error.what, "The other versions are tried by themselves")
+            cure = "Choose Protocol auto on the Hardware page"
+        else:
+            cure = "The other versions are tried by themselves"
+        if not key_worked:
+            cure += "; or the local key is another one (paired anew? 'bash install.sh keys')"
+        return WrongVersion(error.device, error.what, cure)
     if isinstance(error, Busy) and not key_worked:
         cure = (
             "Likely first: another program holds it (close the Tuya app on the same network, stop other bridges); the "

@@ -22,6 +22,7 @@ from . import messages
 from .session import Session
 
 NEVER = float("inf")
+_TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 
 
 class Pending:
@@ -43,6 +44,13 @@ class Pending:
         if not self.asked:
             return self.sent_s + CONFIRM_QUERY_S
         return self.sent_s + (limit_s if self.pinged else min(CONFIRM_HEARTBEAT_S, limit_s))
+
+
+def _means(reported: DpValue, wanted: DpValue) -> bool:
+    """Whether a report says what was wanted; some devices spell booleans as text (0 and 1 are equal to them anyway)."""
+    if isinstance(wanted, bool) and isinstance(reported, str):
+        return reported.lower() in (_TRUE if wanted else _FALSE)
+    return reported == wanted
 
 
 class Overdue(NamedTuple):
@@ -90,7 +98,7 @@ class Writes:
         """What the device reports confirms the writes that it completes."""
         done: List[Pending] = []
         for pending in self._pending:
-            for dp in [dp for dp, wanted in pending.missing.items() if dp in dps and dps[dp] == wanted]:
+            for dp in [dp for dp, wanted in pending.missing.items() if dp in dps and _means(dps[dp], wanted)]:
                 del pending.missing[dp]
             if not pending.missing:
                 done.append(pending)

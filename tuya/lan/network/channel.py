@@ -144,6 +144,12 @@ class Channel:
 
     def _connected(self, sock: socket.socket, link: Link, now_s: float) -> None:
         error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error == errno.ECONNRESET:
+            # it was connected and reset before we looked: what refuses a connection is ECONNREFUSED
+            self._connecting = False
+            link.tcp_opened(now_s)
+            link.tcp_closed(now_s)
+            return
         if error:
             link.connect_failed(os.strerror(error), error in _REFUSALS, now_s)
             return
