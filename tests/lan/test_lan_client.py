@@ -57,6 +57,16 @@ def test_values_pushes_and_a_confirmed_switch(version):
             assert breaker.most_at_once == 1
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_version_that_proves_nothing_is_told(version):
+    with Fleet(version=version, noise=0.0) as fleet:
+        breaker = fleet.breakers[0]
+        with Running([device_of(breaker)]) as run:
+            run.seen.wait_status(breaker.device_id, full=True)
+            told = [problem for problem in run.client.problems if "cannot prove who answers" in problem]
+            assert len(told) == (1 if version == "3.1" else 0)
+
+
 def test_the_version_is_found_by_spaced_tries():
     with Fleet(version="3.4") as fleet:
         breaker = fleet.breakers[0]

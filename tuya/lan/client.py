@@ -11,6 +11,7 @@ import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from .. import thread_end
+from . import versions
 from .device import Device, DeviceState, Polling, short_id
 from .errors import NotConnected
 from .events import DpValue, Event, WriteDone
@@ -181,6 +182,12 @@ class Client:
             known = self._devices.get(device_id)
             label = short_id(device_id) if known is None else known.label
             problems.append(f"{label}: {user} keeps the name of its lock without a right to it, and is passed over")
+        for state in ({} if reactor is None else reactor.states(self._clock())).values():
+            if state.connected and state.version is not None and not versions.TABLE[state.version].reports_sealed:
+                problems.append(
+                    f"{state.name}: protocol {state.version} cannot prove who answers: anybody in the network could "
+                    "send values in its name. A newer firmware may speak a newer protocol"
+                )
         return tuple(problems)
 
     # -- on the network thread
