@@ -1,0 +1,35 @@
+"""The virtual environment of `bash install.sh test` on a machine whose Python brings no pip."""
+
+from __future__ import annotations
+
+import ensurepip
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuya.setup import checks, packages
+from tuya.setup.errors import SetupError
+
+
+@pytest.fixture(autouse=True)
+def _no_pip_on_this_machine(monkeypatch):
+    monkeypatch.setattr(packages, "pips", lambda python: iter(()))
+
+
+def test_a_borrowed_pip_is_unpacked_into_it(tmp_path, monkeypatch):
+    wheel = next(Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl"), None)
+    if wheel is None:
+        pytest.skip("this Python carries no wheel of pip")
+    monkeypatch.setattr(packages, "pip_of_distribution", lambda temporary, say: wheel)
+    venv = tmp_path / "venv"
+    pip = checks._venv_with_pip(venv, str(venv / "bin/python"))
+    assert pip == [str(venv / "bin/python"), "-I", "-m", "pip"]
+    assert packages.answers([*pip, "--version"])
+    assert any(venv.glob(f"lib/python{sys.version_info[0]}.*/site-packages/pip/__init__.py"))
+
+
+def test_without_any_pip_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "pip_of_distribution", lambda temporary, say: None)
+    with pytest.raises(SetupError, match="can make no virtual environment with pip"):
+        checks._venv_with_pip(tmp_path / "venv", str(tmp_path / "venv/bin/python"))
