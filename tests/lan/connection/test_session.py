@@ -216,7 +216,7 @@ def test_plain_reports_of_3_1_count_where_it_was_chosen_only():
     ends.says(10, REPORT)
     assert not ends.of(Opened)
     assert not ends.of(Data)
-    assert "cannot prove" in str(ends.session.suspicion())
+    assert "cannot prove" in str(ends.session.opening.suspicion())
     ends.run(10.0, lambda command: ends.says(command, b"") if command == HEART_BEAT else None)
     ends.says(STATUS, b'{"dps":{"19":7}}', pushed=True)  # which is sealed
     assert ends.of(Opened) == [Opened(proven=True)]
@@ -577,3 +577,19 @@ def test_a_device_that_answers_the_first_one_only_is_asked_for_each_in_turn():
     polling = Polling(query_dps=(18, 19, 20), later_dps=(1,))
     ends = _device22("3.3", polling, lambda names: {str(names[0]): VALUES[names[0]]}, seconds=90.0)
     assert {dp: value for data in ends.of(Data) for dp, value in data.dps.items()} == VALUES
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_more_messages_than_a_breaker_sends_end_the_connection(version):
+    ends = Ends(version).up()
+    frame = ends.device.answer(HEART_BEAT, 1, b"")
+    for _ in range(60):  # a thousand a minute is no flood
+        ends.now_s += 1.0
+        ends.receive(frame * 16)
+    assert not ends.of(Ended)
+    for _ in range(100):
+        ends.now_s += 0.01
+        ends.receive(frame * 100)
+        if ends.session.ended:
+            break
+    assert isinstance(ends.of(Ended)[0].error, ProtocolViolation)

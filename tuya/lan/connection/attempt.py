@@ -48,8 +48,8 @@ class Attempt:
     def ended_by_peer(self, session: Session, habits: Habits, label: str, now_s: float) -> End:
         """What the peer's closing of this connection tells."""
         if not session.up:
-            evident = session.has_evidence
-            return End(session.suspicion() if evident else messages.closed_early(label, self.version), False)
+            evident = session.opening.has_evidence
+            return End(session.opening.suspicion() if evident else messages.closed_early(label, self.version), False)
         if now_s - session.refreshed_s < REFRESH_CRASH_S:
             habits.refresh_crashes += 1
             habits.refresh_refused = habits.refresh_crashes >= REFRESH_CRASHES

@@ -266,7 +266,7 @@ class Link:
         self._tick_writes(now_s)
         if self._diagnosis.verdict_due(now_s) and self._phase in (CONNECTING, SESSION):
             early = messages.no_answer_yet(self.device.label, self._attempt.address)
-            self._fail(early if self._session is None else self._session.suspicion(), now_s)
+            self._fail(early if self._session is None else self._session.opening.suspicion(), now_s)
         self._flush(now_s)
         self._set_deadline()
 
@@ -288,7 +288,7 @@ class Link:
         if not session.up:
             # what proves nothing must not keep us from other addresses at which the device may be
             if now_s >= self._attempt.tcp_s + self._tries.patience_s:
-                self._close(session.suspicion(), now_s, abort=True)
+                self._close(session.opening.suspicion(), now_s, abort=True)
         elif self._probe.is_due(now_s, session.heard_s):
             session.probe(now_s)
         elif self._probe.has_failed(now_s, session.heard_s):

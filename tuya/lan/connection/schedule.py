@@ -43,7 +43,7 @@ class Schedule:
         self._said_s = now_s  # when the device last heard anything of us
         self._query_s = now_s
         self.unanswered_queries = 0  # in a row
-        self._refresh_open = False
+        self.refresh_open = False  # one was sent that nothing has answered yet
         self._unanswered_refreshes = 0
         self.refreshed_s = -NEVER
         self._refresh_s = now_s
@@ -140,11 +140,11 @@ class Schedule:
 
     def refresh_sent(self, now_s: float) -> Tuple[int, ...]:
         """An UPDATEDPS goes out; returns the data points to name in it."""
-        if self._refresh_open:
+        if self.refresh_open:
             self._unanswered_refreshes += 1
             if self._unanswered_refreshes >= UNANSWERED_REFRESHES:
                 self._habits.refresh_refused = True
-        self._refresh_open = True
+        self.refresh_open = True
         self._refresh_s = self._request_s = self._said_s = self.refreshed_s = now_s
         return self.polling.refresh_dps or WAKING_DPS
 
@@ -160,7 +160,7 @@ class Schedule:
         """The device acknowledged, pushed something, or refused. A push may answer nobody: it is taken for one."""
         if refused:
             self._habits.refresh_refused = True
-        self._refresh_open = False
+        self.refresh_open = False
         self._unanswered_refreshes = 0
 
     def heartbeat_s(self, heard_s: float) -> float:

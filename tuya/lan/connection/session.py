@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import Callable, List, Mapping
 
+from .. import limits
 from ..device import Habits, Polling
 from ..errors import Mute, ProtocolViolation, Refused, TuyaError, WrongKey, WrongVersion
 from ..events import DpValue
-from ..limits import ANSWER_TIMEOUT_S, ASKED_AGAIN_S, MAX_BAD_FRAMES, MAX_GARBAGE_BYTES, MAX_UNREADABLE_FRAMES
 from ..protocol import payloads
 from ..protocol.wire import BAD_CHECK, GOOD, NONCE_BYTES, OTHER_VERSION, Message, Wire
 from ..versions import (
@@ -48,6 +48,7 @@ class Session:
     """Drives one connection. After each call: send take(), obey the outputs, call tick() at `deadline_s` at the latest.
 
     version_sure: the version was chosen, announced or has worked before, so that an error text points at the key.
+    opening: what was heard before the device has spoken, and what that tells.
     plain_reports: where reports of this version are plain (3.1), they count as the device's word: it was chosen by the
     user or has proved itself before.
     """
@@ -75,7 +76,7 @@ class Session:
         self._nonce = nonce[:NONCE_BYTES]
         self._wall_time = wall_time
         self._plain_reports = plain_reports and not row.reports_sealed
-        self._opening = Opening(label, row, habits, now_s, version_sure=version_sure)
+        self.opening = Opening(label, row, habits, now_s, version_sure=version_sure)
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
         self._requests = Requests(wire, habits)
@@ -86,6 +87,7 @@ class Session:
         self._reported = False
         self._unreadable = 0
         self._bad_frames = 0  # in a row
+        self._frames, self._counted_s = 0, now_s
         self._heard_s = -NEVER
         self.progress_s = now_s
         self.up = False
@@ -143,15 +145,6 @@ class Session:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
         return self._requests.has(number)
 
-    @property
-    def has_evidence(self) -> bool:
-        """Whether anything was heard that tells more than a closed connection does."""
-        return self._opening.has_evidence
-
-    def suspicion(self) -> TuyaError:
-        """The diagnosis of a connection that does not get up, from what was heard on it so far."""
-        return self._opening.suspicion()
-
     # -- bytes in
 
     def receive(self, data: bytes, now_s: float) -> List[Output]:
@@ -161,6 +154,7 @@ class Session:
         self.progress_s = now_s
         message = wire.first(data)
         while message is not None:
+            self._frames += 1
             if message.fault is not GOOD:
                 self._faulty(message, now_s, outputs)
             elif self._negotiating:
@@ -171,9 +165,13 @@ class Session:
                 self._message(message, now_s, outputs)
             message = None if self.ended else wire.next()
         if wire.garbage_bytes:
-            self._opening.garbage = True
-            if wire.garbage_bytes > MAX_GARBAGE_BYTES:
+            self.opening.garbage = True
+            if wire.garbage_bytes > limits.MAX_GARBAGE_BYTES:
                 self._end(outputs, Ended(ProtocolViolation(self._label, "sends data that is no Tuya protocol")))
+        if self._frames > limits.MAX_FRAMES:
+            if now_s < self._counted_s + limits.FRAMES_WITHIN_S:
+                self._end(outputs, Ended(ProtocolViolation(self._label, "sends more messages than a breaker does")))
+            self._frames, self._counted_s = 0, now_s
         if self._requests.outgoing or not self.up:
             self._set_deadline()
         return outputs
@@ -188,7 +186,7 @@ class Session:
         self._requests.send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
         self._wire.start_session(self._nonce, theirs)
         self._negotiating = False
-        self._opening.handshaken = True
+        self.opening.handshaken = True
         self._since_s = now_s
         self._schedule.begin(now_s)
         self._query(now_s)
@@ -214,7 +212,7 @@ class Session:
                 self._end(outputs, Ended(Refused(self._label, "another device answers at its address")))
             return
         if not message.sealed and not self._plain_reports:
-            self._opening.plain_reports += not self._row.reports_sealed
+            self.opening.plain_reports += not self._row.reports_sealed
             self._live(message.command, now_s)
             self._without_data(message, now_s, outputs)
             return
@@ -227,7 +225,8 @@ class Session:
 
     def _report(self, command: int, report: payloads.Report, now_s: float, outputs: List[Output]) -> None:
         schedule, questions = self._schedule, self._questions
-        self._reported = self._reported or bool(report.dps)
+        if report.dps:
+            self._reported = True
         full = questions.waits_for_nulls and questions.answers_nulls(report.dps)
         if command in _QUERIES:
             full = True
@@ -237,7 +236,7 @@ class Session:
             if questions.wants_more:
                 schedule.query_soon(now_s)
                 self._set_deadline()
-        else:
+        elif schedule.refresh_open:
             schedule.refresh_answered(refused=False)
         if report.dps:
             outputs.append(Data(report.dps, full))
@@ -258,7 +257,7 @@ class Session:
         if self.up:
             self._habits.troubled = True
         elif not message.sealed:
-            self._opening.text(plain)
+            self.opening.text(plain)
         if message.command == UPDATEDPS:
             self._schedule.refresh_answered(refused=self.up and self._reported)
         elif message.command in _QUERIES and REFUSAL in plain:
@@ -270,7 +269,7 @@ class Session:
         if self._questions.refused():
             self._query(now_s)
         elif not self._reported and self._schedule.unanswered_queries < 2:
-            self._ask_again_s = now_s + ASKED_AGAIN_S
+            self._ask_again_s = now_s + limits.ASKED_AGAIN_S
 
     def _without_data(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         """A sign of life. It opens the session where its seal proves the session key, and wakes the device."""
@@ -278,7 +277,7 @@ class Session:
             if self._row.handshake and message.sealed:
                 self._open(outputs, proven=True)
             else:
-                self._opening.alive += 1
+                self.opening.alive += 1
         if not self._reported and self._schedule.may_wake(now_s):
             self._requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
         self._say_answered(outputs)
@@ -291,7 +290,7 @@ class Session:
         if message.fault is BAD_CHECK:
             self._bad_check(message, outputs)
         elif message.fault is OTHER_VERSION:
-            if not self.up and not self._opening.handshaken:
+            if not self.up and not self.opening.handshaken:
                 error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
                 self._end(outputs, Ended(error, message.hint, hint_proven=message.sealed))
         elif self._row.handshake or message.command == HEART_BEAT:
@@ -301,19 +300,19 @@ class Session:
                 self._without_data(message, now_s, outputs)
         else:
             self._live(message.command, now_s)
-            self._opening.unreadable += 1
+            self.opening.unreadable += 1
             self._unreadable += 1
-            if self._unreadable >= MAX_UNREADABLE_FRAMES if self.up else self._opening.is_misread:
-                self._end(outputs, Ended(self._opening.wrong_key_likely()))
+            if self._unreadable >= limits.MAX_UNREADABLE_FRAMES if self.up else self.opening.is_misread:
+                self._end(outputs, Ended(self.opening.wrong_key_likely()))
 
     def _bad_check(self, message: Message, outputs: List[Output]) -> None:
-        self._opening.bad_checks += 1
+        self.opening.bad_checks += 1
         self._bad_frames += 1
         if self._negotiating and message.command in (SESSION_START, SESSION_ANSWER):
             # some devices answer the first message of the handshake by its own number (jasonacox/tinytuya issue 542)
             what = "the local key is not the device's: its handshake answer proves it"
             self._end(outputs, Ended(WrongKey(self._label, what), key_disproved=message.command == SESSION_ANSWER))
-        elif self._bad_frames >= MAX_BAD_FRAMES:
+        elif self._bad_frames >= limits.MAX_BAD_FRAMES:
             self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
 
     def _live(self, command: int, now_s: float) -> None:
@@ -341,8 +340,8 @@ class Session:
         return outputs
 
     def _tick_opening(self, now_s: float, outputs: List[Output]) -> None:
-        opening = self._opening
-        if opening.handshaken and now_s >= self._since_s + ANSWER_TIMEOUT_S:
+        opening = self.opening
+        if opening.handshaken and now_s >= self._since_s + limits.ANSWER_TIMEOUT_S:
             self._open(outputs, proven=True)  # the handshake was its word; it has not reported yet
         elif not opening.lives:
             if now_s >= opening.silence_ends_s(self.progress_s):
@@ -351,7 +350,7 @@ class Session:
         elif now_s >= opening.patience_ends_s():
             opening.was_patient()
             self._end(outputs, Ended(opening.suspicion()))
-        elif not opening.waiting_said and now_s >= self._since_s + ANSWER_TIMEOUT_S:
+        elif not opening.waiting_said and now_s >= self._since_s + limits.ANSWER_TIMEOUT_S:
             opening.waiting_said = True
             outputs.append(Waiting(opening.suspicion()))
 
@@ -369,20 +368,20 @@ class Session:
 
     def _silence(self) -> TuyaError:
         if not self.up:
-            return self._opening.suspicion()
+            return self.opening.suspicion()
         what = "the connection is open but nothing is answered any more"
         if self._wire.garbage_bytes or self._bad_frames:
             what = "nothing readable is answered any more"
         return Mute(self._label, what, "It is tried again; a breaker that stays so needs a restart")
 
     def _set_deadline(self) -> None:
-        opening, since_s = self._opening, self._since_s
+        opening, since_s = self.opening, self._since_s
         times = [NEVER]
         if not self._negotiating:
             times = [self._schedule.next_s(self._heard_s), self._ask_again_s]
         if not self.up:
             if opening.handshaken or (opening.lives and not opening.waiting_said):
-                times.append(since_s + ANSWER_TIMEOUT_S)
+                times.append(since_s + limits.ANSWER_TIMEOUT_S)
             times.append(opening.patience_ends_s() if opening.lives else opening.silence_ends_s(self.progress_s))
         self.deadline_s = min(times)
 
