@@ -18,6 +18,7 @@ ENERGY_STEP_WH = 10.0  # so much energy is worth a write of its own (still at th
 # A push is a sample with noise (mains voltage wanders by some 0.3 V a second): what is shown is the mean of the
 # newest samples that agree. Short enough not to eat the time in which a real change has to be shown.
 AGREEMENT_S = 3.0
+MAX_SAMPLES = 32  # of a device that pushes more often than ten times a second: the newest are enough
 _NEVER_S = float("-inf")
 
 
@@ -47,7 +48,7 @@ class MeterPlan:
     def __init__(self, kind: Kind, interval_s: float, held: Optional[State]) -> None:
         self._kind = kind
         self._pace_s = kind.pace * interval_s
-        self._samples: Deque[Tuple[float, float]] = deque()
+        self._samples: Deque[Tuple[float, float]] = deque(maxlen=MAX_SAMPLES)
         self._number: Optional[Number] = None
         self._shown, self._shown_wh = parse_meter(held.svalue) if held is not None else (None, None)
         self._written_at_s = _NEVER_S  # what was written before a restart is older than we know

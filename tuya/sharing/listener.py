@@ -5,7 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 from collections import deque
-from typing import Any, Deque, Dict, FrozenSet, List, Optional, Protocol
+from typing import Any, Deque, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple
 
 from ..lan.limits import TokenBucket
 from .lines import MAX_REQUEST_BYTES, LineError, LineReader, line_of, text_of
@@ -54,7 +54,7 @@ class Listener:
         self._host = host
         self._socket: Optional[socket.socket] = sock
         self._selector = selector
-        self._wanted: Optional[FrozenSet[str]] = frozenset()  # None: all devices
+        self.wanted: Optional[FrozenSet[str]] = frozenset()  # None: all devices
         self._has_chosen = False
         self._since_s = self._progress_s = now_s
         self._reader = LineReader(MAX_REQUEST_BYTES)
@@ -74,7 +74,7 @@ class Listener:
 
     def wants(self, device_id: str) -> bool:
         """Whether it hears of this device."""
-        return self._wanted is None or device_id in self._wanted
+        return self.wanted is None or device_id in self.wanted
 
     def deadline_s(self) -> float:
         """When tick() is due."""
@@ -87,13 +87,13 @@ class Listener:
     def choose(self, wanted: Optional[FrozenSet[str]]) -> None:
         """Tell it of these devices from now on (None: of all), beginning with what is known."""
         self._has_chosen = True
-        self._wanted = wanted
+        self.wanted = wanted
         self._begin_again()
 
     def _begin_again(self) -> None:
         self._queue.clear()
         self._queued_bytes = 0
-        ids = self._host.ids() if self._wanted is None else sorted(self._wanted)
+        ids = self._host.ids() if self.wanted is None else sorted(self.wanted)
         self._to_tell = dict.fromkeys(["", *ids])
 
     def again(self, device_id: str) -> None:
@@ -101,15 +101,20 @@ class Listener:
         if self._has_chosen and (device_id == "" or self.wants(device_id)):
             self._to_tell[device_id] = None
 
-    def tell(self, device_id: str, line: bytes) -> None:
-        """Add an event of a device. One that is too slow loses events and gets snapshots of all."""
-        if device_id in self._to_tell:
-            return  # what is known when its turn comes includes this
-        if self._queued_bytes + len(line) > MAX_QUEUE_BYTES:
+    def tell(self, events: Sequence[Tuple[str, bytes]], joined: bytes) -> None:
+        """Add events of its devices, (device id, line) each, joined: all lines in one.
+
+        One that is too slow loses events and gets snapshots of all.
+        """
+        if self._to_tell:  # what is known when the turn of a device comes includes its events
+            joined = b"".join(line for device_id, line in events if device_id not in self._to_tell)
+        if not joined:
+            return
+        if self._queued_bytes + len(joined) > MAX_QUEUE_BYTES:
             self._begin_again()
             return
-        self._queue.append(line)
-        self._queued_bytes += len(line)
+        self._queue.append(joined)
+        self._queued_bytes += len(joined)
 
     def answer(self, told: Dict[str, Any]) -> None:
         """Answer a request of its own."""

@@ -14,7 +14,7 @@ import selectors
 import socket
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, NamedTuple, Optional, Protocol, Tuple
+from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
@@ -33,7 +33,7 @@ from .telling import dps_to_json, error_fields, event_to_json, snapshot
 NEVER = float("inf")
 AT_ONCE = float("-inf")
 MAX_LISTENERS = 32
-GATHER_S = 0.05  # events of so long go out together: a write for several costs no more than for one
+GATHER_S = 0.1  # events of so long go out together: a write for several costs no more than for one
 ACCEPT_PAUSE_S = 1.0  # without file descriptors
 REQUEST_AGE_S = 3.0  # a command that waited for longer is not carried out: it could switch when nobody expects it
 ANSWER_LIMIT_S = 15.0  # a write ends after 10 s at the latest
@@ -240,11 +240,17 @@ class Server:
 
     def flush(self, now_s: float) -> None:
         """Hand out what has happened so far."""
-        while self._outbox:
-            device_id, line = self._outbox.popleft()
-            for listener in self._listeners:
-                if listener.wants(device_id):
-                    listener.tell(device_id, line)
+        events = list(self._outbox)
+        self._outbox.clear()
+        # who wants the same devices is told the same: put together once
+        batches: Dict[Optional[FrozenSet[str]], List[Tuple[str, bytes]]] = {}
+        joined: Dict[Optional[FrozenSet[str]], bytes] = {}
+        for listener in self._listeners if events else ():
+            wanted = listener.wanted
+            if wanted not in batches:
+                batches[wanted] = events if wanted is None else [one for one in events if one[0] in wanted]
+                joined[wanted] = b"".join(line for _, line in batches[wanted])
+            listener.tell(batches[wanted], joined[wanted])
         while self._again:
             device_id = self._again.popleft()
             for listener in self._listeners:
