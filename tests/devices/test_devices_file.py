@@ -286,16 +286,12 @@ def test_wishes(wishes: Dict[str, Any], attribute: str, expected: object):
         {"name": 7},
         {"name": " "},
         {"use": "yes"},
-        {"switch": "off"},
-        {"switch": ["allowed"]},
         {"hide": 3},
         {"hide": [0]},
         {"hide": [256]},
         {"hide": [True]},
         {"restore": 1},
         {"colour": "red"},
-        [],
-        "x",
     ],
 )
 def test_wrong_wishes_are_refused_with_a_line(wishes: Any):
@@ -303,6 +299,28 @@ def test_wrong_wishes_are_refused_with_a_line(wishes: Any):
     assert len(problems) == 1
     assert problems[0].startswith("line 1: Kitchen: ")
     assert replace(entry.wishes, lines={}) == one()[0].wishes
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        {"switch": "refuse"},
+        {"switch": "off"},
+        {"switch": ["allowed"]},
+        {"switch": None},
+        {"Switch": "refused"},
+        {"swich": "refused"},
+        {"switching": "refused", "switch": "allowed"},
+        [],
+        "x",
+    ],
+)
+def test_a_wish_to_refuse_that_is_not_understood_refuses(wishes: Any):
+    entry, problems = one(domoticz=wishes)
+    assert entry.wishes.switch == "refused"
+    assert len(problems) == 1
+    assert problems[0].startswith("line 1: Kitchen: ")
+    assert problems[0].endswith("until that is corrected, switching is refused for it")
 
 
 def test_names_are_cleaned_and_ids_shortened():

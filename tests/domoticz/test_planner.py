@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tuya.domoticz.planner import KEEP_ALIVE_S, MeterPlan, StatePlan
+from tuya.domoticz.planner import ENERGY_KEEP_ALIVE_S, KEEP_ALIVE_S, MeterPlan, StatePlan
 from tuya.domoticz.units import (
     KIND_CURRENT,
     KIND_ENERGY,
@@ -68,7 +68,8 @@ def test_deadbands(kind: Kind, shown: str, inside: float, outside: float):
     pace_s = 5.0 if kind is KIND_ENERGY else 10.0
     circuit = CIRCUIT if kind is KIND_ENERGY else None
     energy_wh = 5.0 if kind is KIND_ENERGY else None
-    for value, due_s in ((inside, NOW_S + KEEP_ALIVE_S), (outside, NOW_S + pace_s)):
+    keep_alive_s = ENERGY_KEEP_ALIVE_S if kind is KIND_ENERGY else KEEP_ALIVE_S
+    for value, due_s in ((inside, NOW_S + keep_alive_s), (outside, NOW_S + pace_s)):
         plan = meter(kind, shown)
         plan.observe(Number(value, circuit), NOW_S + 1.0)
         assert plan.due_at_s(energy_wh, True, False) == due_s
@@ -76,7 +77,7 @@ def test_deadbands(kind: Kind, shown: str, inside: float, outside: float):
 
 def test_ten_watt_hours_are_shown_at_the_pace():
     plan = meter(KIND_ENERGY, "100.0;50.000")
-    assert energy_due(plan, 100.0, 59.9, NOW_S + 2.0) == NOW_S + KEEP_ALIVE_S
+    assert energy_due(plan, 100.0, 59.9, NOW_S + 2.0) == NOW_S + ENERGY_KEEP_ALIVE_S
     assert energy_due(plan, 100.0, 60.0, NOW_S + 3.0) == NOW_S + 5.0
     assert plan.value(60.0) == State(0, "100.0;60.000")
 
@@ -86,7 +87,7 @@ def test_zero_after_opening_is_shown_at_once():
     assert energy_due(plan, 0.0, 50.0, NOW_S + 0.1) == NOW_S + 5.0  # the relay is closed: at the pace
     assert energy_due(plan, 0.0, 50.0, NOW_S + 0.1, is_open=True) == AT_ONCE
     plan.written(State(0, "0.0;50.000"), NOW_S + 0.2)
-    assert energy_due(plan, 0.0, 50.0, NOW_S + 0.3, is_open=True) == NOW_S + 0.2 + KEEP_ALIVE_S
+    assert energy_due(plan, 0.0, 50.0, NOW_S + 0.3, is_open=True) == NOW_S + 0.2 + ENERGY_KEEP_ALIVE_S
 
 
 def test_no_keep_alive_while_the_breaker_is_silent():

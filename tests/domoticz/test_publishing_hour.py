@@ -96,9 +96,9 @@ class Hour:
 
 
 LOADS = {
-    "standby": (lambda second: 0.5, 60),
-    "standby of 5 W": (lambda second: 5.0, 60),
-    "steady 1 kW": (lambda second: 1000.0, 180),
+    "standby": (lambda second: 0.5, 100),
+    "standby of 5 W": (lambda second: 5.0, 100),
+    "steady 1 kW": (lambda second: 1000.0, 200),
     # against the truth it cannot be judged: each second of it is seen through one noisy sample only
     "every second another load": (lambda second: random.Random(second).uniform(50.0, 3000.0), 1600),
     "on and off every second": (lambda second: 2000.0 if second % 2 else 100.0, 1600),
@@ -117,6 +117,7 @@ def test_updates_of_an_hour(name: str):
     # the short log of Domoticz wants every meter once in four minutes
     per_unit = {unit: sum(1 for update in hour.domoticz.updates if update[1] == unit) for unit in (W, V, A)}
     assert min(per_unit.values()) >= HOUR_S // 240
+    assert per_unit[W] >= HOUR_S // 60, "what a person looks at is never older than a minute"
     assert not any(update[1] == 1 for update in hour.domoticz.updates)
 
 

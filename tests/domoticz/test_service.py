@@ -608,3 +608,44 @@ def test_odd_reports_do_not_end_anything(instance: Instance):
     instance.client.report(SY1_DPS, full=True)
     instance.beat(20)
     assert instance.domoticz.shown()[3] == "241.2"
+
+
+def test_a_trip_is_one_line_in_the_log(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.client.report({1: False, 26: 1})
+    instance.beat()
+    said = [text for text in instance.errors if "Kitchen: " in text]
+    assert len(said) == 1
+    assert said[0].startswith("Kitchen: Tripped: ")
+    for _ in range(30):  # the same again and again, and the cause that clears and comes back, is no news
+        instance.client.report({1: False, 26: 0})
+        instance.client.report({1: False, 26: 1})
+        instance.beat()
+    assert [text for text in instance.errors if "Kitchen: " in text] == said
+
+
+def test_a_switch_off_by_our_own_click_is_no_line(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.service.click(DEVICE_ID, 1, "Off", 0)
+    instance.client.report({1: False})
+    instance.beat()
+    assert instance.errors == []
+
+
+def test_nothing_is_stored_while_a_backup_holds_the_database(instance: Instance, monkeypatch: pytest.MonkeyPatch):
+    """A click would wait behind it: both come on the same thread."""
+    instance.client.connect()
+    instance.beat()
+    stores: List[object] = []
+    monkeypatch.setattr(instance.framework, "store_configuration", stores.append)
+    instance.publisher._writing_since_s = instance.clock()  # an Update that does not return
+    instance.service.unit_removed(DEVICE_ID, 4)
+    instance.clock.now_s += 2.0
+    instance.service.heartbeat()
+    assert stores == []
+    instance.publisher._writing_since_s = None
+    instance.clock.now_s += 2.0
+    instance.service.heartbeat()
+    assert len(stores) == 1

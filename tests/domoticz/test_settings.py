@@ -43,11 +43,10 @@ def chosen(tmp_path: Path, entries: List[Any], **fields: str):
 @pytest.mark.parametrize("empty", ["", "unknown", "0"])
 def test_empty_and_unknown_values_are_the_defaults(tmp_path: Path, empty: str):
     settings = read_settings(page(tmp_path, Mode2=empty, Mode3=empty, Mode4=empty, Mode5=empty, Mode6=empty))
-    assert (settings.rules.terms.may_switch, settings.rules.show_all, settings.rules.terms.interval_s) == (
-        True,
-        False,
-        5.0,
-    )
+    # what protects fails closed: a value that is not understood refuses, and that is said
+    assert settings.rules.terms.may_switch is (empty == "")
+    assert [("Switching" in remark) for remark in settings.remarks] == ([] if empty == "" else [True])
+    assert (settings.rules.show_all, settings.rules.terms.interval_s) == (False, 5.0)
     assert (settings.version, settings.debug, settings.device_id, settings.address) == (None, False, "", None)
 
 

@@ -6,6 +6,7 @@ object "domoticz" (the wishes). A local key never reaches a complaint or a repr.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import json
 import os
@@ -31,6 +32,8 @@ _WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _MAX_NAME_CHARACTERS = 60
 _MAX_SHOWN_PATH = 200
 
+REFUSED = "refused"
+_REFUSED_UNTIL = "until that is corrected, switching is refused for it"
 _READING_WISHES = ("invert", "scale", "layout")
 _WISHES = ("name", "use", "switch", "hide", "restore", *_READING_WISHES)
 
@@ -340,9 +343,10 @@ class _EntryReader:
         if raw is None:
             return Wishes()
         if not isinstance(raw, dict):
-            self.complain(name, '"domoticz" must be an object {...}', "domoticz")
-            return Wishes()
+            self.complain(name, f'"domoticz" must be an object {{...}}; {_REFUSED_UNTIL}', "domoticz")
+            return Wishes(switch=REFUSED)
         accepted: Dict[str, Any] = {}
+        is_refused = False
         for key, value in raw.items():
             if key in _READING_WISHES:
                 continue
@@ -352,8 +356,19 @@ class _EntryReader:
                     _refuse(f"there is no such setting (there are {', '.join(_WISHES)})")
                 accepted[key] = reader(value)
             except _Refused as refusal:
-                self.complain(name, f'"{clean_text(str(key))}" in "domoticz" is not used: {refusal}', str(key))
+                what = f'"{clean_text(str(key))}" in "domoticz" is not used: {refusal}'
+                if _protects(str(key)):  # what protects and is not understood means the safe side
+                    is_refused = True
+                    what += f"; {_REFUSED_UNTIL}"
+                self.complain(name, what, str(key))
+        if is_refused:
+            accepted["switch"] = REFUSED
         return Wishes(**accepted, lines={key: self._line_of(key) for key in _WISHES if key in raw})
+
+
+def _protects(key: str) -> bool:
+    """Whether this is "switch", or most likely was meant to be."""
+    return bool(difflib.get_close_matches(key.strip().lower(), ["switch"], cutoff=0.7))
 
 
 def _text(value: object) -> str:
@@ -375,7 +390,7 @@ def _wish_bool(value: object) -> bool:
 
 
 def _wish_switch(value: object) -> str:
-    return str(value) if value in ("allowed", "refused") else _refuse('it must be "allowed" or "refused"')
+    return str(value) if value in ("allowed", REFUSED) else _refuse('it must be "allowed" or "refused"')
 
 
 def _wish_hide(value: object) -> FrozenSet[int]:

@@ -13,12 +13,14 @@ from ..lan.events import DpValue
 from ..metering.energy import Circuit
 from ..metering.reading import Channel, Reading
 from . import controls, units
-from .alarm import Alarm
+from .alarm import OPENED_TEXT, ORANGE, Alarm
 from .planner import MeterPlan, StatePlan
 from .units import Number, State
 
 # A full answer comes right after the connection; a unit may be born without one when the device only pushes.
 FIRST_ANSWER_S = 10.0
+SAY_AGAIN_S = 600.0  # a fault that comes and goes is not a line each time
+MAX_ALARMS = 50
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,18 @@ class Breaker:
         self._held = dict(held)
         self._plans: Dict[int, Union[StatePlan, MeterPlan]] = {}
         self._alarm = Alarm(self._held.get(units.ALARM))
+        self._alarm_shown = self._held.get(units.ALARM)
+        self._alarms_said: Dict[str, float] = {}
         self._measures: Dict[int, units.Measure] = {}
         self._is_open = False
 
     # -- what units are to show
 
-    def observe(self, reading: Reading, at_s: float) -> None:
-        """Turn what is known of the device into what its units are to show."""
+    def observe(self, reading: Reading, at_s: float) -> str:
+        """Turn what is known of the device into what its units are to show.
+
+        Return what deserves a line in the log: that it tripped, or that something is wrong with it; "" if nothing does.
+        """
         profile = self.device.profile
         measures = units.measures(reading, profile.channels, profile.switch_dps)
         measures.update(controls.measures(reading, profile))
@@ -93,6 +100,23 @@ class Breaker:
         totals_wh = self.device.totals_wh(at_s)
         for unit in measures:
             self._feed(unit, totals_wh, at_s)
+        return "" if alarm is None else self._news(alarm, at_s)
+
+    def _news(self, alarm: State, at_s: float) -> str:
+        """Return an alarm's text when it has become another one, each text once in a while.
+
+        A relay that opened for no cause that is told was most likely switched by hand: no line.
+        """
+        before, self._alarm_shown = self._alarm_shown, alarm
+        if alarm == before or alarm.nvalue < ORANGE or alarm.svalue == OPENED_TEXT:
+            return ""
+        said_s = self._alarms_said.get(alarm.svalue)
+        if said_s is not None and at_s - said_s < SAY_AGAIN_S:
+            return ""
+        if len(self._alarms_said) >= MAX_ALARMS:
+            self._alarms_said.clear()
+        self._alarms_said[alarm.svalue] = at_s
+        return alarm.svalue
 
     def _feed(self, unit: int, totals_wh: Mapping[Circuit, float], at_s: float) -> None:
         """Tell a unit's plan what the unit is to show."""

@@ -110,7 +110,9 @@ class Fleet:
         """Something happened to a device: its units may have become due."""
         breaker = self._breakers[device.device_id]
         if isinstance(event, Status) and device.reading is not None:
-            breaker.observe(device.reading, event.at_s)
+            alarm = breaker.observe(device.reading, event.at_s)
+            if alarm:
+                self.household.journal.say(f"{device.entry.shown_name}: {alarm}", is_error=True)
         breaker.next_due_s = FORCED_S
 
     # -- clicks and deletions (the plugin's thread)

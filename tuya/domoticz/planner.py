@@ -14,6 +14,8 @@ from .units import Kind, Number, State, format_number, parse_meter
 
 # Domoticz's short log skips a device that was not written for some minutes; a little less than four minutes
 KEEP_ALIVE_S = 235.0
+# What a person looks at is never older than a minute: "Last seen" of a kWh meter, and its kWh
+ENERGY_KEEP_ALIVE_S = 58.0
 ENERGY_STEP_WH = 10.0  # so much energy is worth a write of its own (still at the pace)
 # A push is a sample with noise (mains voltage wanders by some 0.3 V a second): what is shown is the mean of the
 # newest samples that agree. Short enough not to eat the time in which a real change has to be shown.
@@ -87,7 +89,8 @@ class MeterPlan:
             return self._written_at_s + self._pace_s
         if energy_wh is not None and energy_wh - (self._shown_wh or 0.0) >= ENERGY_STEP_WH:
             return self._written_at_s + self._pace_s
-        return self._written_at_s + KEEP_ALIVE_S if is_answering else None
+        keep_alive_s = KEEP_ALIVE_S if self._number.circuit is None else ENERGY_KEEP_ALIVE_S
+        return self._written_at_s + keep_alive_s if is_answering else None
 
     def value(self, energy_wh: Optional[float]) -> Optional[State]:
         """What is to be written now; None while it is not known."""

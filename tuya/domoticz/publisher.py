@@ -17,6 +17,7 @@ from .framework import Framework
 HEARTBEAT_LIMIT_S = 60.0
 # Nothing is due and nobody wakes us: offline marks and energy are looked at with each heartbeat anyway.
 IDLE_S = 2.0
+HELD_UP_S = 0.3  # an Update takes about 1 ms
 
 
 class Publisher:
@@ -40,6 +41,7 @@ class Publisher:
         self._is_stopping = False
         self._beat_at_s: Optional[float] = None
         self._thread: Optional[threading.Thread] = None
+        self._writing_since_s: Optional[float] = None
 
     def start(self) -> None:
         """Start the thread, or start it again after it died."""
@@ -56,6 +58,11 @@ class Publisher:
         """A heartbeat of the framework came: writing is allowed for a while."""
         self._beat_at_s = self._clock()
         self._wake.set()
+
+    def is_held_up(self, now_s: float) -> bool:
+        """Whether an Update has been waiting for the database for a while: a backup holds it, perhaps for minutes."""
+        since_s = self._writing_since_s
+        return since_s is not None and now_s - since_s >= HELD_UP_S
 
     def wake(self) -> None:
         """Something may have become due. Never blocks."""
@@ -102,7 +109,12 @@ class Publisher:
         if isinstance(due, TimedOut):
             self._framework.set_timed_out(due.device_id, due.is_timed_out)
             return 0.0
-        if self._framework.write(due.device_id, due.unit, due.state):
+        self._writing_since_s = now_s
+        try:
+            is_there = self._framework.write(due.device_id, due.unit, due.state)
+        finally:
+            self._writing_since_s = None
+        if is_there:
             self._fleet.written(due.device_id, due.unit, due.state, now_s)
         else:
             self._fleet.gone(due.device_id, due.unit)

@@ -67,6 +67,7 @@ class Service:
         self._create_retry_s = 0.0
         self._create_tries = CREATE_TRIES
         self._is_refused_said = False
+        self._is_store_due = False
         self._problems_said: List[str] = []
 
     def start(self) -> None:
@@ -103,7 +104,7 @@ class Service:
         self._fleet.serve(self._entries, choice.profiles, self._framework.held(), self._clock())
         self._pass_polling()
         self._client.set_devices([device_of(entry) for entry in self._entries])
-        self._store_memory()
+        self._is_store_due = True
 
     # -- other threads
 
@@ -147,7 +148,8 @@ class Service:
         self._fleet.tick(now_s)
         self._say()
         if self._fleet.save_energy(now_s):
-            self._store_memory()
+            self._is_store_due = True
+        self._store_when_free(now_s)
         if self._board is not None:
             self._board.publish(self._household.ages(now_s), HEARTBEAT_S)
         self._publisher.beat()
@@ -183,7 +185,7 @@ class Service:
             self._is_refused_said = self._about.is_refused = False
             self._create_tries = CREATE_TRIES
         if has_created:
-            self._store_memory()
+            self._is_store_due = True
 
     def _refused(self, now_s: float) -> None:
         """Domoticz accepts no new devices: say it once, and try again later, not for ever."""
@@ -197,7 +199,18 @@ class Service:
             )
 
     def _store_memory(self) -> None:
+        """Store what has to survive a restart, now."""
+        self._is_store_due = False
         self._framework.store_configuration(self._fleet.dump_memory())
+
+    def _store_when_free(self, now_s: float) -> None:
+        """Store what has changed, unless a backup holds the database: a click would wait behind it all along.
+
+        Configuration() keeps the interpreter lock while it waits for the database (Plugins.cpp, safe_query under the
+        lock), so that no other thread could do it either.
+        """
+        if self._is_store_due and not self._publisher.is_held_up(now_s):
+            self._store_memory()
 
     # -- callbacks about units
 
@@ -217,7 +230,7 @@ class Service:
     def unit_removed(self, device_id: str, unit: int) -> None:
         """The user deleted a unit: it stays away."""
         self._fleet.gone(device_id, unit)
-        self._store_memory()
+        self._is_store_due = True
 
     def unit_added(self, device_id: str, unit: int) -> None:
         """An Update that ran while the user deleted the unit brought it back: take it out again."""
@@ -249,5 +262,5 @@ class Service:
             return
         if self._board is not None:
             self._board.remove()
-        if self._fleet.save_energy(self._clock(), is_last=True):
+        if self._fleet.save_energy(self._clock(), is_last=True) or self._is_store_due:
             self._store_memory()

@@ -17,6 +17,7 @@ from ..devices.devices_file import (
     KEY_LENGTH,
     DevicesFile,
     DevicesFileError,
+    clean_text,
     is_there,
     key_bytes,
     key_problem,
@@ -84,6 +85,8 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
     if not device_id and (address or local_key or version != AUTO):
         remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
         address, local_key, version = None, b"", AUTO
+    if text["Mode2"] not in ("", *SWITCHING):
+        remarks.append(f"Switching: {clean_text(text['Mode2'])!r} is not understood: switching is refused")
     home = Path(text["HomeFolder"] or ".")
     return Settings(
         home_folder=home,
@@ -95,7 +98,7 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
         version=None if version == AUTO else version,
         rules=Rules(
             terms=Terms(
-                may_switch=_choice(text["Mode2"], SWITCHING) == SWITCHING[0],
+                may_switch=text["Mode2"] in ("", SWITCHING[0]),
                 interval_s=float(_choice(text["Mode5"], INTERVALS_S)),
             ),
             show_all=_choice(text["Mode4"], SHOWN) == "all",
