@@ -119,3 +119,35 @@ def test_the_checker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert catalogue.main([str(broken)]) == 1
     assert capsys.readouterr().err.startswith(f"{broken}:7: ")
     assert catalogue.main([str(tmp_path / "missing")]) == 1
+
+
+def test_all_mistakes_are_told_at_once_each_with_its_line() -> None:
+    text = GOOD.replace("18 current 1mA", "18 currant 1mA").replace("20 voltage 0.1V", "20 voltage 1W")
+    with pytest.raises(catalogue.CatalogueError) as error:
+        catalogue.parse(text + 'product abc = nothing "again"\n', "file.txt")
+    lines = str(error.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["file.txt:3", "file.txt:5", "file.txt:7"]
+    assert "currant" in lines[0]
+
+
+def test_a_mistake_across_lines_names_the_line_it_means() -> None:
+    for extra, number in (
+        ("    21 power 1W\n", 6),
+        ("    refresh 99\n", 6),
+        ("    21 power 1W else signed_by=77\n", 6),
+    ):
+        lines = GOOD.splitlines(keepends=True)
+        with pytest.raises(catalogue.CatalogueError) as error:
+            catalogue.parse("".join([*lines[:5], extra, *lines[5:]]))
+        assert error.value.line == number
+
+
+def test_lines_of_a_broken_layout_are_no_new_mistakes() -> None:
+    with pytest.raises(catalogue.CatalogueError) as error:
+        catalogue.parse('layout Broken!\n    18 current 1mA\nproduct abc = plug "x"\n')
+    assert [line for line, _ in error.value.problems] == [1, 3]
+
+
+def test_a_number_sign_inside_a_title_is_no_comment() -> None:
+    text = GOOD.replace('"Maker model"', '"Maker model #2"  # seen once')
+    assert catalogue.parse(text).products["abc"].title == "Maker model #2"
