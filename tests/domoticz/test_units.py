@@ -160,3 +160,9 @@ def test_gangs():
 def test_basic_units():
     assert {1, 2, 3, 4, 21, 33, 41, 48, 101, 160} <= units.BASIC
     assert units.BASIC.isdisjoint({5, 6, 7, 8, 9, 10, 11, 61, 62, 63, 70})
+
+
+def test_the_energy_of_an_inverter_is_generated() -> None:
+    assert units.kind_at_birth(units.ENERGY, produces=True).switchtype == 4
+    assert units.kind_at_birth(units.ENERGY, produces=False).switchtype == 0
+    assert units.kind_at_birth(units.VOLTAGE, produces=True) == units.kind_of(units.VOLTAGE)

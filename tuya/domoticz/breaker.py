@@ -31,6 +31,7 @@ class Birth:
     unit: int
     name: str
     state: State
+    produces: bool = False
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ class Breaker:
             state = self._value(unit, totals_wh)
             if state is not None:
                 name = units.name_of(device.entry.shown_name, unit)
-                result.append(Birth(device.device_id, unit, name, state))
+                result.append(Birth(device.device_id, unit, name, state, device.profile.produces))
         return result
 
     def _may_create(self, unit: int) -> bool:

@@ -101,12 +101,13 @@ class Framework:
         found = devices[device_id].Units[unit]
         return State(int(found.nValue), str(found.sValue))
 
-    def create(self, device_id: str, unit: int, name: str, state: State) -> bool:
+    def create(self, device_id: str, unit: int, name: str, state: State, produces: bool = False) -> bool:
         """Create a unit that is born with its first value; return whether it is there now.
 
         The value is set before Create(): it is stored, no event fires, and no lifetime lands in "Today".
+        produces: what the device measures is production.
         """
-        kind = units.kind_of(unit)
+        kind = units.kind_at_birth(unit, produces)
         born = self._module.Unit(
             Name=name,
             DeviceID=device_id,

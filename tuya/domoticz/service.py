@@ -172,7 +172,7 @@ class Service:
             return
         has_created = False
         for birth in births:
-            if not self._framework.create(birth.device_id, birth.unit, birth.name, birth.state):
+            if not self._framework.create(birth.device_id, birth.unit, birth.name, birth.state, birth.produces):
                 self._refused(now_s)
                 break
             self._fleet.written(birth.device_id, birth.unit, birth.state, self._clock())

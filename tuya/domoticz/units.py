@@ -121,6 +121,12 @@ class Number:
 Measure = Union[State, Number]
 
 
+def kind_at_birth(unit: int, produces: bool) -> Kind:
+    """Return how Domoticz is to show a new unit. produces: the kWh of an inverter are generated energy, not used."""
+    kind = kind_of(unit)
+    return KIND_RETURNED if produces and kind is KIND_ENERGY else kind
+
+
 def kind_of(unit: int) -> Kind:
     """Return how Domoticz shows this unit number."""
     kind = _KINDS.get(unit)
