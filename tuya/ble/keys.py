@@ -118,14 +118,20 @@ def candidate_keys(flag: int, secrets: Secrets, app_rands: Tuple[bytes, ...], sr
 
 def decrypt(key: bytes, iv: bytes, ciphertext: bytes) -> bytes:
     """AES-128-CBC without taking padding off. key and iv: 16 bytes, ciphertext: a multiple of 16."""
-    from Crypto.Cipher import AES
+    try:
+        from Crypto.Cipher import AES
+    except ImportError:  # the distribution's own, where no ready-made one fits the machine
+        from Cryptodome.Cipher import AES  # type: ignore[no-redef]
 
     plaintext: bytes = AES.new(key, AES.MODE_CBC, iv=iv).decrypt(ciphertext)
     return plaintext
 
 
 def _key1(auth_key: bytes, rand: bytes) -> bytes:
-    from Crypto.Cipher import AES
+    try:
+        from Crypto.Cipher import AES
+    except ImportError:  # the distribution's own, where no ready-made one fits the machine
+        from Cryptodome.Cipher import AES  # type: ignore[no-redef]
 
     blocks: bytes = AES.new(auth_key[:16], AES.MODE_CBC, iv=bytes(AES_BLOCK_BYTES)).encrypt(auth_key + rand)
     return blocks[-AES_BLOCK_BYTES:]

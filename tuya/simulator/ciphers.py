@@ -10,7 +10,10 @@ import hashlib
 import hmac
 from typing import Tuple
 
-from Crypto.Cipher import AES
+try:
+    from Crypto.Cipher import AES
+except ImportError:  # the distribution's own, where no ready-made one fits the machine
+    from Cryptodome.Cipher import AES  # type: ignore[no-redef]
 
 BLOCK_BYTES = 16
 NONCE_BYTES = 16

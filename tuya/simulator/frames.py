@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 import struct
 from typing import Iterator, NamedTuple, Optional
-
-from Crypto.Random import get_random_bytes
 
 from .ciphers import GCM_IV_BYTES, GCM_TAG_BYTES, HMAC_BYTES, Ecb, Undecipherable, gcm_open, gcm_seal, md5_middle, sign
 
@@ -185,7 +184,7 @@ def seal_6699(key: bytes, command: int, sequence: int, plain: bytes) -> bytes:
     """One 6699 frame with a random IV. plain: with its return code, where there is one."""
     length = GCM_IV_BYTES + len(plain) + GCM_TAG_BYTES
     header = HEADER_6699.pack(PREFIX_6699, 0, sequence, command, length)
-    iv = get_random_bytes(GCM_IV_BYTES)
+    iv = secrets.token_bytes(GCM_IV_BYTES)
     sealed, tag = gcm_seal(key, iv, header[4:], plain)
     return header + iv + sealed + tag + SUFFIX_6699
 

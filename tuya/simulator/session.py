@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import math
 import random
+import secrets
 from typing import Any, Dict, List, Mapping, Tuple
-
-from Crypto.Random import get_random_bytes
 
 from . import distortion
 from .breaker import Breaker, random_key
@@ -141,7 +140,7 @@ class Session(Talk):
             self.out.append((plain_complaint(request.command, request.sequence, FORMAT_ERROR), not self.up))
         elif fault["how"] == "foreign_hmac":
             stranger = Wire(self.version, random_key(self._random))
-            frame = stranger.answer(request.command, request.sequence, get_random_bytes(4), code=1, sealed=False)
+            frame = stranger.answer(request.command, request.sequence, secrets.token_bytes(4), code=1, sealed=False)
             self.out.append((frame, not self.up))
         self.closing = fault["how"] == "close"
         return True
@@ -152,7 +151,7 @@ class Session(Talk):
             return
         if request.command == KEY_START and not self._device_nonce:
             self._client_nonce = (request.body or bytes(NONCE_BYTES))[:NONCE_BYTES].ljust(NONCE_BYTES, b"\0")
-            self._device_nonce = get_random_bytes(NONCE_BYTES)
+            self._device_nonce = secrets.token_bytes(NONCE_BYTES)
             self._say(KEY_ANSWER, request.sequence, self._device_nonce + self._proof())
         elif request.command == KEY_FINISH and request.intact and request.body == sign(self._key, self._device_nonce):
             self._wire.use_key(session_key(self.version, self._key, self._client_nonce, self._device_nonce))
