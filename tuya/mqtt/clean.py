@@ -14,6 +14,7 @@ from .service import left_behind
 from .topics import Topics
 
 CONNECT_WITHIN_S = 15.0
+REMOVE_WITHIN_S = 60.0
 QUIET_S = 2.0  # a broker sends all that it has retained at once
 
 
@@ -37,7 +38,7 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
         found = _retained(happenings, topics)
         client.publish([Publication(topic, "", True) for topic in found])
     finally:
-        client.stop()
+        client.stop(REMOVE_WITHIN_S)
     return len(found)
 
 

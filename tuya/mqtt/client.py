@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 import threading
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
@@ -24,19 +24,22 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from .broker import Broker, Down, Happening, Up, reason_of, running_s, tls_context
-from .commands import Message, Publication
+from .commands import Bucket, Message, Publication
 from .outbox import Outbox
 from .topics import OFFLINE, Topics
 
 # A broker that is cut off from us keeps commands for 1.5 times this (MQTT 5.0, 3.1.2.10) before it lets go.
-KEEP_ALIVE_S = 5
+KEEP_ALIVE_S = 15
 CONNECT_TIMEOUT_S = 10.0
 WELCOME_S = 10.0  # so long the broker may take for its answer to CONNECT
 BACK_OFF_FROM_S, BACK_OFF_TO_S = 1.0, 60.0
 SETTLED_S = 10.0  # a connection that held so long begins the back-off anew
 WAKE_S = 0.5
+PACE_WAKE_S = 0.02
 LATE_S = 0.7  # a loop that comes so much later than it should was stopped
 GOOD_BYE_S = 2.0
+BURST_MESSAGES, MESSAGES_PER_S = 200, 1000.0
+_LAST_WORDS_AT_ONCE = 20
 _READ_AT_ONCE = 100  # packets, before it is looked what there is to send
 _DO_NOT_SEND_RETAINED = 2  # retain handling of a subscription (MQTT 5.0, 3.8.3.1)
 _AT_LEAST_ONCE = 1
@@ -71,6 +74,10 @@ class Client:
         self._version = _V5
         self._paho: Optional[paho.Client] = None
         self._welcome: Optional[str] = None  # "": the broker has let us in; else why not
+        self._pace = Bucket(BURST_MESSAGES, MESSAGES_PER_S)
+        self._last_words: List[paho.MQTTMessageInfo] = []  # that the broker has not acknowledged
+        self._good_bye_s = GOOD_BYE_S
+        self._is_paced = False  # something waits for its turn
         self._left = ""  # why the broker ended the connection
         self._seen_s = clock()
         self._thread = threading.Thread(target=self._run, name="tuya-mqtt-broker", daemon=True)
@@ -81,12 +88,13 @@ class Client:
         """Begin to connect; never blocks. Whether it worked is told as Up or Down."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Send what waits, say good-bye (the bridge is offline) and end; may be called again."""
+    def stop(self, timeout_s: float = GOOD_BYE_S) -> None:
+        """Send what waits, say good-bye (the bridge is offline), wait until the broker has it, and end."""
+        self._good_bye_s = timeout_s
         self._stopped.set()
         self._wake()
         if self._thread.is_alive():
-            self._thread.join(GOOD_BYE_S + 1.0)
+            self._thread.join(timeout_s + 1.0)
 
     def publish(self, publications: Sequence[Publication]) -> None:
         """Send these where the broker is there; else nothing: it is all said again when it is back."""
@@ -193,14 +201,15 @@ class Client:
                 return "it does not answer"
             if self._stopped.is_set():
                 if good_bye_s is None:
-                    good_bye_s = now_s + GOOD_BYE_S
+                    good_bye_s = now_s + self._good_bye_s
                     if self._welcome == "" and self._takes_commands:
                         self._outbox.put([Publication(self._topics.bridge_availability, OFFLINE, True)])
-                if now_s >= good_bye_s or self._welcome is None or not self._pump(client):
+                self._is_paced = True
+                if now_s >= good_bye_s or self._welcome is None or not self._is_something_left(client):
                     client.disconnect()
                     return ""
             elif self._welcome == "":
-                self._pump(client)
+                self._is_paced = self._pump(client)
             self._wait(client, sock)
 
     def _is_late(self, now_s: float) -> bool:
@@ -213,7 +222,7 @@ class Client:
         ready = select.poll()  # select() takes no descriptor above 1023, and there may be thousands of devices
         ready.register(sock, select.POLLIN | (select.POLLOUT if client.want_write() else 0))
         ready.register(self._wake_read, select.POLLIN)
-        events = dict(ready.poll(0.0 if is_pending else WAKE_S * 1000.0))
+        events = dict(ready.poll(0.0 if is_pending else (PACE_WAKE_S if self._is_paced else WAKE_S) * 1000.0))
         mask = events.get(sock.fileno(), 0)
         now_s = self._clock()
         if self._is_late(now_s):
@@ -242,8 +251,18 @@ class Client:
                 if not ready.poll(0.0):
                     return
 
+    def _is_something_left(self, client: paho.Client) -> bool:
+        """Send the last words; return whether the broker may not have all of them yet."""
+        is_waiting = self._pump(client)
+        self._last_words = [one for one in self._last_words if not one.is_published()]
+        return is_waiting or bool(self._last_words)
+
     def _pump(self, client: paho.Client) -> bool:
-        """Send what waits as far as the kernel takes it; return whether something is left."""
+        """Send what waits as far as the kernel takes it, at a pace; return whether something is left.
+
+        A broker drops what its other clients do not take fast enough. The last words are acknowledged (QoS 1): a
+        connection that is closed with something unread in it may lose what was sent last.
+        """
         for pattern, is_wanted in list(self._subscriptions.items()):
             del self._subscriptions[pattern]
             if is_wanted:
@@ -251,6 +270,8 @@ class Client:
             else:
                 client.unsubscribe(pattern)
         while not client.want_write():
+            if len(self._last_words) >= _LAST_WORDS_AT_ONCE or not self._pace.take(self._clock()):
+                return True
             one = self._outbox.next()
             if one is None:
                 return False
@@ -258,7 +279,10 @@ class Client:
             if one.correlation is not None and self._version is _V5:
                 properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
                 properties.CorrelationData = one.correlation
-            client.publish(one.topic, one.payload, qos=0, retain=one.retain, properties=properties)
+            qos = _AT_LEAST_ONCE if self._stopped.is_set() else 0
+            sent = client.publish(one.topic, one.payload, qos=qos, retain=one.retain, properties=properties)
+            if qos:
+                self._last_words.append(sent)
         return True
 
     # -- paho calls, on the same thread
