@@ -137,6 +137,23 @@ def test_the_owner_says_what_it_is(fleet: Fleet, owner: Source):
     assert asking_owner.owner_of("bf-nobody-has-this-one") is None
 
 
+def test_owners_that_hang_hide_nobody(owner: Source):
+    """A stopped process has an open socket and says nothing; it takes no time from those behind it."""
+    with ExitStack() as closing:
+        for number in range(3):
+            closing.enter_context(place.listen(f"{place.PREFIX}!{number}-{os.getpid()}"))
+        late_s, began_s = lateness(), time.monotonic()
+        assert "the owner" in [one["name"] for one in asking_owner.owners()]
+        assert time.monotonic() - began_s < 3.0 + late_s()
+
+
+def test_strangers_do_not_fill_the_number_of_owners(owner: Source, monkeypatch: pytest.MonkeyPatch):
+    real = place.addresses()
+    strangers = [f"{place.PREFIX}!{number}" for number in range(2 * asking_owner.MAX_OWNERS)]
+    monkeypatch.setattr(place, "addresses", lambda: [*strangers, *real])
+    assert "the owner" in [one["name"] for one in asking_owner.owners()]
+
+
 # -- who misbehaves
 
 

@@ -37,6 +37,7 @@ class About:
         self._errors: Deque[Dict[str, Any]] = deque(maxlen=MAX_ERRORS)
         self._names: Dict[str, Dict[int, str]] = {}
         self._looked_s = float("-inf")
+        self._made_then = 0
 
     def error(self, text: str) -> None:
         """Keep an error that was written to the log."""
@@ -45,8 +46,8 @@ class About:
     def look(self, now_s: float) -> None:
         """Look at what only Domoticz knows. On the plugin's thread, with each heartbeat."""
         self._accepts = self._framework.accepts_new_devices()
-        if now_s - self._looked_s >= LOOK_INTERVAL_S:
-            self._looked_s = now_s
+        if now_s - self._looked_s >= LOOK_INTERVAL_S or self.made != self._made_then:
+            self._looked_s, self._made_then = now_s, self.made
             self._names = self._framework.names()
 
     def unit_names(self, device_id: str) -> Mapping[int, str]:

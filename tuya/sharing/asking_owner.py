@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
+import socket
 import time
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from ..lan.locks import device_lock
 from . import place
@@ -19,35 +21,53 @@ def owners(timeout_s: float = 2.0) -> List[Dict[str, Any]]:
 
     See Server.description: its name, kind, version, settings, devices, units and last errors.
     """
-    until_s = time.monotonic() + timeout_s
-    said = [_description(address, until_s) for address in place.addresses()[:MAX_OWNERS]]
-    return [one for one in said if one is not None]
+    return _descriptions(place.addresses(), time.monotonic() + timeout_s)
 
 
 def owner_of(device_id: str, timeout_s: float = 1.0) -> Optional[Dict[str, Any]]:
     """Return what the owner of one device says of itself; None where nobody holds it or its owner tells nothing."""
     until_s = time.monotonic() + timeout_s
     state = device_lock.ask(device_id)
-    return None if state is None or not state.share else _description(state.share, until_s)
+    said = _descriptions([state.share], until_s) if state is not None and state.share else []
+    return said[0] if said else None
 
 
-def _description(address: str, until_s: float) -> Optional[Dict[str, Any]]:
-    sock = place.connect(address)
-    if sock is None:
-        return None
-    reader = LineReader(MAX_LINE_BYTES)
-    with sock:
-        try:
-            sock.send(line_of({"listen": [], "name": "the doctor"}))
-            while True:
-                left_s = until_s - time.monotonic()
-                if left_s <= 0 or not select.select([sock], [], [], left_s)[0]:
-                    return None
-                data = sock.recv(READ_BYTES)
-                if not data:
-                    return None
-                for told in reader.feed(data):
-                    if told.get("event") == "owner":
-                        return told
-        except (OSError, LineError):
-            return None
+def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, Any]]:
+    """Ask all of them at once: one that is stopped or slow takes no time from the others."""
+    readers: Dict[socket.socket, LineReader] = {}
+    found: List[Dict[str, Any]] = []
+    with contextlib.ExitStack() as closing:
+        for address in addresses:
+            if len(readers) == MAX_OWNERS:
+                break
+            sock = place.connect(address)
+            if sock is None:  # nobody there, or not trusted: does not count, else strangers could fill the number
+                continue
+            closing.enter_context(sock)
+            with contextlib.suppress(OSError):
+                sock.send(line_of({"listen": [], "name": "the doctor"}))
+                readers[sock] = LineReader(MAX_LINE_BYTES)
+        while readers:
+            left_s = until_s - time.monotonic()
+            ready = select.select(list(readers), [], [], left_s)[0] if left_s > 0 else []
+            if not ready:
+                break
+            for sock in ready:
+                told, is_over = _read(sock, readers[sock])
+                if told is not None:
+                    found.append(told)
+                if is_over or told is not None:
+                    del readers[sock]
+    return found
+
+
+def _read(sock: socket.socket, reader: LineReader) -> Tuple[Optional[Dict[str, Any]], bool]:
+    """What an owner says of itself, if it has come; and whether nothing more comes."""
+    try:
+        data = sock.recv(READ_BYTES)
+        lines = reader.feed(data)
+    except BlockingIOError:
+        return None, False
+    except (OSError, LineError):
+        return None, True
+    return next((told for told in lines if told.get("event") == "owner"), None), not data

@@ -48,7 +48,7 @@ def said(folder, /, **changes):
         "settings": {"devices_file": str(folder / "devices.json")},
         "served": [served],
         "not_served": [],
-        "units": {"made": 4, "waiting": 0, "refused": False, "accepts_new_devices": True},
+        "units": {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_devices": True},
         "errors": [],
         "problems": [],
     }
@@ -158,7 +158,7 @@ def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp
 
 
 SERVED = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "heard_age_s": 2.0}
-UNITS = {"made": 4, "waiting": 0, "refused": False, "accepts_new_devices": True}
+UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_devices": True}
 
 
 @pytest.mark.parametrize(
@@ -178,11 +178,11 @@ UNITS = {"made": 4, "waiting": 0, "refused": False, "accepts_new_devices": True}
             "accepts no new devices: 3",
         ),
         (
-            {"units": {**UNITS, "made": 0, "waiting": 4, "accepts_new_devices": False}},
+            {"units": {**UNITS, "existing": 0, "waiting": 4, "accepts_new_devices": False}},
             *("not well", "devices in Domoticz", "accepts no new devices: 4"),
         ),
-        ({"units": {**UNITS, "waiting": 2}}, "not checked", "devices in Domoticz", "4 made, 2 to come"),
-        ({"units": {**UNITS, "made": 0}}, "not checked", "devices in Domoticz", "0 made, 0 to come"),
+        ({"units": {**UNITS, "waiting": 2}}, "not checked", "devices in Domoticz", "4 there, 2 to come"),
+        ({"units": {**UNITS, "existing": 0}}, "not checked", "devices in Domoticz", "0 there, 0 to come"),
         ({"units": "nonsense"}, "not checked", "devices in Domoticz", "does not say"),
         ({"units": {**UNITS, "accepts_new_devices": False}}, "well", "domoticz", "runs as process"),
         ({"served": []}, "not well", "served", "the plugin does not serve it"),

@@ -173,16 +173,19 @@ def _check_units(sign: LifeSign) -> Finding:
     if sign.units_refused or (sign.accepts_new is False and waiting):
         text = f"Domoticz accepts no new devices: {waiting or 'some'} of {sign.name} are not made"
         return Finding("devices in Domoticz", FAILED, text, ACCEPT_CURE)
-    if sign.units_made is None:
+    if sign.units_existing is None:
         text = f"{sign.name} does not say which devices Domoticz has"
         return Finding("devices in Domoticz", UNCHECKED, text, "look at Setup > Devices")
-    if waiting or not sign.units_made:
-        text = f"{sign.units_made} made, {waiting} to come"
-        return Finding("devices in Domoticz", UNCHECKED, text, "run this again in a minute")
+    if waiting or not sign.units_existing:
+        text = f"{sign.units_existing} there, {waiting} to come"
+        cure = "run this again in a minute"
+        if not waiting:
+            cure += '; were they deleted in Domoticz, "domoticz": {"restore": true} in devices.json brings them back'
+        return Finding("devices in Domoticz", UNCHECKED, text, cure)
     if sign.accepts_new is False:
-        text = f"{sign.units_made}; Domoticz accepts no new ones, should more breakers come"
+        text = f"{sign.units_existing}; Domoticz accepts no new ones, should more breakers come"
         return Finding("devices in Domoticz", NOTE, text)
-    return Finding("devices in Domoticz", OK, f"{sign.units_made} of {sign.name}")
+    return Finding("devices in Domoticz", OK, f"{sign.units_existing} of {sign.name}")
 
 
 def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:

@@ -27,7 +27,10 @@ class ServedDevice:
 
 @dataclass(frozen=True)
 class LifeSign:
-    """One owner. Times in seconds since the epoch; accepts_new, units_*: None where it does not know."""
+    """One owner. Times in seconds since the epoch; accepts_new, units_*: None where it does not know.
+
+    units_existing: that Domoticz has now, from whichever start of the plugin.
+    """
 
     name: str
     kind: str
@@ -39,7 +42,7 @@ class LifeSign:
     devices_file: str
     served: Tuple[ServedDevice, ...]
     not_served: Mapping[str, str]  # device id -> why
-    units_made: Optional[int]
+    units_existing: Optional[int]
     units_waiting: Optional[int]
     units_refused: bool
     accepts_new: Optional[bool]
@@ -72,7 +75,7 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         devices_file=_text(settings.get("devices_file")),
         served=tuple(_served(device) for device in _maps(said.get("served"))),
         not_served={_text(entry.get("id")): _text(entry.get("reason")) for entry in _maps(said.get("not_served"))},
-        units_made=_number(units.get("made"), int),
+        units_existing=_number(units.get("existing"), int),
         units_waiting=_number(units.get("waiting"), int),
         units_refused=units.get("refused") is True,
         accepts_new=units.get("accepts_new_devices") if isinstance(units.get("accepts_new_devices"), bool) else None,

@@ -1,0 +1,40 @@
+"""What the plugin tells of its units: those that exist, whoever made them and when."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from tests.domoticz.fakes import FakeDomoticz
+from tuya.domoticz.about import LOOK_INTERVAL_S, About
+from tuya.domoticz.framework import Framework
+from tuya.domoticz.settings import read_settings
+
+
+class Named(Framework):
+    """A framework whose units are those that the test names."""
+
+    units: Dict[str, Dict[int, str]] = {}  # noqa: RUF012 - replaced on the instance
+
+    def names(self) -> Dict[str, Dict[int, str]]:
+        return self.units
+
+
+def existing(about: About) -> int:
+    return int(about.told()["units"]["existing"])
+
+
+def test_units_of_an_earlier_start_are_told():
+    """The doctor takes "none" for "not well known yet": after a restart nothing is made, and all is there."""
+    domoticz = FakeDomoticz()
+    framework = Named(domoticz, domoticz.namespace)
+    framework.units = {"one": {1: "Boiler", 2: "Boiler Energy"}}
+    about = About(framework, read_settings(framework.parameters))
+    about.look(0.0)
+    assert (about.made, existing(about)) == (0, 2)
+    framework.units = {"one": {1: "Boiler", 2: "Boiler Energy", 3: "Boiler Voltage"}}
+    about.made = 1  # one that was born is told at once, not a minute later
+    about.look(1.0)
+    assert existing(about) == 3
+    framework.units = {}
+    about.look(1.0 + LOOK_INTERVAL_S)
+    assert existing(about) == 0
