@@ -341,8 +341,8 @@ def test_of_two_listeners_one_takes_over_and_the_other_hears_it(fleet: Fleet):
         until_s = time.monotonic() + 20.0
         while time.monotonic() < until_s:
             states = {name: source.state(entries[0].device_id) for name, source in (("one", one), ("two", two))}
-            if all(state["connected"] for state in states.values()):
-                break
+            if all(state["connected"] and state.get("via") != "the owner" for state in states.values()):
+                break  # both have noticed its end, too
             time.sleep(0.1)
         assert sorted(str(state.get("via")) for state in states.values()) in (["None", "one"], ["None", "two"])
     assert fleet.breakers[0].most_at_once == 1
