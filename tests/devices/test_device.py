@@ -9,7 +9,7 @@ import pytest
 from tests.domoticz.fakes import SY1_DPS, entry
 from tuya.devices.commands import CommandRefused
 from tuya.devices.device import COMMAND_EFFECT_S, KnownDevice, Terms
-from tuya.lan.errors import Unreachable
+from tuya.lan.errors import NotConfirmed, NotConnected, Unreachable
 from tuya.lan.events import Connected, Status
 
 
@@ -62,8 +62,34 @@ def test_a_command_is_what_the_profile_allows():
     assert device.is_asked(1, False, 5.0 + COMMAND_EFFECT_S)
     assert not device.is_asked(1, True, 6.0)
     assert not device.is_asked(1, False, 5.1 + COMMAND_EFFECT_S)
-    device.command_failed({1: False})
+    device.command_ended({1: False}, NotConnected("Kitchen", "is not connected"))
     assert not device.is_asked(1, False, 6.0)
+    assert device.untaken is None, "nothing was sent: that tells nothing of the device"
+
+
+def test_a_command_that_it_did_not_take_is_remembered_until_it_does():
+    device = known()
+    device.report(Status(device.device_id, 0.0, SY1_DPS, True))
+    refusal = NotConfirmed("Kitchen", "did not report the new state within 3 s")
+    for ended in (
+        lambda: device.command_ended({1: True}, None),  # it takes another one
+        lambda: device.report(Status(device.device_id, 9.0, {1: False}, False)),  # it was late
+    ):
+        device.report(Status(device.device_id, 1.0, {1: True}, False))
+        device.command_ended({1: False}, refusal)
+        device.report(Status(device.device_id, 2.0, {20: 2300}, False))
+        assert device.untaken is refusal
+        ended()
+        assert device.untaken is None
+
+
+def test_an_answer_without_a_measured_value_is_no_reading():
+    device = known()
+    assert device.measured_at_s < 0.0
+    device.report(Status(device.device_id, 5.0, {20: 2300}, False))
+    device.report(Status(device.device_id, 9.0, {1: True, 9: 0}, True))
+    device.answered(11.0)
+    assert device.measured_at_s == 5.0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..lan.device import Polling
-from ..lan.errors import TuyaError
+from ..lan.errors import NotConfirmed, TuyaError
 from ..lan.events import Connected, Dps, DpValue, Status
 from ..metering import thresholds
 from ..metering.energy import Circuit, EnergyBook
@@ -70,7 +70,9 @@ class KnownDevice:
         self.connected_at_s = 0.0
         self.connection: Optional[Connected] = None  # the last one, also when it is lost
         self.heard_at_s: Optional[float] = None
+        self.measured_at_s = float("-inf")  # what it measures came last; an answer alone is no reading
         self.error: Optional[TuyaError] = None  # why it is not connected
+        self.untaken: Optional[TuyaError] = None  # what became of its last command, where it did not confirm it
         self._announced_product = ""
         self._points = DataPoints()
         self._matched_at_s = float("-inf")
@@ -83,6 +85,7 @@ class KnownDevice:
         self._is_unknown_said = False
         self._is_too_much_said = False
         self._said_doubts: Set[str] = set()
+        self._untaken_dps: Dps = {}
         self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
     @property
@@ -172,6 +175,8 @@ class KnownDevice:
         if self._points.take(event.dps) or not self.is_recognised:
             self._is_match_due = True
         self.has_full_answer = self.has_full_answer or event.full
+        if self.untaken is not None and all(self.dps.get(dp) == value for dp, value in self._untaken_dps.items()):
+            self.untaken = None  # it was late, or somebody else saw to it
         before = self.profile
         if self._is_match_due and (self._free_matches > 0 or event.at_s - self._matched_at_s >= LOOK_AGAIN_S):
             self._free_matches -= 1
@@ -179,6 +184,8 @@ class KnownDevice:
         if not self.is_recognised:
             return False
         part = self.profile.decode(self.dps, frozenset(event.dps))
+        if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
+            self.measured_at_s = event.at_s
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self.reading is None:
             self.reading = self.profile.decode(self.dps)
@@ -289,9 +296,11 @@ class KnownDevice:
             raise CommandRefused(self.entry.shown_name, str(refusal)) from None
         return {change.dp: change.value}
 
-    def command_failed(self, dps: Dps) -> None:
-        """A write was refused or not confirmed: what happens to these data points now is not our doing."""
-        for dp in dps:
+    def command_ended(self, dps: Dps, error: Optional[TuyaError]) -> None:
+        """A write was confirmed (None), or not: what happens to these data points then is not our doing."""
+        if error is None or isinstance(error, NotConfirmed):  # else nothing was sent, which tells nothing of the device
+            self.untaken, self._untaken_dps = error, dict(dps)
+        for dp in dps if error is not None else ():
             self._asked.pop(dp, None)
 
     def is_asked(self, dp: int, value: Optional[DpValue], at_s: float) -> bool:

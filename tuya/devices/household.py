@@ -147,9 +147,10 @@ class Household:
             elif isinstance(event, Failed):
                 device.failed(event.error)
                 self.journal.failed(event.device_id, event.error, event.at_s)
-            elif isinstance(event, WriteDone) and event.error is not None:
-                device.command_failed(event.dps)
-                self.journal.say(str(event.error), is_error=True)
+            elif isinstance(event, WriteDone):
+                device.command_ended(event.dps, event.error)
+                if event.error is not None:
+                    self.journal.say(str(event.error), is_error=True)
             for observer in self._observers:
                 observer.heard(device, event, now_s)
             return True

@@ -305,6 +305,8 @@ class Server:
             heard_s = device.heard_at_s
             told = {"id": device.device_id, "name": device.entry.shown_name, "connected": device.is_connected}
             told["heard_age_s"] = None if heard_s is None else round(now_s - heard_s, 3)
+            told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
+            told["untaken"] = "" if device.untaken is None else device.untaken.what
             served.append({**told, **error_fields(device.error)})
         own = {
             "event": "owner",

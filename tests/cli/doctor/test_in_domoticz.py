@@ -195,6 +195,17 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
             *("not well", "served", "not connected: the local key is wrong"),
         ),
         ({"served": [{**SERVED, "heard_age_s": 300}]}, "not well", "served", "has not answered for 300 s"),
+        ({"served": [{**SERVED, "measured_age_s": 100.0}]}, "well", "domoticz", ""),
+        (
+            {"served": [{**SERVED, "measured_age_s": 200.0}]},
+            "not checked",
+            "readings",
+            "nothing that it measures for 200",
+        ),
+        (
+            {"served": [{**SERVED, "untaken": "did not report the new state within 3 s"}]},
+            *("not checked", "switching", "its last command: it did not report the new state"),
+        ),
         ({"errors": [{"at": NOW_S - 720, "text": "Boiler: lost"}]}, "well", "domoticz", ""),
     ],
 )

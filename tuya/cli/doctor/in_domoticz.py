@@ -15,7 +15,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
-from tuya.cli.doctor.life import PLUGIN, LifeSign
+from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
 from tuya.devices.devices_file import DeviceEntry
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz
@@ -23,6 +23,7 @@ from tuya.version import plugin_version
 
 SILENT_S = 60.0  # a served device answers every 10 s
 NEW_FILE_S = 15.0  # the plugin looks at its file every heartbeat, and takes it when it was the same twice
+UNMEASURED_S = 150.0  # readings are asked for every 30 s; some devices report by themselves each minute only
 SHOWN = 3
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
@@ -205,6 +206,18 @@ def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequ
             yield Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", cure, name)
         else:
             yield Finding("served", OK, "by the plugin, and connected", device=name)
+            yield from _check_use(next(device for device in served if device.connected), name)
+
+
+def _check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
+    """Whether it is of use: a device may answer for ever, and neither measure nor switch."""
+    if device.measured_age_s is not None and device.measured_age_s > UNMEASURED_S:
+        text = f"it answers, and has reported nothing that it measures for {device.measured_age_s:.0f} s"
+        cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
+        yield Finding("readings", UNCHECKED, text, cure, name)
+    if device.untaken:
+        cure = "look whether it switches at its button and in the maker's app; the next command that it takes ends this"
+        yield Finding("switching", UNCHECKED, f"its last command: it {device.untaken}", cure, name)
 
 
 def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], around: Surroundings) -> Finding:

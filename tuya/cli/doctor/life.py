@@ -16,13 +16,19 @@ PLUGIN = "plugin"  # the kind of an owner that runs inside Domoticz
 
 @dataclass(frozen=True)
 class ServedDevice:
-    """One device as its owner sees it now. heard_age_s: since it last answered."""
+    """One device as its owner sees it now.
+
+    heard_age_s, measured_age_s: since it last answered, and since it was connected or last reported what it measures
+    (None: its owner does not tell). untaken: what became of its last command, where it did not confirm it.
+    """
 
     device_id: str
     name: str
     connected: bool
     message: str
     heard_age_s: Optional[float]
+    measured_age_s: Optional[float] = None
+    untaken: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ def _served(device: Mapping[str, Any]) -> ServedDevice:
         connected=device.get("connected") is True,
         message=_text(device.get("message")) or _text(device.get("error")),
         heard_age_s=_number(device.get("heard_age_s"), float),
+        measured_age_s=_number(device.get("measured_age_s"), float),
+        untaken=_text(device.get("untaken")),
     )
 
 
