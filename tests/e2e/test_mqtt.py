@@ -1,0 +1,176 @@
+"""From the plugin over the socket on this machine to a broker, and on to whoever listens there: and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from tests.e2e.conftest import eventually, real_domoticz
+from tests.e2e.peer import Domoticz
+from tests.mqtt.brokers import Friend, Mosquitto, mosquitto
+from tuya.simulator import Fleet
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+MQTT_AUTO_DISCOVERY = 125  # hardware type, main/RFXNames.h
+TAKE_OVER_S = 5.0
+
+
+@pytest.fixture(name="broker")
+def _broker(tmp_path: Path) -> Iterator[Mosquitto]:
+    folder = tmp_path / "broker"
+    folder.mkdir()
+    with mosquitto(folder) as one:
+        yield one
+
+
+@pytest.fixture(name="service")
+def _service(broker: Mosquitto, devices_file: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    words = ["--broker", f"mqtt://127.0.0.1:{broker.port}", "--devices", devices_file]
+    with (tmp_path / "mqtt.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tuya", "mqtt", *words], cwd=REPOSITORY, stderr=log, stdout=log
+        )
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20.0) == 0
+
+
+def host(devices_file: str) -> subprocess.Popen[bytes]:
+    """plugin.py on the stand-in, as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tuya", "host", "--devices", devices_file],
+        cwd=REPOSITORY,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def switch_of(friend: Friend, device_id: str) -> object:
+    return json.loads(friend.newest.get(f"tuya/{device_id}/state") or "{}").get("switch", {}).get("1")
+
+
+def is_held_by_plugin(devices_file: str) -> bool:
+    done = subprocess.run(
+        [sys.executable, "-m", "tuya", "watch", "--devices", devices_file, "--json", "--seconds", "1.5"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    vias = [json.loads(line).get("via", "") for line in done.stdout.splitlines()]
+    return bool(vias) and all("hardware" in via for via in vias)
+
+
+def test_plugin_killed_is_taken_over_and_gets_its_devices_back(
+    broker: Mosquitto, service: subprocess.Popen[bytes], fleet: Fleet, devices_file: str
+) -> None:
+    ids = [device["id"] for device in fleet.devices()]
+    with Friend(broker.port) as friend:
+
+        def all_say(word: str) -> bool:
+            return all(friend.newest.get(f"tuya/{one}/availability") == word for one in ids)
+
+        eventually(lambda: all_say("online"), what="the devices, held by the service")
+        plugin = host(devices_file)
+        try:
+            eventually(lambda: is_held_by_plugin(devices_file), 40, "the plugin's devices, given back to it")
+            eventually(lambda: all_say("online"), what="the plugin, heard")
+            friend.publish(f"tuya/{ids[0]}/1/set", "OFF", qos=1)
+            eventually(lambda: switch_of(friend, ids[0]) is False, what="a click that goes through the plugin")
+            before = {one: json.loads(friend.newest[f"tuya/{one}/state"])["totals_wh"] for one in ids}
+        finally:
+            os.kill(plugin.pid, signal.SIGKILL)
+            plugin.wait()
+        eventually(lambda: all_say("offline") or not all_say("online"), 10, "the loss")
+        eventually(lambda: all_say("online"), TAKE_OVER_S, "the take-over")
+        for one in ids:
+            total = json.loads(friend.newest[f"tuya/{one}/state"])["totals_wh"]["total"]["used"]
+            assert total >= before[one]["total"]["used"], "a total never falls"
+        friend.publish(f"tuya/{ids[0]}/1/set", "ON", qos=1)
+        eventually(lambda: switch_of(friend, ids[0]) is True, what="a click that the service carries out")
+        plugin = host(devices_file)
+        try:
+            eventually(lambda: is_held_by_plugin(devices_file), 40, "the devices, given back")
+            eventually(lambda: all_say("online"), what="the plugin, heard")
+        finally:
+            plugin.kill()
+            plugin.wait()
+
+
+@pytest.mark.e2e
+def test_two_domoticz(
+    tmp_path: Path, broker: Mosquitto, service: subprocess.Popen[bytes], fleet: Fleet, devices_file: str
+) -> None:
+    """Domoticz A with the plugin, Domoticz B as a consumer of the broker: the same values, and a click in B."""
+    a = real_domoticz(tmp_path / "a")
+    b: Domoticz = real_domoticz(tmp_path / "b")
+    device_id = fleet.devices()[0]["id"]
+    try:
+        a.launch()
+        idx = a.add_hardware("Breakers", {"Mode1": devices_file})
+        eventually(lambda: len(a.devices(idx)) == 12, 60, "A's units")
+        b.launch()
+        b.accept_new(True)
+        gateway = b.api(
+            "addhardware",
+            htype=MQTT_AUTO_DISCOVERY,
+            enabled="true",
+            datatimeout=0,
+            name="MQTT",
+            address="127.0.0.1",
+            port=broker.port,
+            username="",
+            password="",
+            extra=";;;homeassistant",
+            Mode1=0,
+            Mode2=0,
+            Mode3=0,
+            Mode4=0,
+            Mode5=0,
+            Mode6=0,
+        )
+        b_idx = int(gateway["idx"])
+
+        def of_b(type_name: str, subtype: str) -> list[dict[str, str]]:
+            rows = [row for row in b.rows(b_idx) if device_id in row["ID"]]
+            return [row for row in rows if (row["Type"], row["SubType"]) == (type_name, subtype)]
+
+        eventually(lambda: len(of_b("General", "kWh")) == 1, 60, "B's kWh device")
+
+        def a_kwh() -> list[float]:
+            row = a.device(idx, device_id, 2)
+            assert row is not None
+            return [float(part) for part in row.svalue.split(";")]
+
+        def b_kwh() -> list[float]:
+            row = of_b("General", "kWh")[0]
+            stored = b.query("SELECT sValue FROM DeviceStatus WHERE ID = ?", int(row["idx"]))[0]["sValue"]
+            return [float(part) for part in stored.split(";")]
+
+        def agree() -> bool:
+            a_w, a_wh = a_kwh()
+            b_w, b_wh = b_kwh()
+            return a_w > 0 and abs(a_w - b_w) <= max(2.0, 0.01 * a_w) and abs(a_wh - b_wh) <= 10.0
+
+        eventually(agree, 90, "the same W and kWh in both")
+        assert len(of_b("General", "kWh")) == 1
+        switch = eventually(
+            lambda: next((row for row in of_b("Light/Switch", "Switch") if "switch_1" in row["ID"]), None),
+            30,
+            "B's switch",
+        )
+        breaker = fleet.breakers[0]
+        assert breaker.writes == []
+        b.api("switchlight", idx=switch["idx"], switchcmd="Off")
+        eventually(lambda: a.device(idx, device_id, 1).nvalue == 0, 20, "the click, in A")  # type: ignore[union-attr]
+        assert [dps for _, dps in breaker.writes] == [{1: False}], "one write"
+    finally:
+        b.close()
+        a.close()
