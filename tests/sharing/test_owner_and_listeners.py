@@ -141,7 +141,9 @@ def test_owners_that_hang_hide_nobody(owner: Source):
     """A stopped process has an open socket and says nothing; it takes no time from those behind it."""
     with ExitStack() as closing:
         for number in range(3):
-            closing.enter_context(place.listen(f"{place.PREFIX}!{number}-{os.getpid()}"))
+            closing.enter_context(place.listen(f"{place.PREFIX}{number}-!"))
+        assert asking_owner.is_there(2)
+        assert not asking_owner.is_there(3)
         late_s, began_s = lateness(), time.monotonic()
         assert "the owner" in [one["name"] for one in asking_owner.owners()]
         assert time.monotonic() - began_s < 3.0 + late_s()

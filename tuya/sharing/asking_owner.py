@@ -24,6 +24,17 @@ def owners(timeout_s: float = 2.0) -> List[Dict[str, Any]]:
     return _descriptions(place.addresses(), time.monotonic() + timeout_s)
 
 
+def is_there(pid: int) -> bool:
+    """Whether an owner that we may hear listens in that process, be it that it answers or not."""
+    for address in place.addresses():
+        if place.pid_of(address) == pid:
+            sock = place.connect(address)
+            if sock is not None:
+                sock.close()
+                return True
+    return False
+
+
 def owner_of(device_id: str, timeout_s: float = 1.0) -> Optional[Dict[str, Any]]:
     """Return what the owner of one device says of itself; None where nobody holds it or its owner tells nothing."""
     until_s = time.monotonic() + timeout_s

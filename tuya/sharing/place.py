@@ -33,6 +33,12 @@ def new_address() -> str:
     return str(folder / name) if folder is not None else ""
 
 
+def pid_of(address: str) -> int:
+    """Return the process that an owner's address names; 0 where it names none. Anybody can choose a name."""
+    number = address.rpartition("/")[2].partition("-")[0]
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
 def _folder() -> Optional[Path]:
     """Return the folder of socket files, made if need be; None when it is not ours alone."""
     folder = Path(tempfile.gettempdir()) / f"tuya-breakers-{os.getuid()}"

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from tuya.cli.doctor import device as checks
-from tuya.cli.doctor.device import examine
+from tuya.cli.doctor.device import _ended, examine
 from tuya.devices.devices_file import parse_devices
-from tuya.lan.errors import WrongKey
+from tuya.lan.errors import OwnedElsewhere, WrongKey
 from tuya.lan.locks import device_lock as owners
 from tuya.simulator import Fleet
 
@@ -205,6 +205,27 @@ def test_the_plugin_serves_it(fleet, device):
     assert list(findings) == ["key", "owner", "data points"]
     assert findings["owner"].text == "hardware Breakers serves it: 192.168.1.5, protocol 3.4, last answer 2 s ago"
     assert fleet.breakers[0].connections == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [("hardware Breakers", "hardware Breakers is connecting to it"), ("another program", "does not say how it is")],
+)
+def test_an_owner_that_says_nothing_proves_no_fault(fleet, device, owner, told):
+    with Owner(device["id"], owners.OwnerState(owner)):
+        findings = found(entry_of(device))
+    assert (findings["owner"].state, told in findings["owner"].text) == ("unchecked", True)
+    assert fleet.breakers[0].connections == 0
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_device_that_the_plugin_takes_back_is_asked_of_the_plugin(device):
+    with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
+        findings = list(_ended(entry_of(device), OwnedElsewhere("Boiler", "is given back to hardware Breakers")))
+    assert [finding.state for finding in findings] == ["ok", "skipped"]
+    findings = list(_ended(entry_of(device), OwnedElsewhere("Boiler", "is served by another program")))
+    assert [finding.state for finding in findings] == ["failed"]
 
 
 @pytest.mark.parametrize(

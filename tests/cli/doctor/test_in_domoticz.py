@@ -157,6 +157,12 @@ def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp
     assert judged(around(folder, domoticz=hidden))[0] == "not checked"
 
 
+def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(folder):
+    word, finding, _ = judged(around(folder, is_mute=True))
+    assert (word, finding.check) == ("not well", "plugin")
+    assert f"in process {PID} and does not answer" in finding.text
+
+
 SERVED = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "heard_age_s": 2.0}
 UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_devices": True}
 
@@ -206,6 +212,7 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
             {"served": [{**SERVED, "untaken": "did not report the new state within 3 s"}]},
             *("not checked", "switching", "its last command: it did not report the new state"),
         ),
+        ({"served": [{**SERVED, "connected": False}]}, "not checked", "served", "is connecting"),
         ({"errors": [{"at": NOW_S - 720, "text": "Boiler: lost"}]}, "well", "domoticz", ""),
     ],
 )

@@ -27,8 +27,10 @@ from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
 from tuya.setup import find_domoticz
-from tuya.sharing.asking_owner import owners
+from tuya.sharing.asking_owner import is_there, owners
 
+ANSWER_S = 2.0  # an owner answers within milliseconds
+LATE_ANSWER_S = 10.0  # but Domoticz is busy at times, and machines are slow
 DEFAULT_LISTEN_S = 8.0  # devices announce themselves about every 5 s
 USER_VARIABLE = "DOMOTICZ_USER"
 PASSWORD_VARIABLE = "DOMOTICZ_PASSWORD"  # noqa: S105 - the name of a variable; keeps it out of the process list
@@ -100,6 +102,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
     if started is not None:
         in_database = from_database(started.database, started.pid is not None)
         views += [in_database] if in_database is not None and not views else []
+    signs, is_mute = _patient_signs(domoticz.pid if domoticz is not None else None)
     log = read_log(machine)
     if log is None and views and views[0].log:
         log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
@@ -108,18 +111,28 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         devices_file=machine.devices_file,
         file_was_named=args.devices is not None,
         domoticz=domoticz,
-        signs=signs_of_life(),
+        signs=signs,
         views=views,
         log=log,
         containers=find_domoticz.containers() if domoticz is None else [],
         can_hear=can_hear(domoticz, machine.folder),
+        is_mute=is_mute,
         now_s=time.time(),
     )
 
 
-def signs_of_life() -> Sequence[LifeSign]:
+def signs_of_life(timeout_s: float = ANSWER_S) -> Sequence[LifeSign]:
     """What the owners of devices on this machine say of themselves."""
-    return [life_sign(said) for said in owners()]
+    return [life_sign(said) for said in owners(timeout_s)]
+
+
+def _patient_signs(pid: Optional[int]) -> Tuple[Sequence[LifeSign], bool]:
+    """The signs of life; and whether a plugin in that process is there and says nothing, however long it is given."""
+    signs = signs_of_life()
+    if pid is None or any(sign.pid == pid for sign in signs) or not is_there(pid):
+        return signs, False
+    signs = signs_of_life(LATE_ANSWER_S)
+    return signs, not any(sign.pid == pid for sign in signs) and is_there(pid)
 
 
 def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:

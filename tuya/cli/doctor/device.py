@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Dict, Iterator, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.lan import errors
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.lan.locks.device_lock import OwnerState, ask
+from tuya.lan.locks.keeper import UNKNOWN_OWNER
 from tuya.metering.decode import reading_to_json
 from tuya.metering.profile import Profile, match
 
@@ -41,6 +42,11 @@ _CHECK_OF: Dict[Type[TuyaError], str] = {
     errors.ProtocolViolation: "answer",
     errors.BadValue: "settings",
 }
+_ANOTHER = "a program of this machine, another user's or a busy one,"
+_TOLD_NOTHING = "holds it, and does not say how it is"
+_ASK_AGAIN = (
+    "run this again in half a minute; if it stays, as the user of that program (Domoticz), or as root with sudo"
+)
 # errors that more waiting does not change
 _FINAL = (errors.WrongKey, errors.BadValue, errors.OwnedElsewhere)
 
@@ -70,10 +76,10 @@ def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: boo
         try:
             asking.wait(_Verdict(asking), CONNECT_WITHIN_S)
         except TuyaError as error:
-            yield _failure(error)
+            yield from _ended(entry, error)
             return
         if asking.version is None and asking.error is not None:
-            yield _failure(asking.error)
+            yield from _ended(entry, asking.error)
             return
         yield Finding("address", OK, f"{asking.address}, port {entry.port} is open, nobody else holds the connection")
         yield _check_version(entry, asking.version or "")
@@ -130,6 +136,10 @@ def _owned(owner: OwnerState) -> Iterator[Finding]:
         text = "the connection is in use; that it works proves address, version and key"
         yield Finding("data points", SKIPPED, f"not asked for: {text}")
         return
+    if not owner.message and not owner.error:
+        who, told = (owner.owner, "is connecting to it") if owner.owner != UNKNOWN_OWNER else (_ANOTHER, _TOLD_NOTHING)
+        yield Finding("owner", UNCHECKED, f"{who} {told}", _ASK_AGAIN)
+        return
     kind = next((known for known in _CHECK_OF if known.__name__ == owner.error), errors.OwnedElsewhere)
     cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
     text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
@@ -165,6 +175,15 @@ def _check_announcement(
 def in_container() -> bool:
     """Whether this runs in a container."""
     return Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
+
+
+def _ended(entry: DeviceEntry, error: TuyaError) -> Iterator[Finding]:
+    """Why our connection ended; where the plugin came and took the device, what the plugin says of it."""
+    owner = ask(entry.device_id) if isinstance(error, errors.OwnedElsewhere) else None
+    if owner is not None:
+        yield from _owned(owner)
+    else:
+        yield _failure(error)
 
 
 def _failure(error: TuyaError) -> Finding:

@@ -47,6 +47,7 @@ class Surroundings:
     log: Optional[LogWord]
     containers: Sequence[str] = ()
     can_hear: bool = True
+    is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
     now_s: float = 0.0
 
 
@@ -138,6 +139,11 @@ def _no_sign(around: Surroundings) -> Finding:
             f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago; the plugin has not said anything yet"
         )
         return Finding("plugin", UNCHECKED, text, "run this again in half a minute")
+    if around.is_mute and domoticz is not None:
+        text = (
+            f"it is there in process {domoticz.pid} and does not answer: Domoticz hangs, was stopped, or is very busy"
+        )
+        return Finding("plugin", FAILED, text, f"run this again; if it stays, {RESTART_CURE}")
     text = "the plugin does not run in this Domoticz, or one of an older release does"
     cure = f"Setup > Hardware: is it there and enabled? What does Setup > Log say? Else {RESTART_CURE}"
     return Finding("plugin", FAILED, text, cure)
@@ -197,7 +203,11 @@ def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequ
         if not served:
             yield _unserved(entry, signs, around)
         elif not any(device.connected for device in served):
-            message = next((device.message for device in served if device.message), "no reason yet")
+            message = next((device.message for device in served if device.message), "")
+            if not message:
+                text = "the plugin is connecting to it"
+                yield Finding("served", UNCHECKED, text, "run this again in half a minute", name)
+                continue
             cure = "what its own check above says; what the plugin says is in Setup > Log"
             yield Finding("served", FAILED, f"the plugin is not connected: {message}", cure, name)
         elif all((device.heard_age_s or 0.0) > SILENT_S for device in served):
