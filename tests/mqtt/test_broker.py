@@ -229,6 +229,66 @@ def test_commands_that_waited_in_our_socket_while_we_stood_still_switch_nothing(
             process.wait(10.0)
 
 
+class Cable:
+    """Between us and the broker; pulled out, what is sent waits on its way, as TCP has it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._is_in = threading.Event()
+        self._is_in.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def pull(self) -> None:
+        self._is_in.clear()
+
+    def plug(self) -> None:
+        self._is_in.set()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                ours, _ = self._server.accept()
+            except OSError:
+                return
+            theirs = socket.create_connection(("127.0.0.1", self._port))
+            for pair in ((ours, theirs), (theirs, ours)):
+                threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with source, target:
+            try:
+                while data := source.recv(65536):
+                    self._is_in.wait()
+                    target.sendall(data)
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def test_commands_that_waited_on_their_way_switch_nothing(broker: Mosquitto):
+    cable = Cable(broker.port)
+    with Friend(broker.port) as friend, Home(cable.port) as home:
+        ready(home, friend)
+        time.sleep(1.5)
+        cable.pull()
+        time.sleep(1.5)
+        friend.publish(SET_1, "OFF", qos=1)
+        time.sleep(5.0)
+        assert home.source.commands == []
+        cable.plug()
+        eventually(lambda: results(friend), what="an answer")
+        assert "stood still" in results(friend)[0]["message"]
+        assert home.source.commands == []
+        time.sleep(1.5)  # a ping is answered
+        friend.publish(SET_1, "OFF", qos=1)
+        eventually(lambda: home.source.commands == [(DEVICE_ID, {1: False})], what="a fresh command")
+    cable.close()
+
+
 # -- who is let in
 
 

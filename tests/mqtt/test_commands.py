@@ -134,6 +134,13 @@ def test_command_that_waited_too_long_is_refused(expires_s: Any, read_s_ago: flo
     assert [answer["error"] for answer in answers(one)] == ["CommandRefused"]
 
 
+def test_command_that_may_have_been_on_its_way_for_long_is_refused():
+    one = desk()
+    assert commands(one, Message(SET_1, b"ON", at_s=100.0, sent_after_s=96.5), now_s=100.0) == [{1: True}]
+    assert commands(one, Message(SET_1, b"OFF", at_s=100.0, sent_after_s=95.5), now_s=100.0) == []
+    assert "stood still" in answers(one)[0]["message"]
+
+
 def test_command_in_time_is_carried_out():
     assert commands(desk(), Message(SET_1, b"ON", at_s=99.0, expires_s=2.0), now_s=100.0) == [{1: True}]
 

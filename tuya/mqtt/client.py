@@ -3,7 +3,8 @@
 One thread of its own connects, sends and reads; what happens goes to one callable of the caller's, on that thread. Each
 connection begins with nothing: what was not sent is forgotten (the core says everything again), and no session is kept
 at the broker, so that no command waits there for us. What waited in our own socket while this process stood still is
-never read: the loop notices that it was late before it reads, and lets the connection go.
+never read: the loop notices that it was late before it reads, and lets the connection go. What waited on its way (a
+cable that was out) is known by pings: what is read after the answer to one was sent on by the broker after that ping.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ BACK_OFF_FROM_S, BACK_OFF_TO_S = 1.0, 60.0
 SETTLED_S = 10.0  # a connection that held so long begins the back-off anew
 WAKE_S = 0.5
 PACE_WAKE_S = 0.02
+PING_S = 1.0
 LATE_S = 0.7  # a loop that comes so much later than it should was stopped
 GOOD_BYE_S = 2.0
 BURST_MESSAGES, MESSAGES_PER_S = 200, 1000.0
@@ -78,6 +80,8 @@ class Client:
         self._last_words: List[paho.MQTTMessageInfo] = []  # that the broker has not acknowledged
         self._good_bye_s = GOOD_BYE_S
         self._is_paced = False  # something waits for its turn
+        self._pinged_s: Optional[float] = None  # when the ping was sent that is not answered yet
+        self._answered_s = 0.0  # when the last ping was sent that is
         self._left = ""  # why the broker ended the connection
         self._seen_s = clock()
         self._thread = threading.Thread(target=self._run, name="tuya-mqtt-broker", daemon=True)
@@ -209,8 +213,20 @@ class Client:
                     client.disconnect()
                     return ""
             elif self._welcome == "":
+                self._ping(client, now_s)
                 self._is_paced = self._pump(client)
             self._wait(client, sock)
+
+    def _ping(self, client: paho.Client, now_s: float) -> None:
+        """Ask the broker for a sign of life, more often than paho would, which has no call of its own for that."""
+        self._note_answer(client)
+        if self._pinged_s is None and now_s - self._answered_s >= PING_S:
+            self._pinged_s = now_s
+            client._send_pingreq()
+
+    def _note_answer(self, client: paho.Client) -> None:
+        if self._pinged_s is not None and client._ping_t == 0:
+            self._answered_s, self._pinged_s = self._pinged_s, None
 
     def _is_late(self, now_s: float) -> bool:
         return now_s - self._seen_s > WAKE_S + LATE_S
@@ -294,6 +310,7 @@ class Client:
         if self._takes_commands:
             client.subscribe([(topic, self._options()) for topic in self._topics.subscriptions])
         self._welcome = ""
+        self._pinged_s, self._answered_s = None, self._clock()
         self._happened(Up("5" if self._version is _V5 else "3.1.1"))
 
     def _options(self) -> Any:
@@ -308,6 +325,7 @@ class Client:
         now_s = self._clock()
         if client is not self._paho or self._stopped.is_set() or self._is_late(now_s):
             return
+        self._note_answer(client)
         expires_s, response_topic, correlation = _properties_of(message)
         self._happened(
             Message(
@@ -320,6 +338,7 @@ class Client:
                 expires_s,
                 response_topic,
                 correlation,
+                self._answered_s,
             )
         )
 

@@ -15,6 +15,7 @@ TOO_OLD_S = 2.0  # a message that waited so long in this process is not carried 
 # Commands of one device: so many at once, and one more each second. What is above is refused, never kept for later.
 BURST_COMMANDS = 5
 COMMANDS_PER_S = 1.0
+STALLED_S = 4.0  # and one that may have been on its way from the broker for so long neither
 MAX_WAITING = 32  # commands of one device without a result yet
 MAX_DELIVERIES = 32  # that are remembered of one device
 MAX_ANSWERS = 1000  # that nobody has taken
@@ -37,6 +38,7 @@ class Message(NamedTuple):
 
     at_s: when it was read. is_retained: the broker had it before we asked. is_again: its sender may have sent it before
     (DUP). qos: 0 or 1. expires_s: so long after at_s it is worth nothing. response_topic, correlation: of MQTT 5.
+    sent_after_s: the broker has not sent it on before that, as far as is known (None: it is not).
     """
 
     topic: str
@@ -48,6 +50,7 @@ class Message(NamedTuple):
     expires_s: Optional[float] = None
     response_topic: str = ""
     correlation: Optional[bytes] = None
+    sent_after_s: Optional[float] = None
 
 
 class Command(NamedTuple):
@@ -150,6 +153,8 @@ class Desk:
             why = "this command has expired; nothing was sent"
         elif waited_s > TOO_OLD_S:
             why = f"this command is {waited_s:.0f} s old; nothing was sent"
+        elif message.sent_after_s is not None and now_s - message.sent_after_s > STALLED_S:
+            why = "the connection to the broker stood still: nobody knows how old this command is; nothing was sent"
         elif not device.bucket.take(now_s) or device.waiting >= MAX_WAITING:
             why = "too many commands: this one is not carried out, and none is kept for later"
         else:
