@@ -72,6 +72,7 @@ class About:
                 "log": "debug" if settings.debug else "normal",
                 "protocol": settings.version or "auto",
                 "device_id": short_id(settings.device_id),
+                "has_own_key": bool(settings.device_id and settings.local_key),
             },
             "not_served": [
                 {"id": one.entry.device_id, "name": one.entry.shown_name, "reason": one.reason} for one in left_out

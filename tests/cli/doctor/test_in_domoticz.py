@@ -153,6 +153,9 @@ def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp
     word, finding, _ = judged(around(folder, said(folder, pid=9), domoticz=domoticz))
     assert word == "not well"
     assert finding.cure.startswith(f"ln -s {folder} {tmp_path}/other/plugins/, restart Domoticz")
+    (folder.parents[1] / "domoticz.db").touch()
+    word, finding, _ = judged(around(folder, said(folder, pid=9), domoticz=domoticz))
+    assert (word, finding.cure[:8]) == ("not well", "start it"), "it has a Domoticz of its own, which does not run"
     hidden = replace(domoticz, started=replace(started, options={"-userdata": "/nowhere"}))
     assert judged(around(folder, domoticz=hidden))[0] == "not checked"
 
@@ -161,6 +164,13 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     word, finding, _ = judged(around(folder, is_mute=True))
     assert (word, finding.check) == ("not well", "plugin")
     assert f"in process {PID} and does not answer" in finding.text
+
+
+def test_a_key_of_the_hardware_page_is_corrected_there(folder):
+    served = {**SERVED, "connected": False, "message": "the local key is not the device's"}
+    settings = {"devices_file": str(folder / "devices.json"), "has_own_key": True}
+    _, finding, _ = judged(around(folder, said(folder, served=[served], settings=settings)))
+    assert (finding.check, "its field 'Local key' wins over devices.json" in finding.cure) == ("served", True)
 
 
 SERVED = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "heard_age_s": 2.0}

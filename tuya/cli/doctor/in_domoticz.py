@@ -28,6 +28,10 @@ SHOWN = 3
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
 RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
+START_CURE = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
+KEY_FIELD_CURE = (
+    "Setup > Hardware: its field 'Local key' wins over devices.json: empty that field, or write the right key into it"
+)
 ACCEPT_CURE = (
     "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
     "then makes its devices within a minute"
@@ -93,6 +97,9 @@ def _check_place(around: Surroundings) -> Finding:
         started = domoticz.started
         if started is None or not os.access(started.user_data / "plugins", os.R_OK):
             return Finding("domoticz", UNCHECKED, text, elsewhere)
+        if _is_installed(around.folder):
+            text = f"the Domoticz that has this copy of the plugin does not run (another one does: {domoticz.binary})"
+            return Finding("domoticz", FAILED, text, START_CURE)
         plugins = started.user_data / "plugins"
         text = (
             f"the Domoticz of this machine, {domoticz.binary}, takes its plugins from {plugins}: this copy is not there"
@@ -100,9 +107,13 @@ def _check_place(around: Surroundings) -> Finding:
         cure = f"ln -s {around.folder} {plugins}/, restart Domoticz; or run the doctor of the copy that is there"
         return Finding("domoticz", FAILED, text, cure)
     if domoticz.pid is None:
-        cure = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
-        return Finding("domoticz", FAILED, f"{domoticz.binary} does not run", cure)
+        return Finding("domoticz", FAILED, f"{domoticz.binary} does not run", START_CURE)
     return Finding("domoticz", OK, f"{domoticz.binary} runs as process {domoticz.pid} with this copy of the plugin")
+
+
+def _is_installed(folder: Path) -> bool:
+    """Whether this copy lies in the plugins folder beside a database of Domoticz."""
+    return folder.parent.name == "plugins" and (folder.parents[1] / "domoticz.db").is_file()
 
 
 def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
@@ -209,6 +220,8 @@ def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequ
                 yield Finding("served", UNCHECKED, text, "run this again in half a minute", name)
                 continue
             cure = "what its own check above says; what the plugin says is in Setup > Log"
+            if any(sign.has_own_key and sign.serves(entry.device_id) is not None for sign in signs):
+                cure = f"if it is the key: {KEY_FIELD_CURE}"
             yield Finding("served", FAILED, f"the plugin is not connected: {message}", cure, name)
         elif all((device.heard_age_s or 0.0) > SILENT_S for device in served):
             age_s = min(device.heard_age_s or 0.0 for device in served)

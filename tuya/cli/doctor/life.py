@@ -46,6 +46,7 @@ class LifeSign:
     folder: str
     started_at: Optional[float]
     devices_file: str
+    has_own_key: bool  # of the Hardware page, for the one device that it serves then
     served: Tuple[ServedDevice, ...]
     not_served: Mapping[str, str]  # device id -> why
     units_existing: Optional[int]
@@ -79,6 +80,7 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         folder=_text(said.get("folder")),
         started_at=_number(said.get("started_at"), float),
         devices_file=_text(settings.get("devices_file")),
+        has_own_key=settings.get("has_own_key") is True,
         served=tuple(_served(device) for device in _maps(said.get("served"))),
         not_served={_text(entry.get("id")): _text(entry.get("reason")) for entry in _maps(said.get("not_served"))},
         units_existing=_number(units.get("existing"), int),
