@@ -166,6 +166,13 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     assert f"in process {PID} and does not answer" in finding.text
 
 
+def test_the_same_hardware_twice(folder):
+    second = said(folder, name="hardware Second", served=[{**SERVED, "connected": False, "message": "is served"}])
+    word, finding, _ = judged(around(folder, said(folder), second))
+    assert (word, finding.check) == ("not well", "hardware")
+    assert finding.text == "hardware Breakers and hardware Second are both to serve it, and one only can"
+
+
 def test_a_key_of_the_hardware_page_is_corrected_there(folder):
     served = {**SERVED, "connected": False, "message": "the local key is not the device's"}
     settings = {"devices_file": str(folder / "devices.json"), "has_own_key": True}

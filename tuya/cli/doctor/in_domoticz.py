@@ -29,6 +29,7 @@ SHOWN = 3
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
 RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
 START_CURE = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
+TWICE_CURE = "Setup > Hardware: delete one of them, or give each its own 'Device ID' or 'Devices file'"
 KEY_FIELD_CURE = (
     "Setup > Hardware: its field 'Local key' wins over devices.json: empty that field, or write the right key into it"
 )
@@ -211,6 +212,9 @@ def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequ
     for entry in entries:
         served = [device for device in (sign.serves(entry.device_id) for sign in signs) if device is not None]
         name = entry.shown_name
+        if len(served) > 1:
+            owners = " and ".join(sign.name for sign in signs if sign.serves(entry.device_id) is not None)
+            yield Finding("hardware", FAILED, f"{owners} are both to serve it, and one only can", TWICE_CURE, name)
         if not served:
             yield _unserved(entry, signs, around)
         elif not any(device.connected for device in served):
