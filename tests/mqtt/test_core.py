@@ -213,6 +213,9 @@ def test_every_discovery_names_device_and_availability():
         device = config["device"]
         assert (device["name"], device["manufacturer"], device["sw_version"]) == ("Boiler", "Tuya", "protocol 3.4")
         assert device["model"]
+        # "model_id" would be refused by Home Assistant before 2024.8, and the whole configuration with it
+        assert set(device) <= {"identifiers", "name", "manufacturer", "model", "sw_version", "hw_version"}
+        assert set(config["origin"]) <= {"name", "sw_version", "support_url"}
         assert config["origin"]["sw_version"] == "1.0"
 
 

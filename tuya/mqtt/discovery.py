@@ -2,7 +2,8 @@
 
 Form: https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. unique_ids never change: they are what the
 consumer's history hangs on. Domoticz joins W to the kWh whose unique_id shares the longest beginning with it, and
-passes over object ids that begin with "power_a"; hence the circuit before the quantity, in both.
+passes over object ids that begin with "power_a"; hence the circuit before the quantity, in both. A key of "device" or
+"origin" that a release of Home Assistant does not know makes it refuse the whole configuration: only old ones are used.
 """
 
 from __future__ import annotations
@@ -106,8 +107,6 @@ def _device(snapshot: Mapping[str, Any]) -> Dict[str, Any]:
         if product is not None
         else str((snapshot.get("profile") or {}).get("name") or "breaker"),
     }
-    if product_id:
-        device["model_id"] = str(product_id)
     if snapshot.get("version"):
         device["sw_version"] = f"protocol {snapshot['version']}"
     return device
