@@ -89,6 +89,16 @@ def others_running(domoticz: Optional[Domoticz], filesystem: Path = Path("/")) -
     return [one for one in running(filesystem) if domoticz is None or one.pid != domoticz.pid]
 
 
+def data_folder_of(plugin_folder: Path) -> Optional[Path]:
+    """The user data folder of the Domoticz whose plugins folder holds this copy, running or not; None: it is in none.
+
+    Known by its database of the usual name beside "plugins"; one that was named otherwise with -dbase is not seen.
+    """
+    folder = plugin_folder.parent.parent
+    is_data = plugin_folder.parent.name == "plugins" and (folder / "domoticz.db").is_file()
+    return folder if is_data else None
+
+
 _Candidate = Tuple[Path, str, Optional[Started], bool]
 
 

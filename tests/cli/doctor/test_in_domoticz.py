@@ -153,11 +153,24 @@ def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp
     word, finding, _ = judged(around(folder, said(folder, pid=9), domoticz=domoticz))
     assert word == "not well"
     assert finding.cure.startswith(f"ln -s {folder} {tmp_path}/other/plugins/, restart Domoticz")
-    (folder.parents[1] / "domoticz.db").touch()
-    word, finding, _ = judged(around(folder, said(folder, pid=9), domoticz=domoticz))
-    assert (word, finding.cure[:8]) == ("not well", "start it"), "it has a Domoticz of its own, which does not run"
     hidden = replace(domoticz, started=replace(started, options={"-userdata": "/nowhere"}))
     assert judged(around(folder, domoticz=hidden))[0] == "not checked"
+
+
+def test_another_instance_runs_and_the_one_of_this_copy_was_stopped(folder, tmp_path):
+    (tmp_path / "other/plugins").mkdir(parents=True)
+    (tmp_path / "data/domoticz.db").write_bytes(b"")
+    started = Started(Path("/opt/domoticz/domoticz"), {"-userdata": str(tmp_path / "other")}, None, 9)
+    domoticz = Domoticz(started.binary, Path("/"), "it is running", 9, started)
+    word, finding, _ = judged(around(folder, domoticz=domoticz, running=[started]))
+    assert (word, finding.check) == ("not well", "domoticz")
+    assert f"whose data is in {tmp_path}/data, with this copy of the plugin, does not run" in finding.text
+    assert f"process 9 takes its plugins from {tmp_path}/other/plugins" in finding.text
+    assert finding.cure.startswith("start that one")
+    assert "ln -s" not in finding.cure
+    hidden = replace(started, options={"-userdata": "/nowhere"}, pid=8)
+    word, finding, _ = judged(around(folder, domoticz=domoticz, running=[started, hidden]))
+    assert (word, "process 8 may be that one" in finding.text) == ("not checked", True)
 
 
 def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(folder):

@@ -103,9 +103,32 @@ def test_domoticz_must_be_able_to_read_it(monkeypatch, uid, gid, fails):
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
 def test_a_file_that_the_doctor_cannot_read(tmp_path):
-    findings, _ = files(devices_file(tmp_path, [BREAKER], mode=0o000))
-    assert findings[0].failed
-    assert "run this as its owner" in findings[0].cure
+    path = devices_file(tmp_path, [BREAKER], mode=0o000)
+    findings, _ = files(path)
+    assert (findings[0].state, findings[0].cure) == ("failed", f"sudo chmod u+r {path}")
+
+
+@pytest.mark.parametrize("uid", [os.geteuid(), 12345])
+def test_a_file_of_another_user_is_not_to_be_taken_from_him(tmp_path, monkeypatch, uid):
+    path = devices_file(tmp_path, [BREAKER])
+
+    def refuse(path):
+        try:
+            raise PermissionError(13, "Permission denied")
+        except PermissionError:
+            raise machine.DevicesFileError(0, "Let me read it: sudo chown me devices.json", str(path)) from None
+
+    monkeypatch.setattr(machine, "read_devices", refuse)
+    reader = machine.Account(uid, 12345)
+    monkeypatch.setattr(machine.Account, "may_enter", lambda account, folder: True)
+    monkeypatch.setattr(machine.find_domoticz, "reader_of_keys", lambda *_: reader)
+    (finding,), names = files(path)
+    assert names == []
+    if uid == os.geteuid():
+        assert (finding.state, "chown" in finding.text + finding.cure) == ("unchecked", False)
+        assert f"sudo -u {path.owner()} python3 -m tuya doctor" in finding.cure
+    else:
+        assert (finding.state, finding.cure) == ("failed", f"sudo chown {reader.name} {path}")
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
 from tuya.setup import find_domoticz
+from tuya.setup.running import running
 from tuya.sharing.asking_owner import is_there, owners
 
 ANSWER_S = 2.0  # an owner answers within milliseconds
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     is_named = args.name is not None or args.id is not None
     file_findings, entries = check_files(machine, needed=args.id is None)
     if tell_all(file_findings) and tell_all([check_packages(machine)]):
-        chosen = _chosen(args, is_named, entries)
+        is_hidden = any(finding.state == UNCHECKED for finding in file_findings)
+        chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
         for entry in chosen:
             tell_all(examine(entry, heard.get(entry.device_id), listened))
@@ -115,6 +117,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         views=views,
         log=log,
         containers=find_domoticz.containers() if domoticz is None else [],
+        running=list(running()),
         can_hear=can_hear(domoticz, machine.folder),
         is_mute=is_mute,
         now_s=time.time(),

@@ -18,7 +18,8 @@ from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
 from tuya.devices.devices_file import DeviceEntry
 from tuya.keys.accounts import ROOT_UID
-from tuya.setup.find_domoticz import Domoticz
+from tuya.setup.find_domoticz import Domoticz, data_folder_of
+from tuya.setup.running import Started
 from tuya.version import plugin_version
 
 SILENT_S = 60.0  # a served device answers every 10 s
@@ -51,6 +52,7 @@ class Surroundings:
     views: Sequence[View]
     log: Optional[LogWord]
     containers: Sequence[str] = ()
+    running: Sequence[Started] = ()  # every Domoticz that runs on this machine
     can_hear: bool = True
     is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
     now_s: float = 0.0
@@ -98,10 +100,10 @@ def _check_place(around: Surroundings) -> Finding:
         started = domoticz.started
         if started is None or not os.access(started.user_data / "plugins", os.R_OK):
             return Finding("domoticz", UNCHECKED, text, elsewhere)
-        if _is_installed(around.folder):
-            text = f"the Domoticz that has this copy of the plugin does not run (another one does: {domoticz.binary})"
-            return Finding("domoticz", FAILED, text, START_CURE)
         plugins = started.user_data / "plugins"
+        own = data_folder_of(around.folder)
+        if own is not None:
+            return _check_own(own, around.running)
         text = (
             f"the Domoticz of this machine, {domoticz.binary}, takes its plugins from {plugins}: this copy is not there"
         )
@@ -112,9 +114,18 @@ def _check_place(around: Surroundings) -> Finding:
     return Finding("domoticz", OK, f"{domoticz.binary} runs as process {domoticz.pid} with this copy of the plugin")
 
 
-def _is_installed(folder: Path) -> bool:
-    """Whether this copy lies in the plugins folder beside a database of Domoticz."""
-    return folder.parent.name == "plugins" and (folder.parents[1] / "domoticz.db").is_file()
+def _check_own(data: Path, running: Sequence[Started]) -> Finding:
+    """This copy lies among the plugins of a Domoticz, and none that runs is known to be that one."""
+    hidden = [one for one in running if not os.access(one.user_data / "plugins", os.R_OK)]
+    if hidden:
+        text = (
+            f"whether the Domoticz whose data is in {data} runs is not known: process {hidden[0].pid} may be that one"
+        )
+        return Finding("domoticz", UNCHECKED, text, "sudo python3 -m tuya doctor, which may look into it")
+    others = ", ".join(f"process {one.pid} takes its plugins from {one.user_data / 'plugins'}" for one in running)
+    text = f"the Domoticz whose data is in {data}, with this copy of the plugin, does not run"
+    cure = "start that one (its service, or as it was started before); if it does not stay: its log, or journalctl"
+    return Finding("domoticz", FAILED, f"{text}; another one does: {others}" if others else text, cure)
 
 
 def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import List, Optional, Tuple
 
 from tuya.cli.common import PLUGIN_FOLDER, devices_path
 from tuya.cli.doctor.domoticz_log import DEV_PACKAGE_CURE, LogWord, judge
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
 from tuya.devices.served import not_served
 from tuya.domoticz import installation
@@ -52,9 +52,9 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
     try:
         file = read_devices(path)
     except DevicesFileError as error:
+        if isinstance(error.__context__, PermissionError):  # its own cure gives the file to whoever runs this
+            return [_unreadable(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))], ()
         cure = f"correct it there, or take the keys again: {_FETCH_KEYS}"
-        if not os.access(path, os.R_OK):
-            cure = f"run this as its owner, {_owner(path)}, or as a member of its group"
         return [Finding("files", FAILED, str(error), cure)], ()
     findings = [Finding("files", NOTE, f"{path.name}: {problem}") for problem in file.problems]
     findings += _check_rights(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))
@@ -82,6 +82,26 @@ def _check_rights(path: Path, reader: Optional[Account]) -> List[Finding]:
         text = f"everybody on this machine can read the keys in {path}"
         return [Finding("files", NOTE, text, f"chmod o-rwx {path}")]
     return []
+
+
+def _unreadable(path: Path, reader: Optional[Account]) -> Finding:
+    """The doctor may not read the file. That says nothing against it, so none of its rights is to be changed for that.
+
+    reader: as in reader_of_keys.
+    """
+    try:
+        is_readers = reader is None or reader.may_read(path) or not reader.may_enter(path.parent)
+        owner, is_owners = path.owner(), bool(path.stat().st_mode & stat.S_IRUSR)
+    except (KeyError, OSError):  # it lies in a folder that is closed to this user
+        text = f"the user of this run may not look into {path.parent}"
+        return Finding("files", UNCHECKED, text, "sudo python3 -m tuya doctor, or give another file with --devices")
+    if not is_owners:
+        return Finding("files", FAILED, f"not even its owner, {owner}, may read {path}", f"sudo chmod u+r {path}")
+    if reader is not None and not is_readers:
+        text = f"neither Domoticz, which runs as {reader.name}, nor the user of this run may read {path}"
+        return Finding("files", FAILED, text, f"sudo chown {reader.name} {path}")
+    cure = f"run this as its owner: sudo -u {owner} python3 -m tuya doctor; or as root, or as a member of its group"
+    return Finding("files", UNCHECKED, f"the user of this run may not read {path}, which is {owner}'s", cure)
 
 
 def _owner(path: Path) -> str:
