@@ -49,6 +49,15 @@ def test_all_devices_well_and_no_domoticz_is_not_checked(devices, capsys):
     assert "\x1b" not in out
 
 
+def test_a_name_that_two_devices_have_means_both(devices, capsys):
+    path, entries = devices
+    path.write_text(json.dumps([{**entry, "name": "Boiler"} for entry in entries]))
+    call(path, "Boiler")
+    assert capsys.readouterr().out.count("key proof, Boiler: it answers under this key") == 2
+    assert call(path, "Boiler", "--ip", "127.0.0.1") == 2
+    assert "2 devices are named" in capsys.readouterr().err
+
+
 def test_one_wrong_key_does_not_hide_the_other_device(devices, capsys):
     path, entries = devices
     path.write_text(json.dumps([{**entries[0], "key": "0123456789abcdef"}, entries[1]]))

@@ -179,6 +179,13 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     assert f"in process {PID} and does not answer" in finding.text
 
 
+def test_a_log_that_leaves_the_living_plugin_out_is_not_told(folder):
+    silent = judge([], "/var/log/domoticz.log", "author")
+    word, _, findings = judged(around(folder, said(folder), log=silent))
+    assert (word, "log" in [finding.check for finding in findings]) == ("well", False)
+    assert "log" in [finding.check for finding in judged(around(folder, log=silent))[2]]
+
+
 def test_the_same_hardware_twice(folder):
     second = said(folder, name="hardware Second", served=[{**SERVED, "connected": False, "message": "is served"}])
     word, finding, _ = judged(around(folder, said(folder), second))

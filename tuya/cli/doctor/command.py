@@ -163,9 +163,9 @@ def _chosen(args: argparse.Namespace, is_named: bool, entries: Tuple[DeviceEntry
     if not is_named:
         return list(entries)
     if args.key is None and args.id is None:
-        for entry in entries:
-            if args.name in (entry.device_id, entry.name, entry.wishes.name):
-                return [_with_place(entry, args)]
+        named = [entry for entry in entries if args.name in (entry.device_id, entry.name, entry.wishes.name)]
+        if len(named) == 1 or (named and args.ip is None and args.port is None):
+            return [_with_place(entry, args) for entry in named]
     return chosen_devices(args)
 
 

@@ -74,8 +74,8 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
     ours = [sign for sign in around.signs if sign.kind == PLUGIN and sign.pid == around.domoticz.pid]
     for view in around.views:
         yield from _check_view(view, bool(ours))
-    if around.log is not None:
-        yield around.log.finding
+    if around.log is not None and (not ours or around.log.hardware or around.log.finding.failed):
+        yield around.log.finding  # else it leaves a plugin out that runs: the hardware's log level, or a new file
     if not ours:
         yield _no_sign(around)
         return
