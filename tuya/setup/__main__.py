@@ -24,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("keys", help="fetch or import the local keys of your breakers; 'keys --help' says more")
     test = commands.add_parser("test", help="everything that is checked before a change is accepted")
     test.add_argument("--only", metavar="STEP", action="append", help="one step of it, as: --only types --only tests")
+    test.add_argument(
+        "--coverage", action="store_true", help="count and print what the tests reach; takes twice as long"
+    )
     demo = commands.add_parser("demo", help="three simulated breakers in Domoticz, or without it")
     demo.add_argument("--seconds", type=process.seconds, metavar="N", help="end by itself after N seconds")
     demo.add_argument("--stand-in", action="store_true", help="without Domoticz, even where it is installed")
@@ -70,7 +73,7 @@ def _run(words: List[str]) -> int:
     elif args.command == "uninstall":
         module.uninstall(FOLDER, args.purge)
     elif args.command == "test":
-        return int(module.run(FOLDER, args.only))
+        return int(module.run(FOLDER, args.only, args.coverage))
     else:
         return int(module.run(FOLDER, args.seconds, args.stand_in))
     return 0
