@@ -269,6 +269,11 @@ def test_no_more_than_so_many_listeners(fleet: Fleet, owner: Source):
         assert told is not None
         assert told["event"] == "refused"
         assert one_more.is_closed()
+        with listening(fleet) as listener:
+            error = until(listener, is_event("error", id=device_id))
+            assert error["error"] == "OwnedElsewhere", "it is no device that does not answer"
+            stack.close()
+            until(listener, is_event("snapshot", id=device_id, via="the owner"))
     again = RawListener(device_id)
     again.wait("snapshot")
     again.close()

@@ -17,6 +17,7 @@ LISTEN_GATHER_S = 0.02  # locks are refused one by one: one request for all devi
 # The kernel frees an owner's locks one by one, and others want them too.
 TAKE_OVER_TRIES_S = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 HEARD_RETRY_S = 60.0  # while its holder is heard, a device's lock need not be tried
+FULL_S = 5.0  # an owner that has as many listeners as it takes is asked again after so long
 ANSWER_LIMIT_S = 14.0
 _ADDED = ("snapshot", "connected", "status", "lost", "error")
 
@@ -47,6 +48,7 @@ class Holding:
         self._clock = clock
         self._selector: Optional[selectors.BaseSelector] = None
         self._remotes: Dict[str, Remote] = {}
+        self._full_until_s: Dict[str, float] = {}  # address of an owner -> when it may take listeners again
         self._unheard: Dict[str, Remote] = {}  # owners that are to be asked for more devices
         self._holder: Dict[str, Remote] = {}
         self._states: Dict[str, Dict[str, Any]] = {}
@@ -127,6 +129,9 @@ class Holding:
             return False, HEARD_RETRY_S
         if not owner.share or self._selector is None or owner.share == self.address:
             return True, None
+        if now_s < self._full_until_s.get(owner.share, now_s):
+            return True, FULL_S
+        self._full_until_s.pop(owner.share, None)
         self._leave(device_id)
         remote = self._remotes.get(owner.share)
         if remote is None:
@@ -155,6 +160,8 @@ class Holding:
     def told(self, remote: Remote, told: Dict[str, Any], now_s: float) -> None:
         """Take one line of an owner; what is not about a device that it holds for us is passed over."""
         event, device_id = told.get("event"), told.get("id")
+        if event == "refused":  # it hangs up now
+            self._full_until_s[remote.address] = now_s + FULL_S
         if event == "result":
             number = told.get("request")
             asked = self._asked.pop(number, None) if isinstance(number, int) else None
