@@ -192,6 +192,18 @@ def test_directions_turn_the_sign_of_their_circuit() -> None:
     assert decode_dump({"mapping": mapping, "dps": dps})["power_w"]["a"] == 3812.1
 
 
+def test_a_direction_of_a_clamp_without_power_is_not_that_of_another_clamp() -> None:
+    mapping = {
+        "101": integer("power_a", "W", 1),
+        "102": {"code": "direction_a", "type": "Enum", "values": {"range": ["FORWARD", "REVERSE"]}},
+        "104": {"code": "direction_b", "type": "Enum", "values": {"range": ["FORWARD", "REVERSE"]}},
+    }
+    dps = {"101": 12181, "102": "REVERSE", "107": 610, "112": 2372, "113": 5608, "115": -12181}
+    assert decode_dump({"mapping": mapping, "dps": dps})["power_w"] == {"1": -1218.1}
+    assert decode_dump({"mapping": mapping, "dps": {**dps, "104": "FORWARD"}})["power_w"] == {"1": -1218.1}
+    assert decode_dump({"mapping": mapping, "dps": {**dps, "102": "FORWARD"}})["power_w"] == {"1": 1218.1}
+
+
 def test_a_second_circuit_makes_the_codes_without_number_the_first() -> None:
     mapping = {
         "18": integer("cur_current", "mA", 0),

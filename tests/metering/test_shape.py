@@ -36,6 +36,30 @@ def test_a_dead_phase_is_no_contradiction_and_three_phases_are_never_one() -> No
     assert out["switch"] == {"16": True}
 
 
+@pytest.mark.parametrize("lost", ["AAAjigAAAAAAAAAgXAAA", "AAAjigAAAAAAAAAgXAAj"])
+def test_a_phase_whose_voltage_is_lost_is_still_a_phase(lost: str) -> None:
+    """A two-phase meter sends 0 V beside 8.284 A on its second phase: what is left is phase a, not the device."""
+    out = bare({"1": 4496, "6": "AAAhqAAAAAAAAAAe6Ais", "7": lost, "11": False, "12": True, "14": 20})
+    assert out["current_a"] == {"a": 7.912}
+    assert out["power_w"] == {"a": 861.6}
+    assert out["energy_kwh"] == {"total": 44.96}
+
+
+@pytest.mark.parametrize(
+    ("value", "is_lost"),
+    [
+        ("ACMAAAAAAAA=", True),  # 3.5 V
+        ("AAAB9AAAbg==", False),  # 7 bytes beside 8
+        ("AAAAAAAAAAA=", False),  # measured nothing
+        ("AQEAPAMBAP0=", False),  # an alarm set
+        (PHASE, False),
+        (230, False),
+    ],
+)
+def test_records_without_a_voltage(value: object, is_lost: bool) -> None:
+    assert raw.is_lost_phase(value, PHASE) is is_lost
+
+
 def test_a_phase_that_the_layout_does_not_name_speaks_against_it() -> None:
     for dp in ("7", "8"):
         out = bare({"1": 37, "6": PHASE, dp: PHASE, "101": True})

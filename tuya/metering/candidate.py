@@ -107,12 +107,13 @@ def _within(amount: float, windows: Tuple[Tuple[float, float], ...]) -> bool:
 
 def readings(it: Candidate) -> str:
     """Collect V, I and P as sent (no physics); say what shows that a data point is none of them."""
+    phase_dps = [one.dp for one in it.layout.of("phase") if not one.key]
     for one in it.layout.of("voltage", "current", "power", "phase"):
         value = it.value(one)
         if value is None:
             continue
         if one.role == "phase":
-            if raw.is_dead(value):
+            if raw.is_dead(value) or any(raw.is_lost_phase(value, it.dps.get(other)) for other in phase_dps):
                 continue
             record = raw.phase(value, one.records or phases.ALL_RECORDS, key=one.key)
             if record is None:

@@ -310,7 +310,12 @@ def _placed(found: List[Found]) -> List[Field]:
     """Return the fields with their channels, directions and ranks, by DP."""
     circuits = _circuits(found)
     names = _names(circuits)
-    directions = {names.get(means.circuit, "1"): one.dp for one, means in found if one.role == "direction"}
+    # a model may name the directions of clamps whose power it does not name: they are no other circuit's
+    directions = {
+        names.get(means.circuit, "1"): one.dp
+        for one, means in found
+        if one.role == "direction" and (means.circuit in names or means.circuit in ("", TOTAL))
+    }
     has_total = any(one.role == "energy" for one, _ in found)
     fields: List[Field] = []
     taken = set()

@@ -72,7 +72,8 @@ def _other_phases(it: Candidate) -> str:
     if not phase_dps:
         return ""
     for dp in PHASE_DPS:
-        if dp not in it.named and raw.phase(it.dps.get(dp)) is not None:
+        is_lost = any(raw.is_lost_phase(it.dps.get(dp), it.dps.get(other)) for other in phase_dps)
+        if dp not in it.named and (is_lost or raw.phase(it.dps.get(dp)) is not None):
             return f"DP {dp} holds another phase"
     if BREAKER_DP not in it.named and isinstance(it.dps.get(BREAKER_DP), bool):
         return f"DP {BREAKER_DP} is a relay"

@@ -10,7 +10,7 @@ from typing import Dict, Mapping, Optional, Tuple
 from .layout import Slice
 from .phases import ALL_RECORDS, Phase, phase
 from .reading import Threshold
-from .values import byte_forms, number, parsed, uint
+from .values import VOLTAGE_MIN_V, byte_forms, number, parsed, uint
 
 __all__ = ["ALL_RECORDS", "Phase", "alarm_bytes", "alarm_set", "fault_labels", "is_dead", "phase", "sliced"]
 
@@ -63,6 +63,37 @@ def is_dead(value: object) -> bool:
         if parts and not any(any(data[part.start : part.end]) for part in parts):
             return True
     return False
+
+
+# where V stands in a phase record, by its length
+_VOLTAGE_BYTES: Dict[int, Slice] = {
+    7: Slice(7, 0, 2),
+    8: Slice(8, 0, 2),
+    10: Slice(10, 0, 2),
+    15: Slice(15, 13, 15),
+    17: Slice(17, 2, 4),
+    18: Slice(18, 2, 4),
+}
+
+
+def is_lost_phase(value: object, sibling: object) -> bool:
+    """Say whether a value is a phase record like its sibling's but for a voltage that no mains has.
+
+    A meter reports so on a phase that is cut, or that it measures without its voltage: 0 V beside 8.284 A.
+    """
+    lengths = {len(data) for data in byte_forms(sibling)} & set(_VOLTAGE_BYTES)
+    if (
+        phase(sibling) is None
+        or phase(value) is not None
+        or is_dead(value)
+        or any(alarm_bytes(value, which) for which in ALARM_RECORDS)
+    ):
+        return False
+    return any(
+        uint(data, part.start, part.end) < 10 * VOLTAGE_MIN_V
+        for data in byte_forms(value)
+        for part in (_VOLTAGE_BYTES[length] for length in lengths if length == len(data))
+    )
 
 
 def sliced(value: object, part: Slice, may_be_zero: bool = False) -> Optional[int]:
