@@ -412,6 +412,20 @@ def test_what_does_not_heal_is_said_at_once_and_once(instance: Instance, error: 
     assert instance.errors == [str(error)]
 
 
+@pytest.mark.parametrize("told_by", ["fail", "lose"])
+def test_a_wrong_key_of_the_hardware_page_is_corrected_there(instance: Instance, told_by: str):
+    fields = {"Username": DEVICE_ID, "Password": "another-key_16ch"}
+    again = restarted(instance, **fields)
+    if told_by == "lose":
+        again.client.connect()
+    getattr(again.client, told_by)(WrongKey("Kitchen", "has another key"))
+    again.beat(10)
+    (line,) = again.errors
+    assert line.startswith("Kitchen: has another key. Setup > Hardware: its field 'Local key' wins over devices.json")
+    assert fields["Password"] not in line
+    assert again.publisher.stop(1.0)
+
+
 def test_the_red_header_is_set_again_after_a_restart(instance: Instance):
     instance.client.connect()
     instance.beat()

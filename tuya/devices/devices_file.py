@@ -81,6 +81,7 @@ class DeviceEntry:
     wishes: Wishes = field(default_factory=Wishes)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
     line: int = 0
+    key_cure: str = ""  # where to correct a wrong key; "" if it is the file's
 
     @property
     def shown_name(self) -> str:

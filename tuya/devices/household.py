@@ -10,6 +10,7 @@ import threading
 from typing import Dict, Iterable, List, Mapping, Optional, Protocol, Set, Tuple
 
 from ..lan.device import Polling
+from ..lan.errors import TuyaError, WrongKey
 from ..lan.events import (
     Alive,
     Announced,
@@ -25,6 +26,7 @@ from ..lan.events import (
 from ..lan.limits import HEARTBEAT_INTERVAL_S
 from ..metering.profile import NO_METER
 from .device import KnownDevice
+from .devices_file import DeviceEntry
 from .journal import Journal, Line
 
 # What the totals need to survive a crash is small; the front end shows the totals themselves.
@@ -43,6 +45,13 @@ class Observer(Protocol):
 
     def heard(self, device: KnownDevice, event: Event, now_s: float) -> None:
         """The device has taken this event (any but Announced)."""
+
+
+def _with_cure(error: TuyaError, entry: DeviceEntry) -> TuyaError:
+    """The error; of a wrong key that is not the file's, with the place where it is corrected."""
+    if isinstance(error, WrongKey) and entry.key_cure:
+        return WrongKey(error.device, error.what, entry.key_cure)
+    return error
 
 
 class Household:
@@ -142,11 +151,13 @@ class Household:
                 device.connected(event)
                 self.journal.connected(event.device_id, f"{event.address}, protocol {event.version}", now_s)
             elif isinstance(event, Lost):
-                device.lost(event.error, event.at_s)
-                self.journal.failed(event.device_id, event.error, event.at_s)
+                error = _with_cure(event.error, device.entry)
+                device.lost(error, event.at_s)
+                self.journal.failed(event.device_id, error, event.at_s)
             elif isinstance(event, Failed):
-                device.failed(event.error)
-                self.journal.failed(event.device_id, event.error, event.at_s)
+                error = _with_cure(event.error, device.entry)
+                device.failed(error)
+                self.journal.failed(event.device_id, error, event.at_s)
             elif isinstance(event, WriteDone):
                 device.command_ended(event.dps, event.error)
                 if event.error is not None:

@@ -39,6 +39,11 @@ LOGS = ("normal", "debug")
 
 _DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
 
+KEY_FIELD_CURE = (
+    "Setup > Hardware: its field 'Local key' wins over devices.json: write the right key into it, or empty it and "
+    "fetch the key with 'bash install.sh keys'"
+)
+
 
 class SettingsError(Exception):
     """A setting with which nothing can be served; the text names its label on the Hardware page and the cure."""
@@ -172,6 +177,7 @@ def _one(settings: Settings, file: DevicesFile, path: Optional[Path]) -> Choice:
         entry,
         address=settings.address or entry.address,
         local_key=settings.local_key or entry.local_key,
+        key_cure=KEY_FIELD_CURE if settings.local_key else "",
         version=settings.version or entry.version,
         version_fixed=settings.version is not None,
     )

@@ -239,3 +239,11 @@ def test_the_plugin_serves_it_and_cannot_connect(fleet, device, error, check):
     assert "hardware Breakers serves it and is not connected: said by the plugin" in failure.text
     if error == "WrongKey":
         assert failure.cure == WrongKey.default_cure
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_wrong_key_of_the_hardware_page_is_not_to_be_fetched_into_a_file_that_is_not_used(device, monkeypatch):
+    monkeypatch.setattr(checks, "owner_of", lambda device_id: {"settings": {"has_own_key": True}})
+    with Owner(device["id"], owners.OwnerState("hardware Breakers", False, "", "", "WrongKey", "another key")):
+        failure = first_failure(entry_of(device))
+    assert (failure.check, "its field 'Local key' wins over devices.json" in failure.cure) == ("key proof", True)

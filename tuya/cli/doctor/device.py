@@ -14,6 +14,7 @@ from typing import Dict, Iterator, Optional, Tuple, Type
 from tuya.cli.asking import Asking
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
 from tuya.devices.devices_file import DeviceEntry, key_problem
+from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.lan import errors
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
@@ -21,6 +22,7 @@ from tuya.lan.locks.device_lock import OwnerState, ask
 from tuya.lan.locks.keeper import UNKNOWN_OWNER
 from tuya.metering.decode import reading_to_json
 from tuya.metering.profile import Profile, match
+from tuya.sharing.asking_owner import owner_of
 
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
@@ -67,7 +69,7 @@ def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: boo
     yield _check_key(entry)
     owner = ask(entry.device_id)
     if owner is not None:
-        yield from _owned(owner)
+        yield from _owned(entry, owner)
         return
     yield Finding("owner", OK, "no other process on this machine holds it")
     address, finding = _check_announcement(entry, heard, listened)
@@ -122,7 +124,7 @@ def _check_key(entry: DeviceEntry) -> Finding:
     return Finding("key", OK, "16 printable characters")
 
 
-def _owned(owner: OwnerState) -> Iterator[Finding]:
+def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     """A process of this machine holds the device: its word replaces a connection of ours."""
     if owner.connected and owner.age_s is not None and owner.age_s > SILENT_S:
         cure = "switch its power off for ten seconds; if it stays: python3 -m tuya report"
@@ -141,9 +143,19 @@ def _owned(owner: OwnerState) -> Iterator[Finding]:
         yield Finding("owner", UNCHECKED, f"{who} {told}", _ASK_AGAIN)
         return
     kind = next((known for known in _CHECK_OF if known.__name__ == owner.error), errors.OwnedElsewhere)
-    cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
+    if kind is errors.WrongKey and _uses_key_field(entry):
+        cure = KEY_FIELD_CURE
+    else:
+        cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
     text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
     yield Finding(_CHECK_OF[kind], FAILED, text, cure)
+
+
+def _uses_key_field(entry: DeviceEntry) -> bool:
+    """Whether its owner is a hardware of Domoticz that has the key from its page, not from devices.json."""
+    said = owner_of(entry.device_id) or {}
+    settings = said.get("settings")
+    return isinstance(settings, dict) and settings.get("has_own_key") is True
 
 
 def _check_announcement(
@@ -181,7 +193,7 @@ def _ended(entry: DeviceEntry, error: TuyaError) -> Iterator[Finding]:
     """Why our connection ended; where the plugin came and took the device, what the plugin says of it."""
     owner = ask(entry.device_id) if isinstance(error, errors.OwnedElsewhere) else None
     if owner is not None:
-        yield from _owned(owner)
+        yield from _owned(entry, owner)
     else:
         yield _failure(error)
 

@@ -17,6 +17,7 @@ from tuya.cli.doctor.domoticz_view import View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
 from tuya.devices.devices_file import DeviceEntry
+from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
@@ -31,9 +32,6 @@ ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', g
 RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
 START_CURE = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
 TWICE_CURE = "Setup > Hardware: delete one of them, or give each its own 'Device ID' or 'Devices file'"
-KEY_FIELD_CURE = (
-    "Setup > Hardware: its field 'Local key' wins over devices.json: empty that field, or write the right key into it"
-)
 ACCEPT_CURE = (
     "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
     "then makes its devices within a minute"
