@@ -163,8 +163,10 @@ def parse_devices(text: str) -> DevicesFile:
     problems: List[str] = []
     first_line_of: Dict[str, int] = {}
     key_of: Dict[str, bytes] = {}
+    line, counted = 1, 0
     for raw, (start, end) in zip(raw_entries, _entry_spans(text, isinstance(document, dict))):
-        reader = _EntryReader(text[start:end], 1 + text.count("\n", 0, start), problems)
+        line, counted = line + text.count("\n", counted, start), start
+        reader = _EntryReader(text[start:end], line, problems)
         entry = reader.entry(raw)
         if entry is None:
             continue
