@@ -210,7 +210,7 @@ def test_the_plugin_serves_it(fleet, device):
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 @pytest.mark.parametrize(
     ("owner", "told"),
-    [("hardware Breakers", "hardware Breakers is connecting to it"), ("another program", "does not say how it is")],
+    [("hardware Breakers", "hardware Breakers is connecting to it"), ("another program", "did not answer")],
 )
 def test_an_owner_that_says_nothing_proves_no_fault(fleet, device, owner, told):
     with Owner(device["id"], owners.OwnerState(owner)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tuya.cli.doctor import in_domoticz
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import HardwareRow, View, from_database
 from tuya.cli.doctor.findings import Finding, verdict_of
@@ -177,6 +178,13 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     word, finding, _ = judged(around(folder, is_mute=True))
     assert (word, finding.check) == ("not well", "plugin")
     assert f"in process {PID} and does not answer" in finding.text
+
+
+def test_a_domoticz_that_is_stopped_is_said_to_be(folder, monkeypatch):
+    monkeypatch.setattr(in_domoticz, "is_stopped", lambda pid: pid == PID)
+    word, finding, _ = judged(around(folder, is_mute=True))
+    assert (word, finding.check) == ("not well", "plugin")
+    assert (f"process {PID}, Domoticz, is stopped" in finding.text, "kill -CONT" in finding.cure) == (True, True)
 
 
 def test_a_log_that_leaves_the_living_plugin_out_is_not_told(folder):

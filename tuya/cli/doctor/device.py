@@ -13,6 +13,7 @@ from typing import Dict, Iterator, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
+from tuya.cli.doctor.holder import holder_of, silent
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.lan import errors
@@ -139,6 +140,10 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
         yield Finding("data points", SKIPPED, f"not asked for: {text}")
         return
     if not owner.message and not owner.error:
+        holder = holder_of(entry.device_id) if owner.owner == UNKNOWN_OWNER else None
+        if holder is not None:
+            yield silent(holder)
+            return
         who, told = (owner.owner, "is connecting to it") if owner.owner != UNKNOWN_OWNER else (_ANOTHER, _TOLD_NOTHING)
         yield Finding("owner", UNCHECKED, f"{who} {told}", _ASK_AGAIN)
         return

@@ -15,6 +15,7 @@ from typing import Iterator, List, Optional, Sequence, Tuple
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
+from tuya.cli.doctor.holder import is_stopped
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.settings import KEY_FIELD_CURE
@@ -160,6 +161,9 @@ def _no_sign(around: Surroundings) -> Finding:
             f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago; the plugin has not said anything yet"
         )
         return Finding("plugin", UNCHECKED, text, "run this again in half a minute")
+    if domoticz is not None and domoticz.pid is not None and is_stopped(domoticz.pid):
+        text = f"process {domoticz.pid}, Domoticz, is stopped: it does nothing until somebody lets it go on"
+        return Finding("plugin", FAILED, text, f"{RESTART_CURE}, or: sudo kill -CONT {domoticz.pid}")
     if around.is_mute and domoticz is not None:
         text = (
             f"it is there in process {domoticz.pid} and does not answer: Domoticz hangs, was stopped, or is very busy"

@@ -1,0 +1,79 @@
+"""Who holds a device and is silent: stopped, not allowed to be asked, or busy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tuya.cli.doctor import holder as holders
+from tuya.cli.doctor.holder import Holder, holder_of, is_stopped, silent
+from tuya.keys.accounts import Account
+from tuya.lan.locks import device_lock
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEVICE_ID = f"bfholder{os.getpid():014d}"
+HOLD = """
+import sys, time
+from tuya.lan.locks import device_lock
+lock = device_lock.take(sys.argv[1], "a holder")
+print("held" if lock else "not held", flush=True)
+time.sleep(600)
+"""
+
+pytestmark = pytest.mark.skipif(not device_lock.HAS_ABSTRACT_SOCKETS, reason="needs the kernel's word")
+
+
+def wait_for(what, within_s=30.0):
+    until_s = time.monotonic() + within_s
+    while not what():
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+
+
+def test_a_stopped_process_is_named():
+    words = [sys.executable, "-c", HOLD, DEVICE_ID]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            found = holder_of(DEVICE_ID)
+            assert found is not None
+            assert (found.pid, found.user.uid, found.is_stopped) == (process.pid, os.geteuid(), False)
+            finding = silent(found)
+            assert (finding.state, "did not answer" in finding.text) == ("unchecked", True)
+            process.send_signal(signal.SIGSTOP)
+            wait_for(lambda: is_stopped(process.pid))
+            found = holder_of(DEVICE_ID)
+            assert found is not None
+            finding = silent(found)
+            assert (finding.state, f"process {process.pid} (" in finding.text) == ("failed", True)
+            assert "is stopped" in finding.text
+            assert finding.cure.endswith(f"sudo kill -CONT {process.pid}")
+        finally:
+            process.kill()
+    assert not is_stopped(process.pid)
+
+
+def test_a_process_that_may_not_tell_us_is_no_fault(monkeypatch):
+    monkeypatch.setattr(holders.os, "geteuid", lambda: 54321)
+    finding = silent(Holder(4711, Account(54322, 54322), "domoticz", is_stopped=False))
+    assert finding.state == "unchecked"
+    assert finding.text.startswith("process 4711 (domoticz) of user 54322 holds it, and tells how it is to that user")
+    assert finding.cure == "sudo python3 -m tuya doctor"
+    named = Account(54322, 54322)
+    monkeypatch.setattr(Account, "name", "dz")
+    assert silent(Holder(4711, named, "", is_stopped=False)).cure == "sudo -u dz python3 -m tuya doctor"
+
+
+def test_where_nobody_listens_nobody_is_named():
+    assert holder_of("bfnobodyholdsthisone00") is None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(device_lock.socket_name(DEVICE_ID + "x"))  # bound, and listens to nobody
+        assert holder_of(DEVICE_ID + "x") is None

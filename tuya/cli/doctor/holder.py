@@ -1,0 +1,85 @@
+"""Which process holds a device and says nothing of it: its number, user and state, as the kernel tells them."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding
+from tuya.keys.accounts import ROOT_UID, Account
+from tuya.lan.locks.device_lock import HAS_ABSTRACT_SOCKETS, holder_name
+from tuya.lan.locks.peer_credentials import PLUGIN_FOLDER, is_trusted, peer_of
+
+_STOPPED = ("T", "t")  # of proc(5): by a signal, by a debugger
+_TIMEOUT_S = 0.5
+_NAME_CHARACTERS = 16  # of comm
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A process. name: of its program, "" where that is not known."""
+
+    pid: int
+    user: Account
+    name: str
+    is_stopped: bool
+
+    def __str__(self) -> str:
+        return f"process {self.pid} ({self.name or 'of unknown name'}) of {self.user.name}"
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is there and stopped (SIGSTOP, a debugger): then it answers nobody, and nothing ends that."""
+    try:
+        text = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return text.rpartition(")")[2].split()[:1] in [[state] for state in _STOPPED]
+
+
+def holder_of(device_id: str) -> Optional[Holder]:
+    """The process that holds the lock of a device; None where the kernel does not tell (another container)."""
+    name = holder_name(device_id) if HAS_ABSTRACT_SOCKETS else ""
+    if not name:
+        return None
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(_TIMEOUT_S)
+        try:
+            sock.connect(name)
+        except OSError:
+            return None
+        peer = peer_of(sock) if is_trusted(sock) else None
+    if peer is None or peer.pid == 0:
+        return None
+    try:
+        program = Path("/proc", str(peer.pid), "comm").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        program = ""
+    program = "".join(letter if letter.isprintable() else "?" for letter in program)[:_NAME_CHARACTERS]
+    return Holder(peer.pid, Account(peer.uid, peer.gid), program, is_stopped(peer.pid))
+
+
+def silent(holder: Holder) -> Finding:
+    """What it means that this process does not say how its device is."""
+    if holder.is_stopped:
+        text = f"{holder} holds it, and is stopped: it does nothing until somebody lets it go on"
+        cure = f"restart it (of Domoticz: sudo systemctl restart domoticz), or: sudo kill -CONT {holder.pid}"
+        return Finding("owner", FAILED, text, cure)
+    if not _tells_us(holder.user.uid):
+        text = f"{holder} holds it, and tells how it is to that user and to root only"
+        as_user = f"-u {holder.user.name} " if " " not in holder.user.name else ""  # a number has no name
+        return Finding("owner", UNCHECKED, text, f"sudo {as_user}python3 -m tuya doctor")
+    cure = "run this again in half a minute; if it stays, restart that process"
+    return Finding("owner", UNCHECKED, f"{holder} holds it, and did not answer: it hangs, or is very busy", cure)
+
+
+def _tells_us(uid: int) -> bool:
+    """Whether a process of that user trusts the user of this run (see peer_credentials)."""
+    me = os.geteuid()
+    try:
+        return me in (ROOT_UID, uid, PLUGIN_FOLDER.stat().st_uid)
+    except OSError:
+        return me in (ROOT_UID, uid)
