@@ -180,6 +180,27 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     assert f"in process {PID} and does not answer" in finding.text
 
 
+def test_a_file_with_a_time_in_the_future_is_not_a_plugin_to_be_restarted_for_ever(folder):
+    os.utime(folder / "plugin.py", (NOW_S + 86400, NOW_S + 86400))
+    word, finding, _ = judged(around(folder, said(folder)))
+    assert (word, finding.check, "in the future" in finding.text) == ("not checked", "plugin", True)
+    assert "touch" in finding.cure
+
+
+def test_a_web_server_that_cannot_be_asked_hides_nothing_else(folder):
+    word, finding, findings = judged(around(folder, said(folder), web_problem="http://x cannot be asked: refused"))
+    assert (word, finding.check, finding.text) == ("not checked", "web server", "http://x cannot be asked: refused")
+    assert [one.check for one in findings if one.state == "ok"][-2:] == ["served", "errors"]
+
+
+def test_a_device_that_is_not_wanted_is_wanted_again_in_its_entry(folder):
+    unwanted = parse_devices(json.dumps([{**BREAKER, "domoticz": {"use": False}}])).entries
+    reason = [{"id": BREAKER["id"], "reason": 'with "use": false'}]
+    findings = list(examine_domoticz(around(folder, said(folder, served=[], not_served=reason)), unwanted))
+    (failed,) = [finding for finding in findings if finding.failed]
+    assert failed.cure.startswith('take "use": false out of its entry')
+
+
 def test_a_domoticz_that_is_stopped_is_said_to_be(folder, monkeypatch):
     monkeypatch.setattr(in_domoticz, "is_stopped", lambda pid: pid == PID)
     word, finding, _ = judged(around(folder, is_mute=True))

@@ -39,7 +39,9 @@ def test_a_good_file(tmp_path):
     findings, names = files(devices_file(tmp_path, [BREAKER, LAMP]))
     assert names == ["Boiler"]
     assert [finding.state for finding in findings] == ["ok"]
-    assert findings[0].text.endswith("1 to be served, 1 others are not (no meters, or behind a gateway)")
+    assert findings[0].text.endswith(
+        '1 to be served, 1 others are not (no meters, behind a gateway, or with "use": false)'
+    )
 
 
 def test_no_file():

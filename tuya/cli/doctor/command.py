@@ -20,7 +20,7 @@ from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, UsageError, add_device_arguments, chosen_devices
 from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
-from tuya.cli.doctor.domoticz_view import View, Web, from_database
+from tuya.cli.doctor.domoticz_view import View, Web, WebProblem, from_database
 from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz
 from tuya.cli.doctor.life import LifeSign, life_sign
@@ -95,12 +95,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web]) -> Surroundings:
-    """Gather what is known of the plugin in Domoticz. Raises WebProblem."""
+    """Gather what is known of the plugin in Domoticz."""
     domoticz = machine.domoticz
     started = domoticz.started if domoticz is not None and domoticz.is_ours else None
     views: List[View] = []
+    web_problem = ""
     if web is not None:
-        views.append(web.view())
+        try:
+            views.append(web.view())
+        except WebProblem as error:  # the plugin itself can be looked at all the same
+            web_problem = str(error)
     if started is not None:
         in_database = from_database(started.database, started.pid is not None)
         views += [in_database] if in_database is not None and not views else []
@@ -119,6 +123,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         containers=find_domoticz.containers() if domoticz is None else [],
         running=list(running()),
         can_hear=can_hear(domoticz, machine.folder),
+        web_problem=web_problem,
         is_mute=is_mute,
         now_s=time.time(),
     )

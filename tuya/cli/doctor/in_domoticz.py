@@ -27,6 +27,7 @@ from tuya.version import plugin_version
 SILENT_S = 60.0  # a served device answers every 10 s
 NEW_FILE_S = 15.0  # the plugin looks at its file every heartbeat, and takes it when it was the same twice
 UNMEASURED_S = 150.0  # readings are asked for every 30 s; some devices report by themselves each minute only
+CLOCK_SLACK_S = 60.0  # of a file server's clock against ours
 SHOWN = 3
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
@@ -53,6 +54,7 @@ class Surroundings:
     containers: Sequence[str] = ()
     running: Sequence[Started] = ()  # every Domoticz that runs on this machine
     can_hear: bool = True
+    web_problem: str = ""  # why Domoticz's web server could not be asked, though it was to be
     is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
     now_s: float = 0.0
 
@@ -68,6 +70,9 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
     """All findings about the plugin in Domoticz. entries: those of the devices file that are to be served."""
     place = _check_place(around)
     yield place
+    if around.web_problem:
+        cure = "give the address at which its pages are seen in a browser: --domoticz http://127.0.0.1:8080"
+        yield Finding("web server", UNCHECKED, around.web_problem, cure)
     if place.state != OK or around.domoticz is None:
         return
     ours = [sign for sign in around.signs if sign.kind == PLUGIN and sign.pid == around.domoticz.pid]
@@ -184,6 +189,10 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     if sign.version != plugin_version():
         text = f"{sign.name} runs release {sign.version or 'unknown'}; this folder has {plugin_version()}"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
+    elif _newest_code_s(around.folder) > around.now_s + CLOCK_SLACK_S:
+        text = f"files in {around.folder} have a time in the future, so whether {sign.name} runs them cannot be seen"
+        cure = f"is the clock right? find {around.folder} -name '*.py' -exec touch {{}} +; then {RESTART_CURE}"
+        yield Finding("plugin", UNCHECKED, text, cure)
     elif sign.started_at is not None and _newest_code_s(around.folder) > sign.started_at:
         text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
@@ -271,6 +280,8 @@ def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], around: Surrounding
     reason = next((sign.not_served[entry.device_id] for sign in signs if entry.device_id in sign.not_served), "")
     why = f": {reason}" if reason else ""
     cure = "Setup > Hardware: its fields 'Device ID' (empty: all) and 'Devices file'; Setup > Log says what it reads"
+    if entry.wishes.use is False:
+        cure = 'take "use": false out of its entry in devices.json, if it is to be served'
     return Finding("served", FAILED, f"the plugin does not serve it{why}", cure, name)
 
 

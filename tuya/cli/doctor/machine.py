@@ -66,7 +66,8 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
         findings.append(Finding("files", FAILED, f"{path} holds no device that measures and can be connected to", cure))
     else:
         others = len(file.entries) - len(served)
-        more = f", {others} others are not (no meters, or behind a gateway)" if others else ""
+        why = 'no meters, behind a gateway, or with "use": false'
+        more = f", {others} others are not ({why})" if others else ""
         findings.append(Finding("files", OK, f"{path}: {len(served)} to be served{more}"))
     return findings, served
 
