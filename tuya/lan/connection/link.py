@@ -12,12 +12,7 @@ from typing import Callable, Optional
 from ..device import Device, DeviceState, Habits, Polling
 from ..errors import TuyaError
 from ..events import Alive, Connected, Dps, Event, Failed, Lost, Status, WriteDone
-from ..limits import (
-    FIRST_VERDICT_S,
-    NOT_FOUND_S,
-    PROBE_AFTER_S,
-    PROBE_SILENCE_S,
-)
+from ..limits import FIRST_VERDICT_S, NOT_FOUND_S, PROBE_AFTER_S, PROBE_SILENCE_S
 from ..locks.address_use import Places
 from ..protocol.wire import Wire
 from . import messages
@@ -228,8 +223,10 @@ class Link:
         if self._session is not session:
             self._set_deadline()
         else:
-            self._flush(now_s)
-            self.deadline_s = min(self.deadline_s, session.deadline_s)
+            if session.outgoing:
+                self._flush(now_s)
+            if session.deadline_s < self.deadline_s:
+                self.deadline_s = session.deadline_s
 
     def tcp_closed(self, now_s: float) -> None:
         """The peer closed or reset the connection."""

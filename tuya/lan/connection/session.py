@@ -80,6 +80,7 @@ class Session:
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
         self._requests = Requests(wire, habits)
+        self.outgoing = self._requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._marks = Marks()
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
@@ -172,7 +173,7 @@ class Session:
             if now_s < self._counted_s + limits.FRAMES_WITHIN_S:
                 self._end(outputs, Ended(ProtocolViolation(self._label, "sends more messages than a breaker does")))
             self._frames, self._counted_s = 0, now_s
-        if self._requests.outgoing or not self.up:
+        if self.outgoing or not self.up:
             self._set_deadline()
         return outputs
 
