@@ -340,6 +340,19 @@ def test_domoticzs_database_is_read_and_not_touched(tmp_path, wal):
     assert [file.name for file in tmp_path.iterdir()] == ["domoticz.db"]
 
 
+def test_hardware_that_writes_no_log_is_said(folder, tmp_path):
+    path = tmp_path / "domoticz.db"
+    connection = make_database(path)
+    connection.execute("ALTER TABLE Hardware ADD COLUMN LogLevel INTEGER DEFAULT 0")
+    connection.commit()
+    seen = from_database(path, is_running=True)
+    connection.close()
+    assert seen.hardware == (HardwareRow(1, "Breakers", enabled=True, logs=False),)
+    word, _, findings = judged(around(folder, said(folder), views=[seen]))
+    (note,) = [finding for finding in findings if finding.check == "log level"]
+    assert (word, note.state, "has nothing ticked" in note.text) == ("well", "note", True)
+
+
 def test_what_is_no_database_says_nothing(tmp_path):
     path = tmp_path / "domoticz.db"
     assert from_database(path, is_running=True) is None

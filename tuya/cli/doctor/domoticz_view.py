@@ -17,7 +17,7 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Optional, Tuple
 
 from tuya.process import CommandError
 
@@ -31,11 +31,12 @@ _LOG_LEVELS = 0x0FFFFFFF  # all
 
 @dataclass(frozen=True)
 class HardwareRow:
-    """One hardware of the plugin on the Hardware page."""
+    """One hardware of the plugin on the Hardware page. logs: false where none of its lines reaches Domoticz's log."""
 
     idx: int
     name: str
     enabled: bool
+    logs: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
             rows = database.execute(
                 "SELECT ID, Name, Enabled FROM Hardware WHERE Type=? AND Extra=? ORDER BY ID", (PLUGIN_TYPE, PLUGIN_KEY)
             ).fetchall()
+            silent = _silent(database)
             preferences = dict(
                 database.execute(
                     "SELECT Key, nValue FROM Preferences WHERE Key IN ('EnableEventScriptSystem', 'AcceptNewHardware')"
@@ -79,10 +81,21 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
         return None
     return View(
         source=f"its database {path}",
-        hardware=tuple(HardwareRow(int(idx), str(name), bool(enabled)) for idx, name, enabled in rows),
+        hardware=tuple(
+            HardwareRow(int(idx), str(name), bool(enabled), idx not in silent) for idx, name, enabled in rows
+        ),
         event_system=_flag(preferences.get("EnableEventScriptSystem")),
         accepts_new=_flag(preferences.get("AcceptNewHardware")),
     )
+
+
+def _silent(database: sqlite3.Connection) -> FrozenSet[int]:
+    """Hardware whose log level has nothing ticked; nobody in a release that has no such column."""
+    try:
+        rows = database.execute("SELECT ID FROM Hardware WHERE LogLevel=0").fetchall()
+    except sqlite3.Error:
+        return frozenset()
+    return frozenset(int(idx) for (idx,) in rows)
 
 
 def _flag(value: Any) -> Optional[bool]:
@@ -116,7 +129,12 @@ class Web:
         return View(
             source=self.address,
             hardware=tuple(
-                HardwareRow(int(row["idx"]), str(row.get("Name", "")), str(row.get("Enabled")).lower() == "true")
+                HardwareRow(
+                    int(row["idx"]),
+                    str(row.get("Name", "")),
+                    str(row.get("Enabled")).lower() == "true",
+                    row.get("LogLevel") != 0,
+                )
                 for row in rows
             ),
             event_system=_flag(settings.get("EnableEventScriptSystem")),

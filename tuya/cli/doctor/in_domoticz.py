@@ -147,6 +147,10 @@ def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
     else:
         names = ", ".join(names_of(enabled))
         yield Finding("hardware", OK, f"{names} is on the Hardware page and enabled ({view.source})")
+    for row in enabled:
+        if not row.logs:
+            text = f"nothing of '{row.name}' reaches Domoticz's log, no error either: its log level has nothing ticked"
+            yield Finding("log level", NOTE, text, "Setup > Hardware: select it, tick 'Status' and 'Error', Update")
     if view.accepts_new is False and not is_alive:
         yield Finding("new devices", FAILED, "Domoticz accepts no new devices", ACCEPT_CURE)
 
