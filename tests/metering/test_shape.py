@@ -223,3 +223,28 @@ def test_a_relay_speaks_against_a_clamp() -> None:
     assert bare(clamp)["profile"] == "clamp"
     for dp in ("1", "16"):
         assert bare({**clamp, dp: True})["matched_by"] == "none"
+
+
+def test_words_on_the_first_data_points_belong_to_chargers() -> None:
+    """Most words would pass as base64 without padding; "charger_charging" has the length for it."""
+    dps = {"1": 10900, "3": "charger_charging", "4": 8, "6": "CTYAHtwABzo=", "9": 1850, "10": 0, "16": False}
+    assert bare(dps) == NOTHING
+    del dps["3"]
+    assert bare(dps)["switch"] == {"16": False}
+
+
+def test_the_increments_of_two_clamps_are_added() -> None:
+    dps = {"17": 100, "18": 3700, "19": 6810, "20": 2300, "101": 103, "102": 4200, "103": 7760, "104": 2310}
+    assert bare(dps)["energy_increment_wh"] == 203
+
+
+def test_of_two_layouts_of_a_product_only_what_both_say_until_one_is_proven() -> None:
+    dps = {"1": 5, "2": 0, "9": 0, "15": 69, "16": True, "19": "SPM01"}
+    out = decode_dump({"product_id": "brnwqs0ifofy3rzu", "dps": dps})
+    assert out["energy_kwh"] == {"1": 0.05}
+    assert "leakage_ma" not in out  # the power factor of the other layout
+    assert "power_factor" not in out
+    assert "switch" not in out  # the other one sends DP 16 and has no relay
+    proven = decode_dump({"product_id": "brnwqs0ifofy3rzu", "dps": {**dps, "101": 5006, "102": 2288, "103": 639}})
+    assert proven["power_factor"] == {"1": 0.69}
+    assert "switch" not in proven

@@ -7,6 +7,7 @@ category has phase records and the record proves itself.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, List, Mapping, Tuple
 
@@ -32,6 +33,8 @@ PHASE_DPS, BREAKER_DP = (6, 7, 8), 16
 RELAY_DPS = (1, BREAKER_DP)
 # there breakers have numbers and raw values, and alarm sets; chargers have words and switches
 FIRST_DPS, ALARM_DPS = range(2, 11), (17, 18)
+# a word of an enum ("charger_charging", "Three_phase"): most would also pass as base64 without its padding
+WORD = re.compile(r"[A-Z]?[a-z]{2,}([_ ][A-Za-z0-9]+)*\Z")
 
 
 def _kind(it: Candidate) -> str:
@@ -79,7 +82,7 @@ def _other_phases(it: Candidate) -> str:
         return f"DP {BREAKER_DP} is a relay"
     for dp in (*FIRST_DPS, *ALARM_DPS):
         value = it.dps.get(dp)
-        is_word = isinstance(value, str) and value and not byte_forms(value)
+        is_word = isinstance(value, str) and value and (bool(WORD.match(value)) or not byte_forms(value))
         if dp not in it.named and value is not None and (is_word or (dp in ALARM_DPS and not isinstance(value, str))):
             return f"DP {dp} belongs to another kind of device"
     if min(phase_dps) not in it.dps and any(dp in it.explained for dp in phase_dps):

@@ -245,6 +245,18 @@ def _settle(layouts: Tuple[Layout, ...], dps: Mapping[int, object]) -> Tuple[Lay
         kept = tuple(one for one in best.fields if one.role != "switch" or one.dp in relays)
         best = replace(best, fields=kept)
     others = ", ".join(one.name for one in layouts if one.name != best.name)
+    if not _speaks(best, dps):
+        # a poll without V and without a phase decides nothing: only what all of them mean by a data point is believed
+        roles = [{one.dp: one.role for one in layout.fields} for layout in layouts]
+        agreed = tuple(
+            one if all(known.get(one.dp, one.role) == one.role for known in roles) else Field(one.dp, "ignore")
+            for one in best.fields
+        )
+        settled = {one.dp for one in agreed}
+        silent = {one.dp for layout in layouts for one in layout.fields if one.role == "ignore"} - settled
+        return replace(best, fields=(*agreed, *(Field(dp, "ignore") for dp in sorted(silent)))), (
+            f"this product id is also sold as {others}; the DPs present do not decide",
+        )
     return best, (f"this product id is also sold as {others}; the DPs present decided",)
 
 
