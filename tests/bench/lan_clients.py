@@ -138,12 +138,13 @@ def floor(devices: List[Dict[str, Any]], meter: Meter, ready: Callable[[str], No
 
     from tuya.lan.protocol import payloads
     from tuya.lan.protocol.wire import Wire
+    from tuya.lan.versions import TABLE
 
     selector = selectors.DefaultSelector()
     for entry in devices:
         sock = socket.create_connection((entry["ip"], entry["port"]))
         sock.sendall(
-            Wire(entry["version"], entry["key"].encode()).pack(*payloads.query(entry["version"], entry["id"], 0))
+            Wire(entry["version"], entry["key"].encode()).pack(*payloads.query(TABLE[entry["version"]], entry["id"], 0))
         )
         sock.recv(16384)
         selector.register(sock, selectors.EVENT_READ)
