@@ -1,4 +1,4 @@
-"""What both command lines (tuya, install.sh) owe their process: streams, Ctrl-C, numbers. Knows no command."""
+"""What both command lines (tuya, install.sh) owe their process: streams, Ctrl-C, numbers."""
 
 from __future__ import annotations
 

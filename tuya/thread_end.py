@@ -1,4 +1,4 @@
-"""Waits for a thread to end, from any thread. Knows nothing else.
+"""Waits for a thread to end, from any thread.
 
 Thread.join() asks who it is called by. In a thread that Python did not start, and Domoticz calls plugins in such, that
 makes a dummy thread object, whose removal prints a traceback when Python 3.13 ends the interpreter.

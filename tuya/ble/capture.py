@@ -1,4 +1,4 @@
-"""Reads ATT values out of a capture file: plain lines or a btsnoop log. Knows nothing of Tuya's packets.
+"""Reads ATT values out of a capture file: plain lines or a btsnoop log.
 
 Plain: a line a value, `>` app to device or `<` device to app, then hex; `#` starts a comment.
 btsnoop (Android's "HCI snoop log", BlueZ's `btmon -w`): https://www.bluez.org/ and RFC 1761 describe the file header;

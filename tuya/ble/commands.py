@@ -1,4 +1,4 @@
-"""Names of the commands inside decrypted frames, and what their data say. Knows no keys and no packets.
+"""Names of the commands inside decrypted frames, and what their data say.
 
 Sources: tuya/TuyaOpen, ble_protocol.h, ble_mgr.c, ble_dp.c, ble_channel.c, ble_netcfg.c; PlusPlus-ua/ha_tuya_ble.
 Data points: id u8, type u8, length (u8 before protocol 4, u16 from it on), value; all big-endian.

@@ -1,4 +1,4 @@
-"""The inside of a frame: security flag, IV and ciphertext; then what decryption gives. Knows no capture file.
+"""The inside of a frame: security flag, IV and ciphertext; then what decryption gives.
 
 Frame: security flag u8, IV 16 bytes, AES-128-CBC ciphertext (flag 0: plain text right after the flag).
 Plaintext, big-endian: sn u32, ack_sn u32, command u16, length u16, data, CRC16/MODBUS u16 over all before it, then

@@ -1,4 +1,4 @@
-"""Which key a security flag takes, who holds it, and how it is made. Knows no capture and no commands.
+"""Which key a security flag takes, who holds it, and how it is made.
 
 Sources: tuya/TuyaOpen, ble_cryption.c (flags 11, 12, 14, 15, 16); PlusPlus-ua/ha_tuya_ble (flags 4 and 5); flags 1 and
 2 from descriptions of older firmware: both forms of flag 2 are tried, and the CRC of the message decides.

@@ -1,4 +1,4 @@
-"""Puts ATT values together into frames, one stream a channel and direction. Knows no keys and no commands.
+"""Puts ATT values together into frames, one stream a channel and direction.
 
 A packet: varint packet number; in packet 0 then a varint total length of the frame and one byte
 `version << 4 | frame counter`; then bytes of the frame. A varint has 7 bits a byte, low bits first, bit 7 = more

@@ -1,4 +1,4 @@
-"""`python3 -m tuya ble FILE`: explains the capture of a Bluetooth pairing. Knows no device and no Domoticz."""
+"""`python3 -m tuya ble FILE`: explains the capture of a Bluetooth pairing."""
 
 from __future__ import annotations
 

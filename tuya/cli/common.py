@@ -1,4 +1,4 @@
-"""What the sub-commands share: naming devices, JSON output, exit codes. Knows no protocol and no data point."""
+"""What the sub-commands share: naming devices, JSON output, exit codes."""
 
 from __future__ import annotations
 

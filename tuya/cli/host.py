@@ -1,4 +1,4 @@
-"""python3 -m tuya host: plugin.py on the stand-in for Domoticz, with a live table. Knows no protocol and no DP."""
+"""python3 -m tuya host: plugin.py on the stand-in for Domoticz, with a live table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live table of `python3 -m tuya host`: breakers, their values, the log, and a key to switch. Knows no protocol."""
+"""The live table of `python3 -m tuya host`: breakers, their values, the log, and a key to switch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""devices.json: text -> entries and complaints. Pure; knows no framework, no socket and not which products measure.
+"""devices.json: text -> entries and complaints. Pure.
 
 The file is tinytuya's (a list, or an object with a list "devices"); of an entry we read its fields and our own
 object "domoticz" (the wishes). A local key never reaches a complaint or a repr.

@@ -1,4 +1,4 @@
-"""Notices that the devices file was changed, replaced, made or removed. Knows nothing of what stands in it."""
+"""Notices that the devices file was changed, replaced, made or removed."""
 
 from __future__ import annotations
 

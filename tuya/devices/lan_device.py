@@ -1,4 +1,4 @@
-"""An entry of devices.json as the device that tuya/lan connects to. Knows no file, no socket and no Domoticz."""
+"""An entry of devices.json as the device that tuya/lan connects to."""
 
 from __future__ import annotations
 

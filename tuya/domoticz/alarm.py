@@ -1,4 +1,4 @@
-"""Unit 10: what went wrong with a breaker, in plain words. Pure; knows no framework, no socket and no DP.
+"""Unit 10: what went wrong with a breaker, in plain words. Pure.
 
 Grey: all is well. Orange: a warning, or a relay that opened without our command. Red: a protection opened the relay.
 """

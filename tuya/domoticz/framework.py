@@ -1,4 +1,4 @@
-"""The only module that touches objects of Domoticz's plugin framework. Knows no breaker, no thread and no time.
+"""The only module that touches objects of Domoticz's plugin framework.
 
 Objects of the framework are looked up for each call and never kept: one that outlives onStop is a reference-count
 error in Domoticz. Updates come from one thread only, creation from the plugin's thread only (see publisher, bridge).

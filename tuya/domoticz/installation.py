@@ -1,4 +1,4 @@
-"""Is the plugin folder complete? Imports nothing that install.sh has to bring, knows no framework and no device."""
+"""Is the plugin folder complete? Imports nothing that install.sh has to bring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is worth an Update, and when: one plan per unit. Pure: time is passed in; knows no thread and no framework.
+"""What is worth an Update, and when: one plan per unit. Pure: time is passed in.
 
 Switch, selector, alert and text are written when they differ from what the unit holds, never else: an Update of an
 unchanged switch runs its On action, scenes and notifications each time. Meters are written when they left their

@@ -1,4 +1,4 @@
-"""The one thread that calls Unit.Update. Knows no event, no socket and no setting.
+"""The one thread that calls Unit.Update.
 
 An Update takes about 1 ms, and minutes while Domoticz backs up its database: it never happens on the plugin's or the
 network's thread. It happens only between the first heartbeat and the beginning of onStop, and not while heartbeats

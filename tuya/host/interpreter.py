@@ -1,4 +1,4 @@
-"""A sub-interpreter of CPython 3.9 … 3.14 with a thread of its own. Knows nothing of plugins.
+"""A sub-interpreter of CPython 3.9 … 3.14 with a thread of its own.
 
 An interpreter is made, used and ended on one thread: ending it elsewhere waits for ever on 3.9 … 3.12, because
 `threading` takes the thread that imported it first for the main thread of that interpreter.

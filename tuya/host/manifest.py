@@ -1,4 +1,4 @@
-"""Reads and checks the XML in plugin.py's docstring. Knows nothing of what the plugin does.
+"""Reads and checks the XML in plugin.py's docstring.
 
 `python3 -m tuya.host.manifest plugin.py` exits 1 with the reason where a release of Domoticz would not list the
 plugin, or would do something that its author did not want. Read from hardware/plugins/PluginManager.cpp (BuildManifest,

@@ -1,4 +1,4 @@
-"""The stand-in as tests and the command line use it: hardware instances, a device table, a log. Knows no Tuya.
+"""The stand-in as tests and the command line use it: hardware instances, a device table, a log.
 
     with Stage(Path("plugin.py"), user_data) as stage:
         idx = stage.add_hardware(parameters={"Mode1": "devices.json", "Mode5": "2"})

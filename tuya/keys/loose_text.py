@@ -1,4 +1,4 @@
-"""Text that is nearly JSON, or simple YAML, -> Python objects. Pure; knows no device and no file.
+"""Text that is nearly JSON, or simple YAML, -> Python objects. Pure.
 
 For what other programs print or keep: Node.js prints objects as {name: 'Plug', id: "x"}; Home Assistant users have
 lists of settings in YAML. Only what such exports hold is understood: maps, lists, texts, numbers, true, false, null.

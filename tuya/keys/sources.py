@@ -1,4 +1,4 @@
-"""Exports of other programs -> devices in the form of devices.json. Pure: text in, devices out; knows no file.
+"""Exports of other programs -> devices in the form of devices.json. Pure: text in, devices out.
 
 Understood: tinytuya's devices.json, snapshot.json and tuya-raw.json, Home Assistant's core.config_entries with
 localtuya or tuya-local in it, localtuya's YAML, what TuyAPI's command line prints, and anything else that names the

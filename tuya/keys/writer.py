@@ -1,4 +1,4 @@
-"""Writes a devices.json so that it is never half there and never readable by others. Knows no device.
+"""Writes a devices.json so that it is never half there and never readable by others.
 
 A new file is 0600 for the user that Domoticz runs as (0640 with its group where we are another user and may give it
 to that group); a file that exists keeps owner, group and mode.

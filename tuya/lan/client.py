@@ -1,4 +1,4 @@
-"""The LAN client as others see it: devices in, events out, one network thread. Knows no Domoticz and no DP's meaning.
+"""The LAN client as others see it: devices in, events out, one network thread.
 
 All methods may be called from any thread and never block, except stop(), which waits for the thread.
 """

@@ -1,4 +1,4 @@
-"""One tree of errors for everything that can go wrong with a device on the LAN. Knows no socket and no Domoticz.
+"""One tree of errors for everything that can go wrong with a device on the LAN.
 
 Each class is one meaning, and its name is part of the command line's contract (`watch --json` prints it).
 A text says what happened to which device and what to do; it never holds a key or bytes a peer sent.

@@ -1,4 +1,4 @@
-"""Every time, size and count that the LAN client lives by, and its back-off. Knows no socket and no clock."""
+"""Every time, size and count that the LAN client lives by, and its back-off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads catalogue.txt: products -> layouts -> data points. Knows no device, no value and no Domoticz.
+"""Reads catalogue.txt: products -> layouts -> data points.
 
 `python3 -m tuya.metering.catalogue [FILE]` checks the file and says file and line of every mistake.
 """

@@ -1,4 +1,4 @@
-"""kWh that never go down and never invent: all totals of one device. Pure: time is passed in; knows no DP, no Domoticz.
+"""kWh that never go down and never invent: all totals of one device. Pure: time is passed in.
 
 What is published for a circuit, by what the device tells of it:
 - a counter: the counter, refined by W between its steps (meter.Meter);

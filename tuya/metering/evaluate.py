@@ -1,4 +1,4 @@
-"""Layout + data points -> reading. The only place where an LSB meets a value. Knows no product and no thing model."""
+"""Layout + data points -> reading. The only place where an LSB meets a value."""
 
 from __future__ import annotations
 

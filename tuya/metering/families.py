@@ -1,4 +1,4 @@
-"""What kind of device this is: by its category, by the words of its thing model. Pure; knows no product and no value.
+"""What kind of device this is: by its category, by the words of its thing model. Pure.
 
 Codes mean the mains only on devices that measure the mains: `cur_power` of a battery charger is the battery's, and an
 appliance counts its kWh anew each day under the codes that meters use for totals.

@@ -1,4 +1,4 @@
-"""Faults and trips in plain words: labels of bitmaps and texts of events -> Fault. Knows no DP."""
+"""Faults and trips in plain words: labels of bitmaps and texts of events -> Fault."""
 
 from __future__ import annotations
 

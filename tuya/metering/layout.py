@@ -1,4 +1,4 @@
-"""What a layout is: which data point (DP) carries which quantity, in which unit. Knows no product and no value."""
+"""What a layout is: which data point (DP) carries which quantity, in which unit."""
 
 from __future__ import annotations
 

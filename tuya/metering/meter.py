@@ -1,4 +1,4 @@
-"""The total of one circuit in one direction, from a device's counter or from the flow. Knows no DP, no clock."""
+"""The total of one circuit in one direction, from a device's counter or from the flow."""
 
 from __future__ import annotations
 

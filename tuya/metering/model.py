@@ -1,4 +1,4 @@
-"""Unpacks the thing model (`mapping` in devices.json): lines, units, labels. Knows no meaning of a code."""
+"""Unpacks the thing model (`mapping` in devices.json): lines, units, labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Phase records: V, I, P of one phase in a raw value, an object or JSON text -> Phase. Pure; knows no DP number.
+"""Phase records: V, I, P of one phase in a raw value, an object or JSON text -> Phase. Pure.
 
 Everything that is not exactly of a known form is "no data" (None): never 0 and never an exception.
 """

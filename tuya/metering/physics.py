@@ -1,4 +1,4 @@
-"""Does it fit? V, I and P of one circuit against each other; finds scale errors. Pure arithmetic, knows no DP.
+"""Does it fit? V, I and P of one circuit against each other; finds scale errors. Pure arithmetic.
 
 The rule: 80 V <= V <= 280 V and |P| <= 1.05 V I + 2 W. Where one power of ten on exactly one quantity makes it fit,
 that is applied and said; otherwise the doubtful quantity is left out. A scale that the user gave is never touched.

@@ -1,4 +1,4 @@
-"""Raw values: phase records (see phases.py), alarm sets, fault bitmaps, slices of bytes. Pure; knows no DP number.
+"""Raw values: phase records (see phases.py), alarm sets, fault bitmaps, slices of bytes. Pure.
 
 Everything that is not exactly of a known form is "no data" (None): never 0 and never an exception.
 """

@@ -1,4 +1,4 @@
-"""What a device says, in SI-like units: frozen dataclasses. Knows no DP number, no Domoticz, no clock.
+"""What a device says, in SI-like units: frozen dataclasses.
 
 Channels: "1" (the only circuit), "a" "b" "c" (phases or clamps), "1" ... beyond three circuits;
 "total" is the device's own sum, for any quantity. What is not known is absent, never 0.

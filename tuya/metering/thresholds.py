@@ -1,4 +1,4 @@
-"""Changes one record of an alarm set, and nothing else of it. Pure; knows no device and no connection."""
+"""Changes one record of an alarm set, and nothing else of it. Pure."""
 
 from __future__ import annotations
 

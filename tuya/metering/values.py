@@ -1,4 +1,4 @@
-"""What one value may be: a number, a truth, bytes in base64 or hex, JSON in text. Pure; knows no DP number.
+"""What one value may be: a number, a truth, bytes in base64 or hex, JSON in text. Pure.
 
 Everything that is not exactly of a known form is "no data" (None, or no form at all): never 0, never an exception.
 """

@@ -1,4 +1,4 @@
-"""What a user wishes for one device (object "domoticz" in devices.json), as far as it changes readings. Knows no DP."""
+"""What a user wishes for one device (object "domoticz" in devices.json), as far as it changes readings."""
 
 from __future__ import annotations
 

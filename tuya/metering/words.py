@@ -1,4 +1,4 @@
-"""What a code of a thing model means, read by its words. Knows no unit, no DP and no product.
+"""What a code of a thing model means, read by its words.
 
 Makers spell codes freely (cur_power, ActivePowerA, forward_energy_total, energy_reserse_b). A code is a reading when
 its words name one quantity, perhaps a circuit, and nothing that makes it a limit, a cost or a day's figure.

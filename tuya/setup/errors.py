@@ -1,4 +1,4 @@
-"""The errors of the set-up. Knows nothing else."""
+"""The errors of the set-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pinned requirement files: text -> names, releases and hashes. Pure; knows no network and no pip."""
+"""Pinned requirement files: text -> names, releases and hashes. Pure."""
 
 from __future__ import annotations
 

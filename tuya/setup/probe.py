@@ -1,4 +1,4 @@
-"""Imports what the plugin needs as Domoticz would: in a sub-interpreter, twice in one process. Knows no pip.
+"""Imports what the plugin needs as Domoticz would: in a sub-interpreter, twice in one process.
 
 Run as a file by the Python that is asked: `python probe.py PLUGIN_FOLDER`; one JSON line on stdout is the answer.
 Without a folder it is asked for the distribution's own pycryptodome alone.

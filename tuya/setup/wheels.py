@@ -1,4 +1,4 @@
-"""Wheels without pip: which one fits this Python, fetch it by its hash, unpack it. Knows no plugin and no Domoticz.
+"""Wheels without pip: which one fits this Python, fetch it by its hash, unpack it.
 
 Only for machines whose Python has no pip (minimal images, some containers). A wheel is a zip file; its name says
 what it fits (PyPA, binary distribution format). Package indexes are asked by the simple API (JSON or HTML).

@@ -1,4 +1,4 @@
-"""The doctor's checks of one device, from its key up to its readings. Knows no file and no Domoticz.
+"""The doctor's checks of one device, from its key up to its readings.
 
 One connection is made, never two: a second one, even a moment after the first, wedges real breakers. What is wrong is
 told from the error that this one connection ends with.

@@ -1,4 +1,4 @@
-"""What the doctor finds: one finding a check, and how it is shown. Knows no check."""
+"""What the doctor finds: one finding a check, and how it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parses the arguments of the framework's functions as PyArg_ParseTupleAndKeywords does. Knows no framework."""
+"""Parses the arguments of the framework's functions as PyArg_ParseTupleAndKeywords does."""
 
 from __future__ import annotations
 

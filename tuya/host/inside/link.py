@@ -1,4 +1,4 @@
-"""The line from inside the sub-interpreter to the stand-in: requests and answers over pipes. Knows no framework.
+"""The line from inside the sub-interpreter to the stand-in: requests and answers over pipes.
 
 A message is four bytes of length and a marshalled value. Each thread has its own pair of pipes, so that one thread
 waiting for the database keeps no other waiting, as in Domoticz.

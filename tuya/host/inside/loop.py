@@ -1,4 +1,4 @@
-"""The framework's loop: one thread that imports plugin.py and runs its callbacks. Knows no device and no database.
+"""The framework's loop: one thread that imports plugin.py and runs its callbacks.
 
 Read from CPlugin::Do_Work, Initialise, Start, Callback and Stop in hardware/plugins/Plugins.cpp.
 """

@@ -1,4 +1,4 @@
-"""What a link needs of a network: one stream, opened and closed on demand. Knows nothing of what flows through it."""
+"""What a link needs of a network: one stream, opened and closed on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One connection per address over all processes and instances of this machine. Knows no device, key or protocol.
+"""One connection per address over all processes and instances of this machine.
 
 The lock per device id (owner.py) does not help where a stale address of one device is the present one of another that
 somebody else serves: a second connection would be opened beside theirs. So the address is locked too, from connect to

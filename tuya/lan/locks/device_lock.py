@@ -1,4 +1,4 @@
-"""One owner per breaker on this machine: a lock per device id, and a word from its owner. Knows no protocol or DP.
+"""One owner per breaker on this machine: a lock per device id, and a word from its owner.
 
 Two connections wedge real breakers, so nobody connects without the lock. It is an abstract Unix socket named from
 sha256(id), which the kernel frees when its process ends however it ends; where there is none, a locked file.

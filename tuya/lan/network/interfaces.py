@@ -1,4 +1,4 @@
-"""The IPv4 broadcast addresses of this machine, without a package for it. Knows nothing of Tuya."""
+"""The IPv4 broadcast addresses of this machine, without a package for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Announcements and the request for them: datagram to hint and back. Knows no socket, clock or device of ours.
+"""Announcements and the request for them: datagram to hint and back.
 
 UDP 6666: 55AA frame with plain JSON (3.1). 6667: the same with AES-ECB under md5("yGAdlopoPVldABfn"), a key which
 all devices share. 7000: 6699 frames with AES-GCM under that key (3.5), sent when asked by REQ_DEVINFO.

@@ -1,4 +1,4 @@
-"""The JSON inside of messages: requests of ours, reports of a device. Knows no encryption, socket or meaning of a DP.
+"""The JSON inside of messages: requests of ours, reports of a device.
 
 Shapes: requests as tinytuya and the vendor's app send them, without spaces (devices fall silent on spaces).
 Reports: {"dps": {...}} and {"protocol": 4, "t": ..., "data": {"dps": {...}}}, keys are decimal strings.

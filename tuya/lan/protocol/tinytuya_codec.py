@@ -1,4 +1,4 @@
-"""The one place that imports tinytuya, without what can kill Domoticz. Knows no socket, device or frame.
+"""The one place that imports tinytuya, without what can kill Domoticz.
 
 tinytuya prefers `cryptography` (a Rust module that works in one sub-interpreter per process only) and imports
 `requests` (whose compiled helpers have crashed the process at a second import) and `colorama` (wraps stdout).
