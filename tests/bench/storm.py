@@ -14,13 +14,13 @@ import argparse
 import collections
 import json
 import random
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any, Counter, Dict, List, Tuple
 
+from tests.lan.lan_helpers import free_ports
 from tuya.lan.client import Client, Device
 from tuya.lan.errors import NotConnected
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
@@ -150,17 +150,6 @@ class Log:
             self.done.append(event)
         elif isinstance(event, Status) and event.dps.get(20) == CALM_VALUE:
             self.back_s.setdefault(event.device_id, event.at_s)
-
-
-def free_ports() -> Ports:
-    """Three UDP ports that nobody listens on."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = Ports(*(sock.getsockname()[1] for sock in sockets))
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 def device_of(entry: Dict[str, Any]) -> Device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import Any, Callable, List, Optional, Type, TypeVar
@@ -9,9 +10,21 @@ from typing import Any, Callable, List, Optional, Type, TypeVar
 from tests.lateness import lateness
 from tuya.lan.client import Client, Device
 from tuya.lan.events import Connected, Event, Failed, Lost, Status, WriteDone
+from tuya.simulator.announce import Ports
 
 VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
 E = TypeVar("E")
+
+
+def free_ports() -> Ports:
+    """Three UDP ports that nobody listens on."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = Ports(*(sock.getsockname()[1] for sock in sockets))
+    for sock in sockets:
+        sock.close()
+    return ports
 
 
 class Recorder:

@@ -6,7 +6,6 @@ Attackers have no key. They know the device's id, hear and send on its network, 
 from __future__ import annotations
 
 import json
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from tests.lan.hostile import (
     mangling,
     replaying,
 )
-from tests.lan.lan_helpers import VERSIONS, Running, device_of
+from tests.lan.lan_helpers import VERSIONS, Running, device_of, free_ports
 from tuya.lan import events
 from tuya.lan.client import Client, Device
 from tuya.lan.errors import NotConfirmed, NotConnected, TuyaError
@@ -36,7 +35,6 @@ from tuya.lan.events import Connected, Lost, Status, WriteDone
 from tuya.lan.network import interfaces
 from tuya.lan.network.listener import Listener
 from tuya.simulator import Fleet
-from tuya.simulator.announce import Ports
 
 ROOT = Path(__file__).resolve().parents[2]
 EVIL = "127.0.0.66"
@@ -57,13 +55,7 @@ PEACEFUL = (
 
 @pytest.fixture
 def ports():
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    free = Ports(*(sock.getsockname()[1] for sock in sockets))
-    for sock in sockets:
-        sock.close()
-    return free
+    return free_ports()
 
 
 def listening(ports):

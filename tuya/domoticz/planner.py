@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections import deque
 from typing import Deque, Optional, Tuple
 
+from ..devices.deadbands import ENERGY_STEP_WH
 from .units import Kind, Number, State, format_number, parse_meter
 
 # Domoticz's short log skips a device that was not written for some minutes; a little less than four minutes
 KEEP_ALIVE_S = 235.0
 # What a person looks at is never older than a minute: "Last seen" of a kWh meter, and its kWh
 ENERGY_KEEP_ALIVE_S = 58.0
-ENERGY_STEP_WH = 10.0  # so much energy is worth a write of its own (still at the pace)
 # A push is a sample with noise (mains voltage wanders by some 0.3 V a second): what is shown is the mean of the
 # newest samples that agree. Short enough not to eat the time in which a real change has to be shown.
 AGREEMENT_S = 3.0
@@ -64,13 +64,10 @@ class MeterPlan:
             samples.popleft()
         mean = newest
         if newest != 0.0:
-            limit = self._deadband(newest, newest)
+            limit = self._kind.deadband.width(newest, newest)
             agreeing = [value for _, value in samples if abs(value - newest) <= limit and value != 0.0]
             mean = sum(agreeing) / len(agreeing)
         self._number = Number(mean, number.circuit)
-
-    def _deadband(self, one: float, other: float) -> float:
-        return max(self._kind.deadband, self._kind.deadband_share * min(abs(one), abs(other)))
 
     def due_at_s(self, energy_wh: Optional[float], is_answering: bool, is_open: bool) -> Optional[float]:
         """When it has to be written, None if nothing calls for it.
@@ -85,7 +82,7 @@ class MeterPlan:
             return _NEVER_S
         if self._number.circuit is not None and is_open and value == 0.0 and self._shown != 0.0:
             return _NEVER_S
-        if abs(value - self._shown) > self._deadband(value, self._shown):
+        if abs(value - self._shown) > self._kind.deadband.width(value, self._shown):
             return self._written_at_s + self._pace_s
         if energy_wh is not None and energy_wh - (self._shown_wh or 0.0) >= ENERGY_STEP_WH:
             return self._written_at_s + self._pace_s

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
 
+from ..devices.deadbands import DEADBANDS, NO_DEADBAND, Deadband
 from ..devices.readings import total_power_w
 from ..metering.energy import Circuit
 from ..metering.reading import TOTAL, Channel, Reading
@@ -54,7 +55,7 @@ class Kind:
     """How Domoticz is to show a unit (numbers valid in every release since 2022.1) and when a change is worth it.
 
     is_meter: written by deadband and rate, and kept alive; else written only when it differs from what is shown.
-    A change matters when it is more than both deadband (in the unit of the quantity) and share of what is shown.
+    A change matters when it is more than the deadband.
     pace: the least time between two writes, in update intervals of the user.
     """
 
@@ -64,14 +65,13 @@ class Kind:
     options: Mapping[str, str] = field(default_factory=dict)
     is_meter: bool = True
     decimals: int = 1
-    deadband: float = 0.0
-    deadband_share: float = 0.0
+    deadband: Deadband = NO_DEADBAND
     pace: int = 2
 
 
-def _custom(unit: str, decimals: int, deadband: float, share: float = 0.0) -> Kind:
+def _custom(unit: str, decimals: int, deadband: Deadband) -> Kind:
     # option "Custom" is "<factor>;<unit>"
-    return Kind(243, 31, options={"Custom": f"1;{unit}"}, decimals=decimals, deadband=deadband, deadband_share=share)
+    return Kind(243, 31, options={"Custom": f"1;{unit}"}, decimals=decimals, deadband=deadband)
 
 
 def _selector(names: Sequence[str], first_is_hidden: bool = False) -> Kind:
@@ -87,15 +87,15 @@ def _selector(names: Sequence[str], first_is_hidden: bool = False) -> Kind:
 # "0": the Wh are ours; "1" would multiply the power before by the time passed, also through an outage
 _ENERGY_OPTIONS = {"EnergyMeterMode": "0"}
 KIND_SWITCH = Kind(244, 73, 0, is_meter=False)
-KIND_ENERGY = Kind(243, 29, 0, options=_ENERGY_OPTIONS, deadband=2.0, deadband_share=0.01, pace=1)
-KIND_RETURNED = Kind(243, 29, 4, options=_ENERGY_OPTIONS, deadband=2.0, deadband_share=0.01, pace=1)
-KIND_VOLTAGE = Kind(243, 8, deadband=1.0)
-KIND_CURRENT = Kind(243, 23, decimals=3, deadband=0.02, deadband_share=0.02)
-KIND_POWER_FACTOR = _custom("PF", 2, 0.02)
-KIND_FREQUENCY = _custom("Hz", 2, 0.1)
-KIND_TEMPERATURE = Kind(80, 5, deadband=0.5)
-KIND_LEAKAGE = _custom("mA", 1, 1.0, 0.1)
-KIND_BALANCE = _custom("kWh", 2, 0.005)
+KIND_ENERGY = Kind(243, 29, 0, options=_ENERGY_OPTIONS, deadband=DEADBANDS["power"], pace=1)
+KIND_RETURNED = Kind(243, 29, 4, options=_ENERGY_OPTIONS, deadband=DEADBANDS["power"], pace=1)
+KIND_VOLTAGE = Kind(243, 8, deadband=DEADBANDS["voltage"])
+KIND_CURRENT = Kind(243, 23, decimals=3, deadband=DEADBANDS["current"])
+KIND_POWER_FACTOR = _custom("PF", 2, DEADBANDS["power_factor"])
+KIND_FREQUENCY = _custom("Hz", 2, DEADBANDS["frequency"])
+KIND_TEMPERATURE = Kind(80, 5, deadband=DEADBANDS["temperature"])
+KIND_LEAKAGE = _custom("mA", 1, DEADBANDS["leakage"])
+KIND_BALANCE = _custom("kWh", 2, DEADBANDS["balance"])
 KIND_ALARM = Kind(243, 22, is_meter=False)
 KIND_TEXT = Kind(243, 19, is_meter=False)
 KIND_POWER_ON_STATE = _selector(("Off", "On", "As before"))

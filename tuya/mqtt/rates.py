@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence
 
+from ..devices.deadbands import DEADBANDS, ENERGY_STEP_WH
 from .values import Plain
 
 PACE_S = 5.0  # W and kWh no more often than this; the others no more often than twice this
 KEEP_ALIVE_S = 60.0  # at least so often while the device answers
-ENERGY_STEP_KWH = 0.01
-# kind -> (deadband in its unit, deadband as a share, paces): a change counts that is more than both
-_METERS: Dict[str, Tuple[float, float, int]] = {
-    "power": (2.0, 0.01, 1),
-    "voltage": (1.0, 0.0, 2),
-    "current": (0.02, 0.02, 2),
-    "power_factor": (0.02, 0.0, 2),
-    "frequency": (0.1, 0.0, 2),
-    "temperature": (0.5, 0.0, 2),
-    "leakage": (1.0, 0.1, 2),
-}
+ENERGY_STEP_KWH = ENERGY_STEP_WH / 1000.0
+_FAST = ("power",)  # published at the pace; every other measurement at half of it
 _TOTALS = ("energy", "returned")
 AT_ONCE_S = float("-inf")
 
@@ -57,14 +49,13 @@ class Gate:
         if value.kind in _TOTALS:
             is_step = abs(value.value - before) >= ENERGY_STEP_KWH
             return self._at_s + PACE_S if is_step else None
-        meter = _METERS.get(value.kind)
-        if meter is None:
+        deadband = DEADBANDS.get(value.kind)
+        if deadband is None:
             return AT_ONCE_S  # a switch, a fault, an option
-        deadband, share, paces = meter
         if value.kind == "power" and value.value == 0.0:
             return AT_ONCE_S  # it was opened
-        if abs(value.value - before) > max(deadband, share * min(abs(value.value), abs(before))):
-            return self._at_s + paces * PACE_S
+        if abs(value.value - before) > deadband.width(value.value, before):
+            return self._at_s + (PACE_S if value.kind in _FAST else 2.0 * PACE_S)
         return None
 
     def published(self, values: Sequence[Plain], now_s: float, is_answering: bool) -> None:
