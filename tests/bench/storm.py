@@ -35,6 +35,7 @@ WINDOW_S = 60.0
 CALM_S = 45.0  # how long is waited for all to come back
 CALM_VALUE = 2222
 LONGEST_FAULT_S = 15.0
+LONGEST_ORDER_S = 12.0  # from a click to what is told of it, with some air
 GRACE_S = 0.05  # between a write's arrival at the breaker and its report on the client's clock
 NOT_IN_A_STORM = {
     "new_key": "its key is another one afterwards, which is no error of the client",
@@ -213,18 +214,14 @@ def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: floa
     """What the storm showed."""
     back = [log.back_s[device.device_id] - calm_s for device in devices if device.device_id in log.back_s]
     results = collections.Counter("confirmed" if e.error is None else type(e.error).__name__ for e in log.done)
-    late, twice = 0, 0
+    late, twice, ahead = 0, 0, 0
     for device in devices:
-        arrived = [at_s for at_s, _ in facts["writes"][device.device_id]]
+        arrived = facts["writes"][device.device_id]
         sent = [e for e in log.done if e.device_id == device.device_id and not isinstance(e.error, NotConnected)]
         twice += max(0, len(arrived) - len(sent))
-        ends = sorted(e.at_s for e in sent)
-        # each arrival belongs to the first order that ends after it: one that ends after none was told too early
-        for at_s in arrived:
-            end = next((end_s for end_s in ends if end_s >= at_s - GRACE_S), None)
-            late += end is None
-            if end is not None:
-                ends.remove(end)
+        device_late, device_ahead = told_too_early(arrived, sent)
+        late += device_late
+        ahead += device_ahead
     return {
         "faults": sum(facts["struck"].values()),
         "faults_by_name": dict(sorted(facts["struck"].items())),
@@ -238,7 +235,34 @@ def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: floa
         "clicks": dict(results),
         "writes_arrived_twice": twice,
         "writes_arrived_after_the_verdict": late,
+        "confirmed_by_an_older_report": ahead,
     }
+
+
+def told_too_early(arrived: List[Tuple[float, Any]], sent: List[WriteDone]) -> Tuple[int, int]:
+    """Count the writes of one device that arrived after what was told of them: (as unconfirmed, as confirmed).
+
+    Each arrival belongs to an order of its value: to a confirmed one that ends about then, else to an unconfirmed one
+    that ends later. What is left was told too early. Confirmed too early is an order of what was the case already: a
+    report that was on its way says the same.
+    """
+    left = sorted(arrived)
+    confirmed = [e for e in sent if e.error is None]
+    unconfirmed = [e for e in sent if e.error is not None]
+    for orders, grace_s in ((confirmed, GRACE_S), (unconfirmed, GRACE_S)):
+        for arrival in list(left):
+            at_s, value = arrival
+            fits = [e for e in orders if e.dps.get(1) == value and -grace_s <= e.at_s - at_s <= LONGEST_ORDER_S]
+            if fits:
+                orders.remove(min(fits, key=lambda e: e.at_s))
+                left.remove(arrival)
+    ahead = 0
+    for at_s, value in left:
+        fits = [e for e in confirmed if e.dps.get(1) == value and at_s - LONGEST_ORDER_S <= e.at_s <= at_s]
+        if fits:
+            confirmed.remove(max(fits, key=lambda e: e.at_s))
+            ahead += 1
+    return len(left) - ahead, ahead
 
 
 def main() -> int:
