@@ -1,18 +1,24 @@
-"""python3 -m tuya: puts the tools of lib/ on the path and hands over to one sub-command of tuya/cli."""
+"""python3 -m tuya: puts the tools of lib/ on the path and hands over to one sub-command of tuya/cli.
+
+`python3 PATH/tuya COMMAND` does the same from any folder.
+"""
 
 from __future__ import annotations
 
 import signal
+import sys
+from pathlib import Path
 
+if __name__ == "__main__" and not __package__:  # `python3 PATH/tuya`: Python then looks for modules within tuya/
+    _HERE = Path(__file__).resolve().parent
+    sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry).resolve() != _HERE)]
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
 
 import argparse
 import importlib
 import os
-import sys
 import traceback
-from pathlib import Path
 from typing import Dict, List, Optional
 
 from tuya import process

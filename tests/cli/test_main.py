@@ -66,6 +66,27 @@ def test_no_command_and_an_unknown_one_are_wrong_use():
         assert done.stderr.startswith("usage: python3 -m tuya")
 
 
+@pytest.mark.parametrize("isolation", [(), ("-I",)])
+@pytest.mark.parametrize("named", ["tuya", "tuya/__main__.py"])
+def test_from_another_folder_by_path(tmp_path, named, isolation):
+    link = tmp_path / "plugin"
+    link.symlink_to(REPOSITORY)
+    for module in ("keys", "process", "tuya"):  # of the caller's folder: none of ours is taken from there
+        (tmp_path / f"{module}.py").write_text("raise SystemExit(7)")
+    words = [sys.executable, *isolation, str(link / named), "decode", "-"]
+    done = subprocess.run(
+        words, cwd=tmp_path, input='{"dps": {}}', capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert '"profile"' in done.stdout
+
+
+def test_the_set_up_by_path_says_how_it_is_started(tmp_path):
+    words = [sys.executable, str(REPOSITORY / "tuya" / "setup")]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (1, "this is started by: bash install.sh\n")
+
+
 @pytest.mark.parametrize("command", sorted(main_module.COMMANDS))
 def test_every_command_has_help(command):
     done = run(command, "--help")

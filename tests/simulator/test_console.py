@@ -50,6 +50,9 @@ def test_faults(fleet):
     assert first.faults.get("latency") == {"delay_s": 3, "spread_s": 0}
     assert say(fleet, "1 fault write=late delay_s=0.5") == "Smart breaker 1: fault write=late"
     assert first.faults.get("write") == {"how": "late", "delay_s": 0.5}
+    assert say(fleet, "1 fault values=null") == "Smart breaker 1: fault values=null"
+    assert say(fleet, "1 fault values kind=null") == "Smart breaker 1: fault values"
+    assert first.faults.get("values")["kind"] == "null"
     assert say(fleet, "1 clear garbage") == "Smart breaker 1: clear garbage"
     assert say(fleet, "* clear").startswith("Smart breaker 1: clear")
     assert not first.faults

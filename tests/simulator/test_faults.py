@@ -54,6 +54,14 @@ def test_a_fault_in_one_word(text, name, given):
     checked(name, given)
 
 
+def test_every_choice_can_be_typed():
+    for name, fault in FAULTS.items():
+        for word, parameter in fault.parameters.items():
+            for choice in parameter.choices:
+                assert checked(*named(f"{name}={word}={choice}"))[word] == choice
+    assert checked(*named("values=null"))["kind"] == "null"
+
+
 @pytest.mark.parametrize("text", ["", "=", "explode=1", "reset=1", "asleep=1", "latency=,", "latency=[", "hide=1,x"])
 def test_a_word_that_is_no_fault(text):
     with pytest.raises(UnknownFault):

@@ -16,10 +16,11 @@ import shlex
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, NoReturn, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, NoReturn, Optional, Set, Tuple
 
 from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
+from .json_places import entry_spans
 
 DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
@@ -28,7 +29,6 @@ MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is 
 # Domoticz keeps a DeviceID of at most 25 ASCII characters without quotes (facts of the framework).
 _DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_WHITE_SPACE = re.compile(r"[ \t\r\n]*")
 _MAX_NAME_CHARACTERS = 60
 _MAX_SHOWN_PATH = 200
 
@@ -164,7 +164,7 @@ def parse_devices(text: str) -> DevicesFile:
     first_line_of: Dict[str, int] = {}
     key_of: Dict[str, bytes] = {}
     line, counted = 1, 0
-    for raw, (start, end) in zip(raw_entries, _entry_spans(text, isinstance(document, dict))):
+    for raw, (start, end) in zip(raw_entries, entry_spans(text, isinstance(document, dict))):
         line, counted = line + text.count("\n", counted, start), start
         reader = _EntryReader(text[start:end], line, problems)
         entry = reader.entry(raw)
@@ -238,41 +238,6 @@ def read_devices(path: Path) -> DevicesFile:
         raise DevicesFileError(line, "this is not UTF-8 text", str(path)) from None
     except DevicesFileError as error:
         raise DevicesFileError(error.line, error.what, str(path)) from None
-
-
-def _entry_spans(text: str, in_object: bool) -> Iterator[Tuple[int, int]]:
-    """Where each element of the list of devices begins and ends in `text`, which is valid JSON with that list."""
-    decoder = json.JSONDecoder()
-    position = _skip(text, 0)
-    if in_object:
-        for key, value_start in _members(decoder, text, position):
-            if key == "devices":
-                position = value_start  # of several, the last one counts, as in json.loads
-    position = _skip(text, position + 1)
-    while text[position] != "]":
-        _, end = decoder.raw_decode(text, position)
-        yield position, end
-        position = _skip(text, end)
-        if text[position] == ",":
-            position = _skip(text, position + 1)
-
-
-def _members(decoder: json.JSONDecoder, text: str, start: int) -> Iterator[Tuple[str, int]]:
-    """Yield the keys of the JSON object that begins at `start`, each with the position of its value."""
-    position = _skip(text, start + 1)
-    while text[position] != "}":
-        key, position = decoder.raw_decode(text, position)
-        position = _skip(text, _skip(text, position) + 1)
-        yield key, position
-        _, position = decoder.raw_decode(text, position)
-        position = _skip(text, position)
-        if text[position] == ",":
-            position = _skip(text, position + 1)
-
-
-def _skip(text: str, position: int) -> int:
-    match = _WHITE_SPACE.match(text, position)
-    return match.end() if match else position
 
 
 class _Refused(Exception):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not __package__:
+    sys.exit("this is started by: bash install.sh")
+
 import argparse
 import importlib
-import sys
 from pathlib import Path
 from typing import List
 

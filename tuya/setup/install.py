@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import List, Optional
 
+from tuya.domoticz.board import forget_the_dead
 from tuya.keys.writer import remove_leftovers
 
 from . import find_domoticz, packages
@@ -186,6 +187,7 @@ def uninstall(folder: Path, purge: bool) -> None:
     for place in _places_of_keys(folder):
         # what `keys` left when it was killed is nobody's file, and it holds keys
         removed += [path.name for path in remove_leftovers(place / KEY_FILES[0])]
+    forget_the_dead()
     for cache in [path for path in folder.rglob("__pycache__") if path.is_dir()]:
         shutil.rmtree(cache, ignore_errors=True)
     for name in KEY_FILES:

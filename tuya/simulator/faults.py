@@ -52,9 +52,10 @@ def checked(name: str, given: Mapping[str, Any]) -> Dict[str, Any]:
 def _fitting(name: str, word: str, parameter: Parameter, value: Any) -> Any:
     """A value of the parameter's kind; a list or one number becomes a tuple. Raises UnknownFault."""
     if parameter.choices:
-        if str(value) not in parameter.choices:
-            raise UnknownFault(f"fault {name}: {word} is one of {', '.join(parameter.choices)}, not {value!r}")
-        return str(value)
+        choice = value if isinstance(value, str) else json.dumps(value, default=str)  # typed, null was read as JSON
+        if choice not in parameter.choices:
+            raise UnknownFault(f"fault {name}: {word} is one of {', '.join(parameter.choices)}, not {choice}")
+        return choice
     if parameter.kind == "numbers" and not isinstance(value, tuple):
         value = (value,) if _is_integer(value) else tuple(value) if isinstance(value, (list, set)) else value
     if not (value is None and parameter.default is None) and not _KINDS[parameter.kind](value):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tuya.domoticz.board import PAGE_NAME, Board, BoardError, BreakerState, find_www, short_hash
+from tuya.domoticz.board import PAGE_NAME, Board, BoardError, BreakerState, find_www, forget_the_dead, short_hash
 
 SCRIPT = Path(__file__).resolve().parents[3] / "tuya" / "domoticz" / "board" / "board.js"
 NO_PROCESS = 2**22 + 1  # above the largest process id of Linux
@@ -177,3 +177,48 @@ def test_page_and_plugin_hash_alike(device_id: str) -> None:
     )
     out = subprocess.run([node, "-e", code], capture_output=True, text=True, check=True, timeout=30)
     assert out.stdout.strip() == short_hash(device_id)
+
+
+def test_files_of_killed_processes_go_and_nothing_else(www: Path) -> None:
+    shm = www.parent / "shm"
+    kept = shm.parent / "kept.json"
+    kept.write_text("{}")
+    for name in (
+        f"tuya-board-{NO_PROCESS}-1.json",
+        f"tuya-board-{NO_PROCESS}-2.json.new",
+        f"tuya-board-{10**40}-1.json",
+    ):
+        (shm / name).write_text("{}")
+    long_ago = shm / f"tuya-board-{os.getppid()}-3.json"  # that number is another process's now
+    long_ago.write_text("{}")
+    os.utime(long_ago, (0, 0))
+    others = {
+        f"tuya-board-{os.getpid()}-4.json",
+        f"tuya-board-{NO_PROCESS}-5.json.bak",
+        f"tuya-board-{NO_PROCESS}.json",
+        f"another-board-{NO_PROCESS}-6.json",
+    }
+    for name in others:
+        (shm / name).write_text("{}")
+    link = shm / f"tuya-board-{NO_PROCESS}-7.json"
+    link.symlink_to(kept)
+    (shm / f"tuya-board-{NO_PROCESS}-8.json").mkdir()
+    others |= {link.name, f"tuya-board-{NO_PROCESS}-8.json"}
+    if os.geteuid() == 0:
+        foreign = shm / f"tuya-board-{NO_PROCESS}-9.json"
+        foreign.write_text("{}")
+        os.chown(foreign, 54321, 54321)
+        others.add(foreign.name)
+    assert len(forget_the_dead(shm)) == 4
+    assert {path.name for path in shm.iterdir()} == others
+    assert kept.exists()
+    assert forget_the_dead(shm / "missing") == []
+
+
+def test_the_next_start_clears_the_memory_also_where_the_page_cannot_be(www: Path) -> None:
+    left = www.parent / "shm" / f"tuya-board-{NO_PROCESS}-2.json"
+    left.write_text("{}")
+    shutil.rmtree(www / "templates")
+    with pytest.raises(BoardError):
+        make(www).install()
+    assert not left.exists()

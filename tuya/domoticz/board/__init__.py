@@ -14,6 +14,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
@@ -25,7 +28,9 @@ PARTS = ("board.css", "board.js")
 INDEX = "index.json"
 STATE_FILES = "state-*.json"
 MEMORY_FOLDER = Path("/dev/shm")  # noqa: S108 - owned by the kernel; the files there are 0600 and named by process
+MEMORY_FILE = re.compile(r"tuya-board-(\d+)-\d+\.json(\.new)?")  # ours: process, hardware
 DISK_INTERVAL_S = 60.0
+ABANDONED_S = 3600.0  # a running instance writes its file every 2 s; the number of a dead process may be another's now
 FNV_OFFSET = 0x811C9DC5
 FNV_PRIME = 0x01000193
 
@@ -89,6 +94,8 @@ class Board:
 
     def install(self) -> None:
         """Write or refresh the page. Raises BoardError where it may not, or where another file has its name."""
+        if self._memory_file is not None:
+            forget_the_dead(self._memory_file.parent)
         if not self._templates.is_dir():
             raise BoardError(f"the distribution board was not installed: there is no folder {self._templates}")
         try:
@@ -172,9 +179,28 @@ class Board:
         for path in self._folder.glob(STATE_FILES):
             words = path.stem.split("-")
             if len(words) == 3 and words[1].isdigit() and not _runs(int(words[1])):
-                if path.is_symlink():
-                    _unlink(path.readlink())
                 _unlink(path)
+
+
+def forget_the_dead(memory_folder: Path = MEMORY_FOLDER) -> List[str]:
+    """Remove what processes of this user left in memory when they were killed; returns the names. Raises nothing.
+
+    The folder is everybody's: only files of this user count, and no link is followed. A file that is missed by a live
+    instance after all (of a container that shares the folder and not the numbers of processes) is there again at once.
+    """
+    removed = []
+    with contextlib.suppress(OSError):
+        for path in sorted(memory_folder.iterdir()):
+            named = MEMORY_FILE.fullmatch(path.name)
+            if named is None:
+                continue
+            with contextlib.suppress(OSError):
+                status = path.lstat()
+                is_ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+                if is_ours and (not _runs(int(named[1])) or time.time() - status.st_mtime > ABANDONED_S):
+                    path.unlink()
+                    removed.append(path.name)
+    return removed
 
 
 def _runs(process_id: int) -> bool:
@@ -182,6 +208,8 @@ def _runs(process_id: int) -> bool:
         os.kill(process_id, 0)
     except ProcessLookupError:
         return False
+    except OverflowError:
+        return False  # no process has such a number
     except OSError:
         return True  # somebody else's process: alive
     return True
