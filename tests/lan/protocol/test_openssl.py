@@ -1,4 +1,4 @@
-"""Frames of 3.5 are opened by a library: by OpenSSL, as pycryptodome does, in one interpreter after the other."""
+"""What devices send is decrypted by OpenSSL as pycryptodome does it, in one interpreter after the other."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tuya.lan.protocol import openssl, tinytuya_codec
-from tuya.lan.protocol.ciphers import GcmOpener
+from tuya.lan.protocol.ciphers import Ecb, GcmOpener
+from tuya.lan.protocol.wire import GOOD, UNREADABLE, Wire
+from tuya.simulator.frames import Wire as DeviceWire
 
 KEY = b"0123456789abcdef"
 needs_openssl = pytest.mark.skipif(openssl.load() is None, reason="this Python's OpenSSL cannot be reached")
@@ -63,7 +67,8 @@ def test_a_library_that_gives_wrong_answers_is_not_used():
     evp = openssl.load()
     assert openssl.works(evp)
     assert not openssl.works(evp._replace(finish=lambda *_: 1))  # one that would take any tag
-    assert not openssl.works(evp._replace(text=lambda _at, size: bytes(size)))
+    assert not openssl.works(evp._replace(pad=lambda *_: 1))  # one that would hold the last block back
+    assert not openssl.works(evp._replace(update=lambda *_: 1))  # one that decrypts nothing
 
 
 @needs_openssl
@@ -71,8 +76,9 @@ def test_contexts_are_freed():
     evp = openssl.load()
     freed = []
     for _ in range(50):
-        openssl.Opener(evp._replace(free=lambda context: (freed.append(context), evp.free(context))), KEY)
-    assert len(freed) == 50
+        for kept in (openssl.Opener, openssl.Decryptor):
+            kept(evp._replace(free=lambda context: (freed.append(context), evp.free(context))), KEY)
+    assert len(freed) == 100
 
 
 @needs_openssl
@@ -83,11 +89,12 @@ def test_threads_with_an_opener_each():
         rng = random.Random(number)
         key = rng.randbytes(16)
         opener = openssl.Opener(openssl.load(), key)
+        blocks = Ecb(tinytuya_codec.load().aes, key)
         for _ in range(300):
             plain = rng.randbytes(rng.randrange(300))
             nonce = rng.randbytes(12)
             sealed, tag = _sealed(key, nonce, b"head", plain)
-            if opener.open(nonce, b"head", sealed, tag) != plain:
+            if opener.open(nonce, b"head", sealed, tag) != plain or blocks.decrypt(blocks.encrypt(plain)) != plain:
                 failures.append(number)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
@@ -110,7 +117,10 @@ sys.path.insert(0, {root!r})
 from tuya.lan.protocol import openssl
 evp = openssl.load()
 openers = [openssl.Opener(evp, openssl._KEY) for _ in range(3)] if evp else []
+decryptors = [openssl.Decryptor(evp, openssl._ECB_KEY) for _ in range(3)] if evp else []
 def opens():
+    for decryptor in decryptors:
+        assert decryptor.decrypt(openssl._ECB_SEALED) == openssl._ECB_PLAIN
     for opener in openers:
         assert opener.open(openssl._NONCE, openssl._HEADER, openssl._SEALED, openssl._TAG) == openssl._PLAIN
         assert opener.open(openssl._NONCE, openssl._HEADER, openssl._SEALED, bytes(16)) is None
@@ -119,6 +129,7 @@ thread = threading.Thread(target=opens)
 thread.start()
 thread.join()
 '''
+{before}
 def create():
     if sys.version_info >= (3, 13):
         return interpreters.create("legacy")
@@ -143,8 +154,84 @@ print("done")
 
 
 @needs_openssl
-def test_interpreters_come_and_go():
-    """As Domoticz makes them: several at a time, one GIL, a thread in each."""
-    code = INTERPRETERS.format(root=str(Path(__file__).parents[3]), rounds=12)
+@pytest.mark.parametrize("before", ["", "import ssl; ssl.create_default_context()", "import cryptography.fernet"])
+def test_interpreters_come_and_go(before):
+    """As Domoticz makes them: several at a time, one GIL, a thread in each; beside who works with OpenSSL already."""
+    code = INTERPRETERS.format(root=str(Path(__file__).parents[3]), rounds=12, before=before)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout.strip()) == (0, "done"), done.stderr[-2000:]
+
+
+# -- ECB
+
+
+@pytest.fixture(params=["openssl", "pycryptodome"])
+def library(request, monkeypatch):
+    """Both ways to decrypt."""
+    if request.param == "pycryptodome":
+        monkeypatch.setattr(openssl, "load", lambda: None)
+    elif openssl.load() is None:
+        pytest.skip("this Python's OpenSSL cannot be reached")
+    return request.param
+
+
+def _ecb(key: bytes = KEY) -> Ecb:
+    return Ecb(tinytuya_codec.load().aes, key)
+
+
+def test_ecb_agrees_with_tinytuya(library):
+    rng = random.Random(5)
+    for size in [*range(70), 1000, 1007, 1008, 1009, 1023, 1024, 1025, 16000, 65000]:
+        key, plain = rng.randbytes(16), rng.randbytes(size)
+        theirs = tinytuya_codec.load().cipher(key).encrypt(plain, use_base64=False)
+        ours = _ecb(key)
+        for _ in range(2):  # nothing of one message is left for the next
+            assert ours.encrypt(plain) == theirs
+            assert ours.decrypt(theirs) == plain
+
+
+_both = None if openssl.load() is None else (openssl.Decryptor(openssl.load(), KEY), _ecb())
+
+
+@needs_openssl
+@given(st.lists(st.binary(max_size=2100), max_size=6))
+def test_one_kept_key_takes_any_bytes_in_any_order(messages):
+    """Of what a peer sends, tinytuya's library and OpenSSL make the same, also after what was refused."""
+    decryptor, ecb = _both
+    aes = tinytuya_codec.load().aes
+    for sealed in messages:
+        if len(sealed) % 16:
+            with pytest.raises(ValueError, match="block size"):
+                decryptor.decrypt(sealed)
+            with pytest.raises(ValueError, match="block size"):
+                ecb.decrypt(sealed)
+        else:
+            assert decryptor.decrypt(sealed) == aes.new(KEY, aes.MODE_ECB).decrypt(sealed)
+        assert ecb.decrypt(ecb.encrypt(sealed)) == sealed
+
+
+def test_what_has_no_padding_is_refused(library):
+    aes = tinytuya_codec.load().aes
+    ecb = _ecb()
+    for last in (0, 17, 32, 255):
+        with pytest.raises(ValueError, match="no padding"):
+            ecb.decrypt(aes.new(KEY, aes.MODE_ECB).encrypt(bytes(31) + bytes((last,))))
+    for wrong in (b"", bytes(15), bytes(17)):
+        with pytest.raises(ValueError, match="block size"):
+            ecb.decrypt(wrong)
+    assert ecb.decrypt(ecb.encrypt(b"after them")) == b"after them"
+
+
+@pytest.mark.parametrize("version", ["3.1", "3.2", "3.3", "3.4"])
+def test_frames_are_read_alike(library, version):
+    device, wire, stranger = DeviceWire(version, KEY), Wire(version, KEY), DeviceWire(version, KEY[::-1])
+    plain = b'{"dps":{"1":true,"19":%d}}'
+    faults = []
+    for number in range(40):
+        (message,) = wire.receive(device.answer(8, number, plain % number, pushed=True))
+        assert (message.fault, message.payload) == (GOOD, plain % number)
+        faults += [each.fault for each in wire.receive(stranger.answer(8, number, plain % number, pushed=True))]
+    if version in ("3.2", "3.3"):  # a checksum that anybody can make, and a payload of another key
+        assert faults == [UNREADABLE] * 40
+    for shown in (repr(wire), repr(wire._ecb), repr(vars(wire)["_ecb"])):
+        assert KEY.decode() not in shown
