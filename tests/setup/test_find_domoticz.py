@@ -188,6 +188,35 @@ def test_where_its_web_server_answers(words, address):
     assert Started(Path("/opt/domoticz/domoticz"), options_of(words)).address == address
 
 
+def test_its_files_are_found_from_any_order_of_options_and_relative_paths():
+    words = (
+        "domoticz -nomdns -dbase data/mine.db -log ../log/dz.txt -daemon -userdata data -dbase no.db -approot /usr/dz"
+    )
+    started = Started(Path("/usr/bin/domoticz"), options_of(words.split()), Path("/srv/dz"))
+    assert started.database == Path("/srv/dz/data/mine.db")
+    assert started.user_data == Path("/srv/dz/data")
+    assert started.log == Path("/srv/dz/../log/dz.txt")
+    usual = Started(Path("/usr/bin/domoticz"), options_of(["domoticz", "-log", "-approot", "/usr/dz", "-www", "0"]))
+    assert (usual.log, usual.database) == (None, Path("/usr/dz/domoticz.db"))
+
+
+def test_a_log_that_was_opened_before_the_current_folder_changed(tmp_path):
+    log = tmp_path / "domoticz.txt"
+    with log.open("w"):
+        started = Started(Path("/usr/bin/domoticz"), {"-log": "domoticz.txt"}, Path("/usr"), os.getpid())
+        assert started.log == log
+    assert started.log == Path("/usr/domoticz.txt")
+
+
+@pytest.mark.parametrize("made", ["domoticz.db", "scripts/lua/x", "scripts/dzVents/x"])
+def test_the_data_folder_is_known_by_what_domoticz_makes_there(tmp_path, made):
+    plugin = tmp_path / "plugins" / "TuyaEnergy"
+    assert find_domoticz.data_folder_of(plugin) is None
+    program(tmp_path / made)
+    assert find_domoticz.data_folder_of(plugin) == tmp_path
+    assert find_domoticz.data_folder_of(tmp_path / "TuyaEnergy") is None
+
+
 def test_other_processes_are_not_taken_for_domoticz(tmp_path):
     process = tmp_path / "proc/79"
     process.mkdir(parents=True)

@@ -7,23 +7,34 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Any, Deque, Dict, List, Mapping, Optional
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
 
 from ..devices.served import Choice
 from ..lan.device import short_id
 from ..version import plugin_version
 from .framework import Framework
+from .installation import code_state
 from .settings import Settings, devices_path
 
 MAX_ERRORS = 20
 MAX_NOT_SERVED = 200
-LOOK_INTERVAL_S = 60.0  # names of units are the user's, and are looked at now and then
+LOOK_INTERVAL_S = 10.0  # names of units are the user's, and are looked at now and then
+NEVER = float("-inf")
 
 
 class About:
-    """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices."""
+    """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
-    def __init__(self, framework: Framework, settings: Settings) -> None:
+    update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits.
+    """
+
+    def __init__(
+        self,
+        framework: Framework,
+        settings: Settings,
+        clock: Callable[[], float] = time.monotonic,
+        update_waits_s: Callable[[float], Optional[float]] = lambda _now_s: None,
+    ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
         self.made = 0
@@ -34,21 +45,31 @@ class About:
         self._version = plugin_version()
         self._domoticz = str(framework.parameters.get("DomoticzVersion", ""))
         self._accepts: Optional[bool] = None
-        self._errors: Deque[Dict[str, Any]] = deque(maxlen=MAX_ERRORS)
+        self._clock = clock
+        self._update_waits_s = update_waits_s
+        self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
+        self._beat_s = clock()
+        self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
+        self._shown: Dict[str, Dict[int, int]] = {}
         self._names: Dict[str, Dict[int, str]] = {}
-        self._looked_s = float("-inf")
+        self._looked_s = NEVER
         self._made_then = 0
 
     def error(self, text: str) -> None:
         """Keep an error that was written to the log."""
-        self._errors.append({"at": round(time.time(), 3), "text": text})
+        self._errors.append((self._clock(), round(time.time(), 3), text))
 
     def look(self, now_s: float) -> None:
         """Look at what only Domoticz knows. On the plugin's thread, with each heartbeat."""
+        self._beat_s = now_s
         self._accepts = self._framework.accepts_new_devices()
         if now_s - self._looked_s >= LOOK_INTERVAL_S or self.made != self._made_then:
             self._looked_s, self._made_then = now_s, self.made
             self._names = self._framework.names()
+            held = self._framework.held()
+            self._shown = {
+                device_id: {unit: state.nvalue for unit, state in units.items()} for device_id, units in held.items()
+            }
 
     def unit_names(self, device_id: str) -> Mapping[int, str]:
         """Return how the units of a device are called in Domoticz."""
@@ -58,12 +79,16 @@ class About:
         """Return what is told. On the network's thread."""
         settings = self._settings
         path = devices_path(settings)
+        now_s = self._clock()
         left_out = self.choice.not_served[:MAX_NOT_SERVED]
         return {
             "kind": "plugin",
             "plugin_version": self._version,
             "domoticz": self._domoticz,
             "folder": str(settings.home_folder),
+            "code": self._code,
+            "beat_age_s": round(now_s - self._beat_s, 3),
+            "update_waits_s": self._update_waits_s(now_s),
             "settings": {
                 "devices_file": None if path is None else str(path),
                 "switching": "allowed" if settings.rules.terms.may_switch else "refused",
@@ -84,7 +109,11 @@ class About:
                 "waiting": self.waiting,
                 "refused": self.is_refused,
                 "accepts_new_devices": self._accepts,
+                "looked_age_s": None if self._looked_s == NEVER else round(now_s - self._looked_s, 3),
+                "shown": self._shown,
             },
-            "errors": list(self._errors),
+            "errors": [
+                {"at": at, "age_s": round(now_s - at_s, 3), "text": text} for at_s, at, text in list(self._errors)
+            ],
             "problems": self.problems,
         }

@@ -10,6 +10,22 @@ from typing import Tuple
 CURE = "Run 'bash install.sh' in the plugin folder, then restart Domoticz"
 
 
+def code_state(folder: Path) -> str:
+    """A name for the state of the plugin's own files: another one once any of them was changed, added or taken away.
+
+    From their sizes and times alone (their contents would take a small machine longer); times in steps of two seconds,
+    which is all that some file systems keep. Files that cannot be looked at count as missing. Raises nothing.
+    """
+    digest = hashlib.sha256()
+    for path in (folder / "plugin.py", *sorted(folder.glob("tuya/**/*.py")), folder / "lib" / "STAMP"):
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        digest.update(f"{path.relative_to(folder)}\0{status.st_size}\0{int(status.st_mtime) // 2}\n".encode())
+    return digest.hexdigest()[:16]
+
+
 class InstallationError(Exception):
     """Packages are missing or do not fit; the text names the cure."""
 

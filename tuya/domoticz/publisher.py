@@ -61,8 +61,13 @@ class Publisher:
 
     def is_held_up(self, now_s: float) -> bool:
         """Whether an Update has been waiting for the database for a while: a backup holds it, perhaps for minutes."""
+        waits_s = self.waits_s(now_s)
+        return waits_s is not None and waits_s >= HELD_UP_S
+
+    def waits_s(self, now_s: float) -> Optional[float]:
+        """For how long the Update that is being made has been waiting for Domoticz; None: none is being made."""
         since_s = self._writing_since_s
-        return since_s is not None and now_s - since_s >= HELD_UP_S
+        return None if since_s is None else max(0.0, round(now_s - since_s, 3))
 
     def wake(self) -> None:
         """Something may have become due. Never blocks."""

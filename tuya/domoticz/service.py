@@ -57,7 +57,7 @@ class Service:
         self._fleet = Fleet(settings.rules, memory, self._household)
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
         owner = f"hardware {settings.hardware_name}"
-        self._about = About(framework, settings)
+        self._about = About(framework, settings, clock, self._publisher.waits_s)
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)
         self._server.access = self._client

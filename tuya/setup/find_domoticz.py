@@ -92,10 +92,12 @@ def others_running(domoticz: Optional[Domoticz], filesystem: Path = Path("/")) -
 def data_folder_of(plugin_folder: Path) -> Optional[Path]:
     """The user data folder of the Domoticz whose plugins folder holds this copy, running or not; None: it is in none.
 
-    Known by its database of the usual name beside "plugins"; one that was named otherwise with -dbase is not seen.
+    Known by what Domoticz itself makes beside "plugins": its database, which -dbase may call otherwise or put
+    elsewhere, and the folders of its scripts (main/EventSystem.cpp).
     """
     folder = plugin_folder.parent.parent
-    is_data = plugin_folder.parent.name == "plugins" and (folder / "domoticz.db").is_file()
+    made = (folder / "domoticz.db", folder / "scripts" / "dzVents", folder / "scripts" / "lua")
+    is_data = plugin_folder.parent.name == "plugins" and any(path.exists() for path in made)
     return folder if is_data else None
 
 

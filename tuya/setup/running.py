@@ -59,7 +59,19 @@ class Started:
     def log(self) -> Optional[Path]:
         """The file that it writes its log into, None without -log."""
         named = self.options.get("-log")
-        return self._path(named) if named else None
+        if not named:
+            return None
+        path = self._path(named)
+        # with -daemon it is opened first, and then the current folder changes (main/domoticz.cpp)
+        return path if Path(named).is_absolute() or path.exists() else self._opened(path.name) or path
+
+    def _opened(self, name: str) -> Optional[Path]:
+        """The file of that name that this process holds open, where we may look."""
+        try:
+            links = [_link(entry) for entry in Path("/proc", str(self.pid), "fd").iterdir()]
+        except OSError:
+            return None
+        return next((Path(f"{self.outside}{link}") for link in links if link is not None and link.name == name), None)
 
     @property
     def address(self) -> str:
@@ -149,9 +161,17 @@ def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:
     return [os.fsdecode(word) for word in content.split(b"\0")]
 
 
+def _is_option(word: str) -> bool:
+    """As main/CmdLine.cpp: a minus and something behind it that is no digit."""
+    return len(word) > 1 and word[0] == "-" and not word[1].isdigit()
+
+
 def options_of(words: Sequence[str], folder: Optional[Path] = None, outside: str = "") -> Dict[str, str]:
-    """The options of a command line that count; {} where nothing but the defaults does."""
-    given = {word: words[at + 1] for at, word in enumerate(words[:-1]) if word.startswith("-")}
+    """The options of a command line that count, of one given twice the first; {} where only the defaults do."""
+    given: Dict[str, str] = {}
+    for word, following in zip(words, words[1:]):
+        if _is_option(word) and not _is_option(following):
+            given.setdefault(word, following)
     if "-f" not in given:
         return given
     file = (folder or Path("/")) / given["-f"]

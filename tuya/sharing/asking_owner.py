@@ -9,6 +9,7 @@ import time
 from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 from ..lan.locks import device_lock
+from ..lan.locks.peer_credentials import peer_of
 from . import place
 from .lines import MAX_LINE_BYTES, LineError, LineReader, line_of
 
@@ -27,12 +28,18 @@ def owners(timeout_s: float = 2.0) -> List[Dict[str, Any]]:
 def is_there(pid: int) -> bool:
     """Whether an owner that we may hear listens in that process, be it that it answers or not."""
     for address in place.addresses():
-        if place.pid_of(address) == pid:
-            sock = place.connect(address)
-            if sock is not None:
-                sock.close()
-                return True
+        sock = place.connect(address)
+        if sock is not None:
+            with sock:
+                if _pid_of(sock, place.pid_of(address)) == pid:
+                    return True
     return False
+
+
+def _pid_of(sock: socket.socket, said: int) -> int:
+    """The process at the other end, by the number that it has for us: a container numbers its own."""
+    peer = peer_of(sock)
+    return peer.pid if peer is not None and peer.pid else said
 
 
 def owner_of(device_id: str, timeout_s: float = 1.0) -> Optional[Dict[str, Any]]:
@@ -66,7 +73,8 @@ def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, An
             for sock in ready:
                 told, is_over = _read(sock, readers[sock])
                 if told is not None:
-                    found.append(told)
+                    said = told.get("pid")
+                    found.append({**told, "pid": _pid_of(sock, said if isinstance(said, int) else 0)})
                 if is_over or told is not None:
                     del readers[sock]
     return found

@@ -99,7 +99,7 @@ class Server:
         self._about = about
         self._unit_names = unit_names
         self._give_back = give_back
-        self._started_at = time.time()
+        self._started_at, self._started_s = time.time(), time.monotonic()
         self._selector: Optional[selectors.BaseSelector] = None
         self._socket: Optional[socket.socket] = None
         self._is_watched = False
@@ -315,6 +315,7 @@ class Server:
             "user": _user(),
             "python": platform.python_version(),
             "started_at": round(self._started_at, 3),
+            "uptime_s": round(time.monotonic() - self._started_s, 3),  # clocks are set while we run
         }
         return {**own, **self._about(), "served": served}
 

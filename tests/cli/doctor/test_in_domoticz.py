@@ -18,6 +18,7 @@ from tuya.cli.doctor.findings import Finding, verdict_of
 from tuya.cli.doctor.in_domoticz import Surroundings, examine_domoticz
 from tuya.cli.doctor.life import life_sign
 from tuya.devices.devices_file import parse_devices
+from tuya.domoticz.installation import code_state
 from tuya.keys.accounts import Account
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.running import Started
@@ -45,7 +46,7 @@ def said(folder, /, **changes):
     served = {"id": BREAKER["id"], "name": "Boiler", "connected": True, "error": "", "message": "", "heard_age_s": 2.0}
     sign = {
         **{"event": "owner", "name": "hardware Breakers", "kind": "plugin", "pid": PID, "user": "root"},
-        **{"plugin_version": plugin_version(), "folder": str(folder), "started_at": NOW_S - 3600},
+        **{"plugin_version": plugin_version(), "folder": str(folder), "code": code_state(folder), "uptime_s": 3600.0},
         "settings": {"devices_file": str(folder / "devices.json")},
         "served": [served],
         "not_served": [],
@@ -180,11 +181,55 @@ def test_a_plugin_that_is_there_and_says_nothing_is_not_one_that_does_not_run(fo
     assert f"in process {PID} and does not answer" in finding.text
 
 
-def test_a_file_with_a_time_in_the_future_is_not_a_plugin_to_be_restarted_for_ever(folder):
-    os.utime(folder / "plugin.py", (NOW_S + 86400, NOW_S + 86400))
-    word, finding, _ = judged(around(folder, said(folder)))
-    assert (word, finding.check, "in the future" in finding.text) == ("not checked", "plugin", True)
-    assert "touch" in finding.cure
+@pytest.mark.parametrize("at_s", [4e9, 0.0, 1e9])
+def test_the_clock_says_nothing_of_what_the_plugin_runs(folder, at_s):
+    """Files from the future and from 1970, and a clock that was set since: what counts is whether they were changed."""
+    os.utime(folder / "plugin.py", (at_s, at_s))
+    before = said(folder)
+    assert judged(around(folder, before))[0] == "well"
+    assert judged(around(folder, before, now_s=NOW_S + 1e8))[0] == "well"
+    (folder / "tuya").mkdir()
+    (folder / "tuya" / "new.py").write_text("")
+    os.utime(folder / "tuya" / "new.py", (at_s - 1e6 if at_s else 0.0,) * 2)  # of an archive, older than all else
+    word, finding, _ = judged(around(folder, before))
+    assert (word, finding.check, "before its files were changed" in finding.text) == ("not well", "plugin", True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "told"),
+    [
+        ({"beat_age_s": 3.0, "update_waits_s": 0.4}, "well", ""),
+        ({"beat_age_s": 30.0}, "not checked", "Domoticz has not called hardware Breakers for 30 s"),
+        ({"beat_age_s": 400.0}, "not well", "Domoticz has not called hardware Breakers for 400 s"),
+        ({"update_waits_s": 12.0}, "not checked", "has been taking 12 s for one value"),
+        ({"update_waits_s": 400.0}, "not well", "has been taking 400 s for one value"),
+    ],
+)
+def test_a_plugin_whose_domoticz_hangs(folder, changes, word, told):
+    found = judged(around(folder, said(folder, **changes)))
+    assert (found[0], told in found[1].text) == (word, True), found
+
+
+def test_a_plugin_in_a_container_of_its_own_network_is_not_one_that_does_not_run(folder):
+    word, finding, _ = judged(around(folder, is_apart=True))
+    assert (word, finding.check, "docker exec" in finding.cure) == ("not checked", "plugin", True)
+
+
+def test_another_copy_among_the_plugins_is_said(folder):
+    backup = folder.parent / "TuyaEnergy.old"
+    backup.mkdir()
+    (backup / "plugin.py").write_text('"""\n<plugin key="TuyaEnergy" name="Tuya" version="0.9">\n"""')
+    (folder.parent / "TuyaLink").symlink_to(folder)
+    word, _, findings = judged(around(folder, said(folder)))
+    (note,) = [finding for finding in findings if finding.check == "copies"]
+    assert (word, note.state, note.text.startswith(f"{backup}: another copy")) == ("well", "note", True)
+
+
+def test_that_clicks_are_refused_by_a_setting_is_said(folder):
+    settings = {"devices_file": str(folder / "devices.json"), "switching": "refused"}
+    word, _, findings = judged(around(folder, said(folder, settings=settings)))
+    assert word == "well"
+    assert any("refuses every click" in finding.text for finding in findings if finding.state == "note")
 
 
 def test_a_web_server_that_cannot_be_asked_hides_nothing_else(folder):
@@ -241,7 +286,8 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
         ({"folder": "/opt/domoticz/plugins/backup"}, "not well", "plugin", "runs another copy of the plugin"),
         ({"plugin_version": "0.9"}, "not well", "plugin", "runs release 0.9"),
         ({"plugin_version": None}, "not well", "plugin", "runs release unknown"),
-        ({"started_at": NOW_S - 9000}, "not well", "plugin", "before its files were changed"),
+        ({"code": "another"}, "not well", "plugin", "before its files were changed"),
+        ({"code": None}, "not well", "plugin", "before its files were changed"),
         ({"settings": {"devices_file": "/etc/other.json"}}, "not checked", "files", "reads /etc/other.json"),
         (
             {"units": {**UNITS, "waiting": 3, "refused": True}},
@@ -289,7 +335,10 @@ def test_what_a_living_plugin_says(folder, changes, word, check, told):
 
 
 def test_errors_that_are_over_are_told_as_over(folder):
-    errors = [{"at": NOW_S - 720, "text": "Boiler: lost"}, {"at": NOW_S - 600, "text": "Boiler: again"}]
+    errors = [
+        {"at": NOW_S - 720, "text": "Boiler: lost"},
+        {"at": 0.0, "age_s": 600.0, "text": "Boiler: again"},  # the clock was set since
+    ]
     found = judged(around(folder, said(folder, errors=errors)))[2][-1]
     assert found.state == "note"
     assert found.text.startswith("2 since the plugin was started, the last 10 min ago: Boiler: lost / Boiler: again.")

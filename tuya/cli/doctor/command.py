@@ -22,7 +22,7 @@ from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, Web, WebProblem, from_database
 from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
-from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz
+from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
@@ -100,6 +100,8 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
     started = domoticz.started if domoticz is not None and domoticz.is_ours else None
     views: List[View] = []
     web_problem = ""
+    stored = None
+    signs, is_mute = _patient_signs(domoticz.pid if domoticz is not None else None)
     if web is not None:
         try:
             views.append(web.view())
@@ -107,8 +109,8 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
             web_problem = str(error)
     if started is not None:
         in_database = from_database(started.database, started.pid is not None)
+        stored = in_database.stored if in_database is not None else None
         views += [in_database] if in_database is not None and not views else []
-    signs, is_mute = _patient_signs(domoticz.pid if domoticz is not None else None)
     log = read_log(machine)
     if log is None and views and views[0].log:
         log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
@@ -125,6 +127,8 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         can_hear=can_hear(domoticz, machine.folder),
         web_problem=web_problem,
         is_mute=is_mute,
+        is_apart=is_apart(domoticz),
+        stored=stored,
         now_s=time.time(),
     )
 

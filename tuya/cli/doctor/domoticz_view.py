@@ -40,14 +40,28 @@ class HardwareRow:
 
 
 @dataclass(frozen=True)
+class StoredUnit:
+    """One device of ours as Domoticz's database holds it. updated: its local time, as "2026-01-31 12:00:00"."""
+
+    device_id: str
+    unit: int
+    nvalue: int
+    updated: str
+
+
+@dataclass(frozen=True)
 class View:
-    """What Domoticz says. None: not known. log: its last lines, () where they were not asked for."""
+    """What Domoticz says. None: not known. log: its last lines, () where they were not asked for.
+
+    stored: all devices of the hardware, in no order; only its database tells them.
+    """
 
     source: str
     hardware: Tuple[HardwareRow, ...]
     event_system: Optional[bool] = None
     accepts_new: Optional[bool] = None
     log: Tuple[str, ...] = ()
+    stored: Optional[Tuple[StoredUnit, ...]] = None
 
 
 def from_database(path: Path, is_running: bool) -> Optional[View]:
@@ -72,6 +86,7 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
                 "SELECT ID, Name, Enabled FROM Hardware WHERE Type=? AND Extra=? ORDER BY ID", (PLUGIN_TYPE, PLUGIN_KEY)
             ).fetchall()
             silent = _silent(database)
+            stored = _stored(database)
             preferences = dict(
                 database.execute(
                     "SELECT Key, nValue FROM Preferences WHERE Key IN ('EnableEventScriptSystem', 'AcceptNewHardware')"
@@ -86,7 +101,21 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
         ),
         event_system=_flag(preferences.get("EnableEventScriptSystem")),
         accepts_new=_flag(preferences.get("AcceptNewHardware")),
+        stored=stored,
     )
+
+
+def _stored(database: sqlite3.Connection) -> Optional[Tuple[StoredUnit, ...]]:
+    """The devices of all enabled hardware of the plugin; None where the table is another one than we know."""
+    try:
+        rows = database.execute(
+            "SELECT DeviceID, Unit, nValue, LastUpdate FROM DeviceStatus WHERE HardwareID IN "
+            "(SELECT ID FROM Hardware WHERE Type=? AND Extra=? AND Enabled=1)",
+            (PLUGIN_TYPE, PLUGIN_KEY),
+        ).fetchall()
+        return tuple(StoredUnit(str(device), int(unit), int(value), str(at)) for device, unit, value, at in rows)
+    except (sqlite3.Error, TypeError, ValueError):
+        return None
 
 
 def _silent(database: sqlite3.Connection) -> FrozenSet[int]:

@@ -10,14 +10,16 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, Tuple
+from typing import Iterator, Optional, Sequence
 
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
-from tuya.cli.doctor.domoticz_view import View, names_of
+from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.holder import is_stopped
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
+from tuya.cli.doctor.stored import ages_s, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
+from tuya.domoticz.installation import code_state
 from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
@@ -27,8 +29,11 @@ from tuya.version import plugin_version
 SILENT_S = 60.0  # a served device answers every 10 s
 NEW_FILE_S = 15.0  # the plugin looks at its file every heartbeat, and takes it when it was the same twice
 UNMEASURED_S = 150.0  # readings are asked for every 30 s; some devices report by themselves each minute only
-CLOCK_SLACK_S = 60.0  # of a file server's clock against ours
+LATE_BEAT_S = 20.0  # Domoticz calls the plugin every 2 s
+LATE_UPDATE_S = 5.0  # an Update takes about 1 ms
+HUNG_S = 300.0  # a backup of a large database takes a minute or two
 SHOWN = 3
+MANIFEST_CHARACTERS = 4096
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
 RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
@@ -56,6 +61,8 @@ class Surroundings:
     can_hear: bool = True
     web_problem: str = ""  # why Domoticz's web server could not be asked, though it was to be
     is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
+    is_apart: bool = False  # that Domoticz is in another network namespace: a container's
+    stored: Optional[Sequence[StoredUnit]] = None  # our devices in its database, where that may be read
     now_s: float = 0.0
 
 
@@ -64,6 +71,16 @@ def can_hear(domoticz: Optional[Domoticz], folder: Path) -> bool:
     account = domoticz.account if domoticz is not None else None
     me = os.geteuid()
     return me == ROOT_UID or account is None or account.uid == me or folder.stat().st_uid == me
+
+
+def is_apart(domoticz: Optional[Domoticz]) -> bool:
+    """Whether it runs in another network namespace than we do: then nothing of what its plugin says is heard here."""
+    if domoticz is None or domoticz.pid is None:
+        return False
+    try:
+        return not Path("/proc", str(domoticz.pid), "ns/net").samefile("/proc/self/ns/net")
+    except OSError:
+        return False
 
 
 def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
@@ -83,9 +100,13 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
     if not ours:
         yield _no_sign(around)
         return
+    yield from _check_copies(around)
     for sign in ours:
         yield from _check_sign(sign, around)
     yield from _check_served(ours, around, entries)
+    ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
+    for sign in ours:
+        yield from check_stored(sign, around.stored, ages, entries)
     yield from _tell_errors(ours, around.now_s)
 
 
@@ -159,6 +180,10 @@ def _no_sign(around: Surroundings) -> Finding:
     """No plugin in that Domoticz says anything."""
     domoticz = around.domoticz
     account = domoticz.account if domoticz is not None else None
+    if around.is_apart and domoticz is not None:
+        text = f"process {domoticz.pid}, Domoticz, is in a container with a network of its own: nothing of it is heard"
+        cure = "docker exec -it CONTAINER python3 -m tuya doctor, in the plugin's folder there; or its Setup > Log"
+        return Finding("plugin", UNCHECKED, text, cure)
     if not around.can_hear and account is not None:
         text = f"Domoticz runs as {account.name}, and its plugin tells how it is to that user and to root only"
         return Finding(
@@ -185,7 +210,8 @@ def _no_sign(around: Surroundings) -> Finding:
 
 def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     """What one running hardware says of itself."""
-    if not sign.is_of(around.folder):
+    outside = around.domoticz.started.outside if around.domoticz and around.domoticz.started else ""
+    if not sign.is_of(around.folder, outside):
         text = f"{sign.name} runs another copy of the plugin, {sign.folder or 'it does not say which'}"
         cure = f"take one of the two copies out of the plugins folder, and {RESTART_CURE}"
         yield Finding("plugin", FAILED, text, cure)
@@ -193,23 +219,60 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     if sign.version != plugin_version():
         text = f"{sign.name} runs release {sign.version or 'unknown'}; this folder has {plugin_version()}"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
-    elif _newest_code_s(around.folder) > around.now_s + CLOCK_SLACK_S:
-        text = f"files in {around.folder} have a time in the future, so whether {sign.name} runs them cannot be seen"
-        cure = f"is the clock right? find {around.folder} -name '*.py' -exec touch {{}} +; then {RESTART_CURE}"
-        yield Finding("plugin", UNCHECKED, text, cure)
-    elif sign.started_at is not None and _newest_code_s(around.folder) > sign.started_at:
+    elif sign.code != code_state(around.folder):
         text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
     else:
-        since = "" if sign.started_at is None else f" since {_moment(sign.started_at)}"
+        since = "" if sign.uptime_s is None else f" since {_moment(around.now_s - sign.uptime_s)}"
         yield Finding("plugin", OK, f"{sign.name} runs release {sign.version}{since}")
-    if sign.devices_file and around.devices_file is not None and not _is_same(sign.devices_file, around.devices_file):
+    yield from _check_pulse(sign)
+    path = f"{outside}{sign.devices_file}"
+    if sign.devices_file and around.devices_file is not None and not _is_same(path, around.devices_file):
         text = f"{sign.name} reads {sign.devices_file}, and this run looked at {around.devices_file}"
         state = NOTE if around.file_was_named else UNCHECKED
         yield Finding("files", state, text, f"python3 -m tuya doctor --devices {sign.devices_file}")
     yield _check_units(sign)
+    if sign.switching == "refused":
+        text = f"{sign.name} refuses every click: its field 'Switching' on the Hardware page says so"
+        yield Finding("settings", NOTE, text)
     for problem in sign.problems:
         yield Finding("settings", NOTE, f"{sign.name}: {problem}")
+
+
+def _check_pulse(sign: LifeSign) -> Iterator[Finding]:
+    """Whether Domoticz goes on calling the plugin, and takes what it gives."""
+    cure = f"run this again in a minute (a backup of Domoticz's database ends by itself); if it stays, {RESTART_CURE}"
+    beat_s, waits_s = sign.beat_age_s or 0.0, sign.update_waits_s or 0.0
+    if beat_s > LATE_BEAT_S:
+        state = FAILED if beat_s > HUNG_S else UNCHECKED
+        text = f"Domoticz has not called {sign.name} for {beat_s:.0f} s: its thread waits, and no value is written"
+        yield Finding("plugin", state, text, cure)
+    if waits_s > LATE_UPDATE_S:
+        state = FAILED if waits_s > HUNG_S else UNCHECKED
+        text = f"Domoticz has been taking {waits_s:.0f} s for one value of {sign.name}: its database is busy or locked"
+        yield Finding("plugin", state, text, cure)
+
+
+def _check_copies(around: Surroundings) -> Iterator[Finding]:
+    """Other copies of the plugin among the plugins of this Domoticz: which one it takes at its next start is chance."""
+    started = around.domoticz.started if around.domoticz is not None else None
+    plugins = started.user_data / "plugins" if started is not None else around.folder.parent
+    others = [
+        manifest.parent
+        for manifest in sorted(plugins.glob("*/plugin.py"))
+        if not _is_same(str(manifest.parent), around.folder) and f'key="{PLUGIN_KEY}"' in _head_of(manifest)
+    ]
+    if others:
+        text = f"{', '.join(map(str, others))}: another copy of the plugin; Domoticz takes either at its next start"
+        yield Finding("copies", NOTE, text, f"move it out of {plugins}; a backup may be anywhere else")
+
+
+def _head_of(manifest: Path) -> str:
+    try:
+        with manifest.open(encoding="utf-8", errors="replace") as file:
+            return file.read(MANIFEST_CHARACTERS)
+    except OSError:
+        return ""
 
 
 def _check_units(sign: LifeSign) -> Finding:
@@ -291,20 +354,16 @@ def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], around: Surrounding
 
 def _tell_errors(signs: Sequence[LifeSign], now_s: float) -> Iterator[Finding]:
     """What went wrong since the plugin was started. It is over where nothing else fails."""
-    errors: List[Tuple[float, str]] = sorted(error for sign in signs for error in sign.errors)
+    errors = sorted(
+        (now_s - at_s if age_s is None else age_s, text) for sign in signs for at_s, age_s, text in sign.errors
+    )
     if not errors:
         yield Finding("errors", OK, "none since the plugin was started")
         return
-    said = " / ".join(text for _, text in errors[-SHOWN:])
-    ago_min = max(0.0, now_s - errors[-1][0]) / 60
+    said = " / ".join(text for _, text in reversed(errors[:SHOWN]))
+    ago_min = max(0.0, errors[0][0]) / 60
     text = f"{len(errors)} since the plugin was started, the last {ago_min:.0f} min ago: {said}"
     yield Finding("errors", NOTE, f"{text}. They are over as far as no check here fails")
-
-
-def _newest_code_s(folder: Path) -> float:
-    """When a file of the plugin was changed last, in seconds since the epoch."""
-    paths = (folder / "plugin.py", *folder.glob("tuya/**/*.py"), folder / "lib" / "STAMP")
-    return max((path.stat().st_mtime for path in paths if path.is_file()), default=0.0)
 
 
 def _is_same(one: str, other: Path) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+_UNIT_DIGITS = 3
 _LARGEST = 1e12  # no time in seconds and no count of ours is larger
 PLUGIN = "plugin"  # the kind of an owner that runs inside Domoticz
 
@@ -35,7 +36,11 @@ class ServedDevice:
 class LifeSign:
     """One owner. Times in seconds since the epoch; accepts_new, units_*: None where it does not know.
 
-    units_existing: that Domoticz has now, from whichever start of the plugin.
+    pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state). uptime_s: since
+    its start, whatever was done to the clock. beat_age_s: since Domoticz last called it; update_waits_s: how long
+    Domoticz has been taking for one value. units_existing: that Domoticz has now, from whichever start of the plugin.
+    shown: device id -> unit -> nValue that it has given to Domoticz, looked_age_s ago; None where it does not tell.
+    errors: (at, seconds ago, text).
     """
 
     name: str
@@ -53,17 +58,24 @@ class LifeSign:
     units_waiting: Optional[int]
     units_refused: bool
     accepts_new: Optional[bool]
-    errors: Tuple[Tuple[float, str], ...]
+    errors: Tuple[Tuple[float, Optional[float], str], ...]
     problems: Tuple[str, ...]
+    code: str = ""
+    uptime_s: Optional[float] = None
+    beat_age_s: Optional[float] = None
+    update_waits_s: Optional[float] = None
+    looked_age_s: Optional[float] = None
+    shown: Optional[Mapping[str, Mapping[int, int]]] = None
+    switching: str = ""
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
         return next((device for device in self.served if device.device_id == device_id), None)
 
-    def is_of(self, folder: Path) -> bool:
-        """Whether it runs the copy of the plugin in `folder`."""
+    def is_of(self, folder: Path, outside: str = "") -> bool:
+        """Whether it runs the copy of the plugin in `folder`. outside: what stands before its paths for us."""
         try:
-            return Path(self.folder).samefile(folder)
+            return Path(f"{outside}{self.folder}").samefile(folder)
         except (OSError, ValueError):
             return False
 
@@ -87,9 +99,30 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         units_waiting=_number(units.get("waiting"), int),
         units_refused=units.get("refused") is True,
         accepts_new=units.get("accepts_new_devices") if isinstance(units.get("accepts_new_devices"), bool) else None,
-        errors=tuple((_number(e.get("at"), float) or 0.0, _text(e.get("text"))) for e in _maps(said.get("errors"))),
+        errors=tuple(
+            (_number(e.get("at"), float) or 0.0, _number(e.get("age_s"), float), _text(e.get("text")))
+            for e in _maps(said.get("errors"))
+        ),
         problems=tuple(_text(problem) for problem in _list(said.get("problems"))),
+        code=_text(said.get("code")),
+        uptime_s=_number(said.get("uptime_s"), float),
+        beat_age_s=_number(said.get("beat_age_s"), float),
+        update_waits_s=_number(said.get("update_waits_s"), float),
+        looked_age_s=_number(units.get("looked_age_s"), float),
+        shown=_shown(_map(units.get("shown"))) if isinstance(units.get("shown"), dict) else None,
+        switching=_text(settings.get("switching")),
     )
+
+
+def _shown(told: Dict[str, Any]) -> Dict[str, Dict[int, int]]:
+    return {
+        device_id: {int(unit): int(value) for unit, value in _map(units).items() if _is_unit(unit, value)}
+        for device_id, units in told.items()
+    }
+
+
+def _is_unit(unit: str, value: Any) -> bool:
+    return unit.isascii() and unit.isdecimal() and len(unit) <= _UNIT_DIGITS and _number(value, int) is not None
 
 
 def _served(device: Mapping[str, Any]) -> ServedDevice:

@@ -1,0 +1,129 @@
+"""Values that never arrive in Domoticz, though everything before it works: "well" needs them to be there."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+
+import pytest
+
+from tuya.cli.doctor.domoticz_view import StoredUnit, from_database
+from tuya.cli.doctor.life import life_sign
+from tuya.cli.doctor.stored import ages_s, check_stored, zone_of
+from tuya.devices.devices_file import parse_devices
+
+ID = "bf0123456789abcdefgh"
+ENTRIES = parse_devices(f'[{{"id": "{ID}", "name": "Boiler", "key": "0123456789abcdef"}}]').entries
+NOW_S = 1_790_000_000.0
+FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, **device):
+    served = {"id": ID, "connected": True, "heard_age_s": 2.0, "measured_age_s": 5.0, **device}
+    units = {"shown": {ID: {"1": 1, "2": 0}} if shown is None else shown, "looked_age_s": looked_age_s}
+    return life_sign({"name": "hardware Breakers", "served": [served], "units": units, "uptime_s": uptime_s})
+
+
+def rows(switch=(1, 3000), energy=20):
+    """Domoticz's table: the switch's value and seconds since it was stored, seconds since the kWh device was."""
+    ages = {1: switch[1], 2: energy}
+    values = {1: switch[0], 2: 0}
+    return [
+        StoredUnit(ID, unit, values[unit], time.strftime(FORMAT, time.localtime(NOW_S - age_s)))
+        for unit, age_s in ages.items()
+    ]
+
+
+def states(told, stored):
+    return [
+        (finding.state, finding.text)
+        for finding in check_stored(told, stored, ages_s(stored or (), NOW_S, None), ENTRIES)
+    ]
+
+
+def test_values_that_arrive_are_ok():
+    assert states(sign(), rows()) == [("ok", "stored 20 s ago")]
+
+
+@pytest.mark.parametrize(
+    ("told", "stored", "state", "text"),
+    [
+        (sign(), rows(energy=200), "failed", "Domoticz has stored nothing of it for 200 s"),
+        (sign(), rows(switch=(0, 3000)), "failed", "another state than the plugin gave it (unit 1)"),
+        (sign(shown={ID: {}}), rows(), "unchecked", "Domoticz has no device of it"),
+        (sign(shown={}), None, "unchecked", "Domoticz has no device of it"),
+        (sign(), [], "failed", "are not in Domoticz's database"),
+        (sign(), rows(energy=-3600), "note", "a time 3600 s ahead"),
+    ],
+)
+def test_values_that_do_not(told, stored, state, text):
+    (found,) = states(told, stored)
+    assert (found[0], text in found[1]) == (state, True), found
+
+
+@pytest.mark.parametrize(
+    ("told", "stored"),
+    [
+        (sign(), None),  # nobody may look into the database
+        (sign(uptime_s=20.0), rows(energy=5000)),  # it has just begun
+        (sign(connected=False), rows(energy=5000)),  # told elsewhere
+        (sign(measured_age_s=100.0), rows(energy=100)),
+        (sign(shown={ID: {"1": 1}}), rows()),  # no kWh device: nothing that is stored each minute
+        (sign(shown={ID: {"250": 1}}), [StoredUnit(ID, 250, 0, "2026-01-01 00:00:00")]),  # of a newer release
+        (life_sign({"served": [{"id": ID, "connected": True}], "uptime_s": 9e9}), rows()),  # of an older one
+    ],
+)
+def test_what_says_nothing(told, stored):
+    assert states(told, stored) == []
+
+
+def test_a_switch_that_changed_a_moment_ago_is_no_contradiction():
+    assert states(sign(looked_age_s=8.0), rows(switch=(0, 5)))[0][0] == "ok"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Amsterdam", "CET-1CEST,M3.5.0,M10.5.0/3", "America/St_Johns"])
+def test_times_are_those_of_domoticzs_zone(zone):
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = zone
+    time.tzset()
+    try:
+        stored = rows(energy=30)
+    finally:
+        os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
+        time.tzset()
+    assert ages_s(stored, NOW_S, zone)[ID, 2] == 30.0
+    assert os.environ.get("TZ") == before
+
+
+def test_the_hour_that_comes_twice():
+    autumn_s = 1792890000.0  # 2026-10-25 01:00 UTC, 02:00 in Amsterdam for the second time
+    stored = [StoredUnit(ID, 2, 0, "2026-10-25 02:30:00")]
+    assert ages_s(stored, autumn_s + 1810.0, "Europe/Amsterdam")[ID, 2] == 10.0
+    assert ages_s(stored, autumn_s - 1790.0, "Europe/Amsterdam")[ID, 2] == 10.0
+
+
+def test_what_is_no_time_is_left_out():
+    assert ages_s([StoredUnit(ID, 2, 0, "soon")], NOW_S, None) == {}
+
+
+def test_the_zone_of_a_process():
+    assert zone_of(os.getpid()) == os.environ.get("TZ") or "TZ" not in os.environ
+    assert zone_of(None) is None
+
+
+def test_the_rows_are_those_of_enabled_hardware_of_ours(tmp_path):
+    path = tmp_path / "domoticz.db"
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE Hardware (ID INTEGER PRIMARY KEY, Name, Enabled, Type, Extra)")
+    database.execute("CREATE TABLE Preferences (Key, nValue, sValue)")
+    database.execute("CREATE TABLE DeviceStatus (ID, HardwareID, DeviceID, Unit, nValue, LastUpdate)")
+    hardware = [("Breakers", 1, 94, "TuyaEnergy"), ("Old", 0, 94, "TuyaEnergy"), ("Other", 1, 94, "Weather")]
+    database.executemany("INSERT INTO Hardware (Name, Enabled, Type, Extra) VALUES (?,?,?,?)", hardware)
+    for idx in (1, 2, 3):
+        database.execute("INSERT INTO DeviceStatus VALUES (?, ?, ?, 1, 1, '2026-01-01 00:00:00')", (idx, idx, ID))
+    database.commit()
+    database.close()
+    found = from_database(path, is_running=False)
+    assert found is not None
+    assert found.stored == (StoredUnit(ID, 1, 1, "2026-01-01 00:00:00"),)
