@@ -69,11 +69,12 @@ class Home:
         totals: Optional[Path] = None,
         prefix: str = "homeassistant",
         host: str = "127.0.0.1",
+        base: str = "tuya",
         **how: Any,
     ) -> None:
         self.source = source or FakeSource()
         self.said: List[str] = []
-        topics = Topics("tuya")
+        topics = Topics(base)
 
         def make(happened: Callable[[Happening], None]) -> Client:
             return Client(Broker(host, port, **how), topics, happened, f"tuya-test-{id(self)}")

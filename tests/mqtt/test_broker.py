@@ -342,6 +342,8 @@ def test_slow_broker_costs_no_memory_and_gets_the_newest():
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 sock.recv(4096)
                 sock.sendall(b"\x20\x03\x00\x00\x00")
+                packet_id = sock.recv(4096)[2:4]  # of a SUBSCRIBE with two topics
+                sock.sendall(b"\x90\x05" + packet_id + b"\x00\x01\x01")
                 eventually(lambda: home.heard("connected"))
                 for round_ in range(20):
                     for number in range(200):

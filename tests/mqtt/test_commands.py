@@ -40,8 +40,8 @@ def answers(one: Desk) -> List[Dict[str, Any]]:
         (SET, b'{"1": true}', {1: True}),
         (SET, b' {"1": false, "38": "memory", "9": 60}\n', {1: False, 38: "memory", 9: 60}),
         (SET_1, b"ON", {1: True}),
-        (SET_1, b"off", {1: False}),
-        (SET_1, b"true", {1: True}),
+        (SET_1, b"OFF", {1: False}),
+        (SET, b'\t{"1"\n:\rtrue }', {1: True}),
         (f"tuya/{DEVICE_ID}/38/set", b"memory", {38: "memory"}),
         (f"tuya/{DEVICE_ID}/9/set", b"60", {9: 60}),
     ],
@@ -58,7 +58,17 @@ def test_commands(topic: str, payload: bytes, dps: Dict[int, Any]):
     [
         *(b"", b"{}", b"[]", b"null", b"true", b"1", b"ON", b'{"1": ', b"\xff\xfe", b'{"1": null}', b'{"1": [true]}'),
         *(b'{"1": {"1": true}}', b'{"0": true}', b'{"256": true}', b'{"01": true}', b'{"a": true}', b'{"": 1}'),
-        *(b'{"1": 1.5}', b'{"1": NaN}', b"[" * 4000, b'{"1":' * 700, b'{"1": true, "1": false}', b"x" * 65536),
+        *(
+            b'{"1": 1.5}',
+            b'{"1": NaN}',
+            b'{"1": 1e999}',
+            b'{"1": -Infinity}',
+            b'\xef\xbb\xbf{"1": true}',
+            b"[" * 4000,
+            b'{"1":' * 700,
+            b'{"1": true, "1": false}',
+            b"x" * 65536,
+        ),
         '{"\u0661": true}'.encode(),
         b"{" + b",".join(b'"%d": true' % dp for dp in range(1, 60)) + b"}",
     ],
@@ -71,7 +81,30 @@ def test_what_is_no_command_is_answered(payload: bytes):
     assert len(answer["message"]) < 200
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x00", b"ON\x00", b"\xff", b"x" * 65, b"o\nn", b"ON " * 2000])
+@pytest.mark.parametrize(
+    "payload", [b"on", b"off", b"On", b"true", b"TRUE", b" ON", b"ON ", b"TOGGLE", b"0x1", b'"ON"']
+)
+def test_nearly_on_is_a_word_and_not_on(payload: bytes):
+    """A device refuses a word for a switch, and its answer says what the switch takes."""
+    assert commands(desk(), Message(SET_1, payload)) == [{1: payload.decode()}]
+
+
+@pytest.mark.parametrize("payload", [b"1", b"0"])
+def test_a_number_is_a_number_and_not_on(payload: bytes):
+    (command,) = commands(desk(), Message(SET_1, payload))
+    assert type(command[1]) is int
+
+
+@pytest.mark.parametrize("word", ["off", "on", "ON", "60"])
+def test_word_that_is_an_option_is_that_option(word: str):
+    one = Desk(Topics("tuya"), lambda _device_id, dp: ("off", "on", "ON", "60") if dp == 38 else ())
+    one.serve(DEVICE_ID)
+    assert commands(one, Message(f"tuya/{DEVICE_ID}/38/set", word.encode())) == [{38: word}]
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\x00", b"ON\n", b"ON\r\n", b"ON\x00", b"\xff", b"x" * 65, b"o\nn", b"ON " * 2000]
+)
 def test_no_value_of_a_data_point_is_answered(payload: bytes):
     one = desk()
     assert commands(one, Message(SET_1, payload)) == []

@@ -155,10 +155,12 @@ def _run(
     def say(text: str) -> None:
         print_message(f"mqtt: {text}")
 
-    service = Service(source, Core(topics, prefix, plugin_version()), make_client, say, topics, prefix, totals)
+    devices = _Devices(source, entries, totals, say)
+    core = Core(topics, prefix, plugin_version())
+    service = Service(source, core, make_client, say, topics, prefix, totals, devices.stand_by)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     ended = threading.Event()
-    follower = threading.Thread(target=_follow, args=(args, source, watch, ended, say), daemon=True)
+    follower = threading.Thread(target=_follow, args=(args, source, devices, watch, ended, say), daemon=True)
     with source:
         for problem in source.problems:
             say(problem)
@@ -174,12 +176,46 @@ def _run(
     if not service.was_up:
         print_message(f"mqtt: {broker.shown} has never let us in{': ' + service.refused if service.refused else ''}")
         return EXIT_FAULT
+    if service.other:
+        print_message(f"mqtt: {service.other} had {topics.base}/... all the time: nothing was served here")
+        return EXIT_FAULT
     return EXIT_OK
+
+
+class _Devices:
+    """The devices of the file; none of them while another service has the base, since each grants one connection."""
+
+    def __init__(self, source: Source, entries: List[DeviceEntry], totals: Optional[Path], say: Callable[[str], None]):
+        self._source = source
+        self._entries = entries
+        self._totals = totals
+        self._say = say
+        self._stands_by = False
+        self._lock = threading.Lock()
+
+    def change(self, entries: List[DeviceEntry]) -> None:
+        """The devices file has changed."""
+        with self._lock:
+            self._entries = entries
+            if not self._stands_by:
+                self._source.set_entries(entries)
+
+    def stand_by(self, stands_by: bool) -> None:
+        """Leave the devices alone (True), or serve them again, going on from what the other one has counted."""
+        with self._lock:
+            self._stands_by = stands_by
+            if not stands_by and self._totals is not None:
+                try:
+                    self._source.go_on_from(read_totals(self._totals))
+                except TotalsError as error:
+                    self._say(str(error))
+            self._source.set_entries([] if stands_by else self._entries)
 
 
 def _follow(
     args: argparse.Namespace,
     source: Source,
+    devices: _Devices,
     watch: Optional[FileWatch],
     ended: threading.Event,
     say: Callable[[str], None],
@@ -197,7 +233,7 @@ def _follow(
             say(f"{error}; the devices of before are served on")
             continue
         say(f"the devices file has changed: {len(entries)} devices")
-        source.set_entries(entries)
+        devices.change(entries)
 
 
 def _clean(broker: Broker, topics: Topics, prefix: str) -> int:

@@ -40,9 +40,15 @@ class Broker:
 
 
 class Up(NamedTuple):
-    """The broker has let us in, and commands are subscribed to. version: "5" or "3.1.1"."""
+    """The broker has let us in, and the bridge's own topics are heard. version: "5" or "3.1.1"."""
 
     version: str
+
+
+class Denied(NamedTuple):
+    """The broker does not do what it was asked for; the connection goes on. what: in words, for people."""
+
+    what: str
 
 
 class Down(NamedTuple):
@@ -52,7 +58,7 @@ class Down(NamedTuple):
     refused: bool = False
 
 
-Happening = Union[Up, Down, Message]
+Happening = Union[Up, Down, Denied, Message]
 
 
 class BrokerError(Exception):

@@ -8,6 +8,7 @@ from typing import Dict
 
 from . import discovery
 from .broker import Broker, Down, Happening, Up
+from .claim import ANSWER_S, answer_of, question
 from .client import Client
 from .commands import Message, Publication
 from .service import left_behind
@@ -19,20 +20,23 @@ QUIET_S = 2.0  # a broker sends all that it has retained at once
 
 
 class CleaningFailed(Exception):
-    """The broker could not be reached, or has not let us in; the text says why."""
+    """The broker could not be reached, or has not let us in, or a service is running; the text says why."""
 
 
 def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
     """Remove everything retained of ours below `topics.base` and `prefix`; return how many topics that were.
 
     What another program has put there stays: discovery is ours by its origin and its topics, and below the base only
-    states and availabilities of devices and of the bridge go. Raises CleaningFailed, BrokerError.
+    states and availabilities of devices and of the bridge go. Raises CleaningFailed, also where a service of this base
+    is running, which would publish it all again; BrokerError.
     """
     happenings: queue.Queue[Happening] = queue.Queue()
-    client = Client(broker, topics, happenings.put, name, takes_commands=False)
+    client = Client(broker, topics, happenings.put, name, has_will=False)
     client.start()
     try:
         _wait_until_up(happenings)
+        client.publish([Publication(topics.claim, question(name))])
+        _check_nobody_serves(happenings, topics)
         for pattern in left_behind(topics, prefix):
             client.subscribe(pattern)
         found = _retained(happenings, topics)
@@ -57,6 +61,19 @@ def _wait_until_up(happenings: queue.Queue[Happening]) -> None:
             if happening.refused and "protocol version" not in why.lower():
                 break
     raise CleaningFailed(f"the broker: {why}")
+
+
+def _check_nobody_serves(happenings: queue.Queue[Happening], topics: Topics) -> None:
+    until_s = time.monotonic() + ANSWER_S
+    while time.monotonic() < until_s:
+        try:
+            happening = happenings.get(timeout=max(until_s - time.monotonic(), 0.01))
+        except queue.Empty:
+            return
+        if isinstance(happening, Message) and happening.topic == topics.claim and not happening.is_retained:
+            who = answer_of(happening.payload)
+            if who:
+                raise CleaningFailed(f"{who} serves {topics.base}/... and would publish it all again: end that first")
 
 
 def _retained(happenings: queue.Queue[Happening], topics: Topics) -> Dict[str, bytes]:

@@ -24,8 +24,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from .broker import Broker, Down, Happening, Up, reason_of, running_s, tls_context
+from .broker import Broker, Denied, Down, Happening, Up, reason_of, running_s, tls_context
 from .commands import Bucket, Message, Publication
+from .consent import Consent
 from .outbox import Outbox
 from .topics import OFFLINE, Topics
 
@@ -41,6 +42,7 @@ PING_S = 1.0
 LATE_S = 0.7  # a loop that comes so much later than it should was stopped
 GOOD_BYE_S = 2.0
 BURST_MESSAGES, MESSAGES_PER_S = 200, 1000.0
+OWN_TOPICS = "the bridge's own topics"
 _LAST_WORDS_AT_ONCE = 20
 _READ_AT_ONCE = 100  # packets, before it is looked what there is to send
 _DO_NOT_SEND_RETAINED = 2  # retain handling of a subscription (MQTT 5.0, 3.8.3.1)
@@ -57,14 +59,15 @@ class Client:
         topics: Topics,
         happened: Callable[[Happening], None],
         name: str,
-        takes_commands: bool = True,
+        has_will: bool = True,
         clock: Callable[[], float] = running_s,
     ) -> None:
         self._broker = broker
         self._topics = topics
         self._happened = happened
         self._name = name
-        self._takes_commands = takes_commands
+        self._has_will = has_will
+        self._serves = self._is_serving = False  # as was asked for; as the broker was told
         self._clock = clock
         self._context = tls_context(broker)
         self._outbox = Outbox()
@@ -80,6 +83,7 @@ class Client:
         self._last_words: List[paho.MQTTMessageInfo] = []  # that the broker has not acknowledged
         self._good_bye_s = GOOD_BYE_S
         self._is_paced = False  # something waits for its turn
+        self._consent = Consent(topics)
         self._pinged_s: Optional[float] = None  # when the ping was sent that is not answered yet
         self._answered_s = 0.0  # when the last ping was sent that is
         self._left = ""  # why the broker ended the connection
@@ -105,6 +109,14 @@ class Client:
         if publications:
             self._outbox.put(publications)
             self._wake()
+
+    def serve(self, serves: bool) -> None:
+        """Take commands on this connection from now on, or no longer; each connection begins without.
+
+        Who takes commands says at its end that the bridge is offline.
+        """
+        self._serves = serves
+        self._wake()
 
     def subscribe(self, pattern: str) -> None:
         """Ask for other messages too, the retained ones first; until unsubscribe() or the connection's end."""
@@ -138,6 +150,7 @@ class Client:
         """One connection, from its beginning to its end; return how many seconds the broker had let us in."""
         self._outbox.clear()
         self._welcome, self._left = None, ""
+        self._serves = self._is_serving = False
         self._paho = client = self._make()
         began_s = self._seen_s = self._clock()
         try:
@@ -183,11 +196,13 @@ class Client:
         if self._context is not None:
             client.tls_set_context(self._context)
         client.connect_timeout = CONNECT_TIMEOUT_S
-        if self._takes_commands:
+        if self._has_will:
             client.will_set(self._topics.bridge_availability, OFFLINE, qos=_AT_LEAST_ONCE, retain=True)
         client.on_connect = self._answered
         client.on_disconnect = self._disconnected
         client.on_message = self._message
+        client.on_subscribe = self._subscribed
+        client.on_publish = self._published
         return client
 
     def _loop(self, client: paho.Client, began_s: float) -> str:
@@ -203,10 +218,12 @@ class Client:
                 return self._left or "the connection has ended"
             if self._welcome is None and now_s - began_s > CONNECT_TIMEOUT_S + WELCOME_S:
                 return "it does not answer"
+            if self._welcome == "" and self._consent.overdue(now_s):
+                return f"it does not answer to a subscription ({self._consent.overdue(now_s)})"
             if self._stopped.is_set():
                 if good_bye_s is None:
                     good_bye_s = now_s + self._good_bye_s
-                    if self._welcome == "" and self._takes_commands:
+                    if self._is_serving:
                         self._outbox.put([Publication(self._topics.bridge_availability, OFFLINE, True)])
                 self._is_paced = True
                 if now_s >= good_bye_s or self._welcome is None or not self._is_something_left(client):
@@ -279,10 +296,16 @@ class Client:
         A broker drops what its other clients do not take fast enough. The last words are acknowledged (QoS 1): a
         connection that is closed with something unread in it may lose what was sent last.
         """
+        if self._serves != self._is_serving:
+            self._is_serving = self._serves
+            if self._is_serving:
+                self._subscribe(client, "commands", [(topic, self._options()) for topic in self._topics.subscriptions])
+            else:
+                client.unsubscribe(list(self._topics.subscriptions))
         for pattern, is_wanted in list(self._subscriptions.items()):
             del self._subscriptions[pattern]
             if is_wanted:
-                client.subscribe(pattern, qos=0)
+                self._subscribe(client, pattern, [(pattern, self._options(with_retained=True))])
             else:
                 client.unsubscribe(pattern)
         while not client.want_write():
@@ -291,32 +314,64 @@ class Client:
             one = self._outbox.next()
             if one is None:
                 return False
-            properties = None
-            if one.correlation is not None and self._version is _V5:
-                properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
-                properties.CorrelationData = one.correlation
-            qos = _AT_LEAST_ONCE if self._stopped.is_set() else 0
-            sent = client.publish(one.topic, one.payload, qos=qos, retain=one.retain, properties=properties)
-            if qos:
-                self._last_words.append(sent)
+            self._send(client, one)
         return True
+
+    def _send(self, client: paho.Client, one: Publication) -> None:
+        too_large = self._consent.too_large(one)
+        if too_large:
+            self._happened(Denied(too_large))
+            return
+        properties = None
+        if one.correlation is not None and self._version is _V5:
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
+            properties.CorrelationData = one.correlation
+        is_to_ask = self._consent.is_to_ask(one.topic)
+        qos = _AT_LEAST_ONCE if is_to_ask or self._stopped.is_set() else 0
+        sent = client.publish(one.topic, one.payload, qos=qos, retain=one.retain, properties=properties)
+        if is_to_ask:
+            self._consent.asked(sent.mid, one.topic)
+        if self._stopped.is_set():
+            self._last_words.append(sent)
+
+    def _subscribe(self, client: paho.Client, what: str, topics: List[Tuple[str, Any]]) -> None:
+        _, packet_id = client.subscribe(topics)
+        if packet_id is not None:
+            self._consent.subscribing(packet_id, what, self._clock())
 
     # -- paho calls, on the same thread
 
-    def _answered(self, client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+    def _answered(self, client: paho.Client, _user: Any, _flags: Any, reason: Any, properties: Any) -> None:
         if reason.is_failure:
             self._welcome = str(reason) or "it refuses us"
             return
-        if self._takes_commands:
-            client.subscribe([(topic, self._options()) for topic in self._topics.subscriptions])
         self._welcome = ""
         self._pinged_s, self._answered_s = None, self._clock()
-        self._happened(Up("5" if self._version is _V5 else "3.1.1"))
+        self._consent.begin(getattr(properties, "MaximumPacketSize", None))
+        if getattr(properties, "RetainAvailable", 1) == 0:
+            self._welcome = "it keeps no retained messages, without which nobody finds the devices"
+            return
+        self._subscribe(client, OWN_TOPICS, [(one, self._options()) for one in self._topics.own])
 
-    def _options(self) -> Any:
+    def _options(self, with_retained: bool = False) -> Any:
         if self._version is _V5:
-            return SubscribeOptions(qos=_AT_LEAST_ONCE, retainHandling=_DO_NOT_SEND_RETAINED)
-        return _AT_LEAST_ONCE
+            handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if with_retained else _DO_NOT_SEND_RETAINED
+            return SubscribeOptions(qos=0 if with_retained else _AT_LEAST_ONCE, retainHandling=handling)
+        return 0 if with_retained else _AT_LEAST_ONCE
+
+    def _subscribed(
+        self, _client: paho.Client, _user: Any, packet_id: int, reasons: List[Any], _properties: Any
+    ) -> None:
+        what, denied = self._consent.subscribed(packet_id, reasons)
+        if denied:
+            self._happened(Denied(denied))
+        if what == OWN_TOPICS:
+            self._happened(Up("5" if self._version is _V5 else "3.1.1"))
+
+    def _published(self, _client: paho.Client, _user: Any, packet_id: int, reason: Any, _properties: Any) -> None:
+        denied = self._consent.published(packet_id, reason)
+        if denied:
+            self._happened(Denied(denied))
 
     def _disconnected(self, _client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._left = str(reason)

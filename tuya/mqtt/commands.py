@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Deque, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Container, Deque, Dict, List, Mapping, NamedTuple, Optional
 
 from .topics import BadMessage, Topics
 
@@ -93,10 +93,16 @@ class _Device:
 
 
 class Desk:
-    """Takes messages on command topics. take_commands(), take_answers(), take_remarks(): what came of it."""
+    """Takes messages on command topics. take_commands(), take_answers(), take_remarks(): what came of it.
 
-    def __init__(self, topics: Topics) -> None:
+    options: the words that a data point of a device takes.
+    """
+
+    def __init__(
+        self, topics: Topics, options: Callable[[str, int], Container[str]] = lambda _device_id, _dp: ()
+    ) -> None:
         self._topics = topics
+        self._options = options
         self._devices: Dict[str, _Device] = {}
         self._askers: Dict[int, _Asker] = {}
         self._ticket = 0
@@ -142,7 +148,7 @@ class Desk:
         if self._is_duplicate(device, message, now_s):
             return
         try:
-            request = self._topics.request(message.topic, message.payload)
+            request = self._topics.request(message.topic, message.payload, self._options)
         except BadMessage as problem:
             self._refuse(device_id, {}, message, "BadMessage", str(problem), now_s)
             return

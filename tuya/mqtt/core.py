@@ -10,7 +10,7 @@ from . import discovery
 from .commands import Command, Desk, Message, Publication
 from .rates import Gate
 from .topics import OFFLINE, ONLINE, Topics
-from .values import Plain, circuits_of, plain_values, state_of
+from .values import Plain, circuits_of, controls_of, plain_values, state_of
 
 # of a snapshot: what the discovery says, besides the values there are
 _OFFERED = ("name", "may_switch", "version", "product_id", "profile")
@@ -40,7 +40,7 @@ class Core:
         self._topics = topics
         self._prefix = prefix
         self._version = version
-        self._desk = Desk(topics)
+        self._desk = Desk(topics, self._options)
         self._devices: Dict[str, _Device] = {}
         self._publications: Dict[str, Publication] = {}  # the newest a topic
 
@@ -193,6 +193,11 @@ class Core:
     def message(self, message: Message, now_s: float) -> None:
         """Take a message on a command topic: a command, or an answer that says why it is none."""
         self._desk.message(message, now_s)
+
+    def _options(self, device_id: str, dp: int) -> Sequence[str]:
+        device = self._devices.get(device_id)
+        control = controls_of(device.snapshot).get(dp) if device is not None else None
+        return (control or {}).get("values") or ()
 
     def answered(self, ticket: int, error: Optional[str], text: Optional[str]) -> None:
         """What became of a command. error: None for confirmed, else the class of tuya/lan/errors.py."""

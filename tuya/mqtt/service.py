@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import secrets
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set, Union
 
-from .broker import Down, Happening, Up, running_s
+from .broker import Denied, Down, Happening, Up, running_s
+from .claim import Claim, Step
 from .commands import Message, Publication
 from .core import Core
 from .discovery import ORIGIN
-from .topics import Topics
+from .topics import ONLINE, Topics
 from .totals_file import TotalsError, write_totals
 
 WAKE_S = 0.25  # the clock is looked at so often
 SAVE_INTERVAL_S = 60.0
 LOOK_AROUND_S = 5.0  # so long the broker has to send what an earlier run has left
 MAX_WAITING = 10000  # events and messages that wait for the loop
+SAY_AGAIN_S = 1.0  # that the bridge is online, if somebody says otherwise
+MAX_DENIED = 100  # different things; the log is not to be filled by a broker
 AT_ONCE = 1000  # of them are taken, before what came of them is sent
 
 Say = Callable[[str], None]
@@ -52,6 +56,9 @@ class Connection(Protocol):
     def publish(self, publications: Sequence[Publication]) -> None:
         """Send these, if the broker is there."""
 
+    def serve(self, serves: bool) -> None:
+        """Take commands, or no longer."""
+
     def subscribe(self, pattern: str) -> None:
         """Ask for other messages too."""
 
@@ -62,7 +69,9 @@ class Connection(Protocol):
 class Service:
     """Runs until stop(). say: takes lines for the log. totals: the file that keeps the totals; None for none.
 
-    was_up: the broker has let us in. refused: why it did not, where it never has.
+    stand_by: called with True when another service has this base, then devices are to be left alone, and with False
+    when it has ended. was_up: the broker has let us in. refused: why it did not, where it never has. other: in words,
+    which service has this base instead; "" when that is us.
     """
 
     def __init__(
@@ -74,6 +83,7 @@ class Service:
         topics: Topics,
         prefix: str,
         totals: Optional[Path] = None,
+        stand_by: Callable[[bool], None] = lambda _stands_by: None,
         clock: Callable[[], float] = running_s,
     ) -> None:
         self._devices = devices
@@ -81,6 +91,7 @@ class Service:
         self._say = say
         self._topics = topics
         self._totals = totals
+        self._stand_by = stand_by
         self._clock = clock
         self._waiting: queue.Queue[Union[Happening, Dict[str, Any]]] = queue.Queue(MAX_WAITING)
         self._client = make_client(self._happened)
@@ -90,8 +101,12 @@ class Service:
         self._saved_at_s = clock()
         self._look_around = left_behind(topics, prefix)
         self._looks_until_s: Optional[float] = None
+        self._claim = Claim(secrets.token_hex(8))
+        self._denied: Set[str] = set()
+        self._said_online_s = float("-inf")
+        self._step_before = self._claim.step
         self.was_up = False
-        self.refused = ""
+        self.refused = self.other = ""
 
     # -- other threads
 
@@ -151,10 +166,13 @@ class Service:
             self._take(one, self._clock())
         now_s = self._clock()
         self._core.tick(now_s)
+        self._mind_the_claim(now_s)
         for command in self._core.take_commands():
             request = self._devices.command(command.device_id, command.dps, "MQTT")
             self._tickets[request] = command.ticket
-        self._client.publish(self._core.take())
+        fresh = self._core.take()
+        self._client.publish(fresh if self._claim.step is Step.SERVING else ())  # else all of it is said again later
+        self._client.publish([Publication(self._topics.claim, text) for text in self._claim.take()])
         for remark in self._core.take_remarks():
             self._say(remark)
         if self._looks_until_s is not None and now_s >= self._looks_until_s:
@@ -170,22 +188,74 @@ class Service:
         if isinstance(taken, dict):
             self._told(taken, now_s)
         elif isinstance(taken, Message):
-            if taken.topic.endswith("/set"):
-                self._core.message(taken, now_s)
+            if taken.topic == self._topics.claim:
+                self._claim.message(b"" if taken.is_retained else taken.payload, now_s)
+            elif taken.topic.endswith("/set"):
+                if self._claim.step is Step.SERVING:
+                    self._core.message(taken, now_s)
+            elif taken.topic == self._topics.bridge_availability:
+                if not taken.is_retained:
+                    self._bridge_says(taken.payload, now_s)
             elif taken.is_retained:
                 self._core.found(taken.topic, taken.payload, self._is_served, now_s)
         elif isinstance(taken, Up):
             self.was_up, self._said = True, ""
             self._say(f"connected to the broker, MQTT {taken.version}")
-            self._core.broker_is_there(now_s)
-            if self._look_around:
-                self._looks_until_s = now_s + LOOK_AROUND_S
-                for pattern in self._look_around:
-                    self._client.subscribe(pattern)
+            self._denied.clear()
+            self._claim.connected(now_s)
+        elif isinstance(taken, Denied):
+            if taken.what not in self._denied and len(self._denied) < MAX_DENIED:
+                self._denied.add(taken.what)
+                self._say(f"the broker: {taken.what}")
         else:
             self._down(taken)
 
+    def _mind_the_claim(self, now_s: float) -> None:
+        """Serve, or leave it to another service of this base."""
+        claim, before = self._claim, self._step_before
+        claim.tick(now_s)
+        self._step_before = claim.step
+        if claim.step is before:
+            return
+        if claim.step is Step.SERVING:
+            self._begin_to_serve(now_s)
+        elif claim.step is Step.WAITING:
+            self._client.serve(False)
+            if claim.other != self.other:
+                self.other = claim.other
+                self._say(
+                    f"{claim.other} serves {self._topics.base}/... at this broker already: this one does nothing until "
+                    f"that one ends. Two at once need --base of their own"
+                )
+                self._stand_by(True)
+
+    def _begin_to_serve(self, now_s: float) -> None:
+        if self.other:
+            self.other = ""
+            self._say("the other service has ended, this one serves now")
+            self._stand_by(False)
+        if self._claim.is_unheard:
+            self._say(
+                f"the broker does not let us read {self._topics.claim}: another service with this base would not be "
+                f"noticed, and each command written twice"
+            )
+        self._client.serve(True)
+        self._core.broker_is_there(now_s)
+        if self._look_around:
+            self._looks_until_s = now_s + LOOK_AROUND_S
+            for pattern in self._look_around:
+                self._client.subscribe(pattern)
+
+    def _bridge_says(self, payload: bytes, now_s: float) -> None:
+        """The bridge's availability was published: by us; or an earlier connection's will, or somebody who cleans."""
+        self._claim.bridge_says(payload, now_s)
+        is_ours = payload == ONLINE.encode()
+        if self._claim.step is Step.SERVING and not is_ours and now_s - self._said_online_s >= SAY_AGAIN_S:
+            self._said_online_s = now_s
+            self._core.broker_is_there(now_s)
+
     def _down(self, down: Down) -> None:
+        self._claim.lost()
         if down.refused and not self.was_up:
             self.refused = down.why
         if down.why != self._said:
@@ -215,7 +285,7 @@ class Service:
             self._core.changed(state, now_s)
 
     def _keep_totals(self) -> None:
-        if self._totals is None:
+        if self._totals is None or self.other:  # another service counts
             return
         try:
             write_totals(self._totals, self._devices.saved_energy())

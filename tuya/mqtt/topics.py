@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Container, Dict, List, NamedTuple, Optional, Tuple, Union
 
 MAX_PAYLOAD_BYTES = 4096  # a command is some ten bytes; more is none
 MAX_WRITTEN_DPS = 32  # data points of one command
@@ -16,6 +16,7 @@ OFF = "OFF"
 _LEVEL = re.compile(r"[0-9A-Za-z_.:-]{1,64}")
 _DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
 _DP = re.compile(r"[1-9][0-9]{0,2}")
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,9}")
 
 Value = Union[bool, int, str]
 
@@ -44,12 +45,18 @@ def valid_prefix(text: str) -> str:
     return prefix
 
 
+def _no_options(_device_id: str, _dp: int) -> Container[str]:
+    return ()
+
+
 class Topics:
     """The topics below one base ("tuya" by default). Raises ValueError for a base that cannot be one."""
 
     def __init__(self, base: str) -> None:
         self.base = valid_prefix(base)
         self.bridge_availability = f"{self.base}/bridge/availability"
+        self.claim = f"{self.base}/bridge/claim"
+        self.own = (self.claim, self.bridge_availability)
         self.subscriptions = (f"{self.base}/+/set", f"{self.base}/+/+/set")
 
     def state(self, device_id: str) -> str:
@@ -66,6 +73,10 @@ class Topics:
         is_one = len(levels) == 2 and levels[1] in ("state", "availability") and topic != self.bridge_availability
         return levels[0] if is_one and _DEVICE_ID.fullmatch(levels[0]) else None
 
+    def kind_of(self, topic: str) -> str:
+        """Return what brokers may have a rule for: the last level below the base, "" for everything else."""
+        return topic.rpartition("/")[2] if topic.startswith(f"{self.base}/") else ""
+
     def result(self, device_id: str) -> str:
         """What became of a command."""
         return f"{self.base}/{device_id}/result"
@@ -79,20 +90,26 @@ class Topics:
         levels = self._levels(topic)
         return levels[0] if levels else None
 
-    def request(self, topic: str, payload: bytes) -> Request:
-        """Return what a message on a command topic asks for. Raises BadMessage."""
+    def request(
+        self, topic: str, payload: bytes, options: Callable[[str, int], Container[str]] = _no_options
+    ) -> Request:
+        """Return what a message on a command topic asks for. Raises BadMessage.
+
+        options: the words that a data point of a device takes; such a word is the value, also where it looks like
+        another kind of value ("60", "ON").
+        """
         levels = self._levels(topic)
         if levels is None:
             raise BadMessage("this is no topic for commands")
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise BadMessage(f"a command of more than {MAX_PAYLOAD_BYTES} bytes")
         try:
-            text = payload.decode("utf-8").strip()
+            text = payload.decode("utf-8")
         except UnicodeDecodeError:
             raise BadMessage("a command is UTF-8 text") from None
         device_id, dp = levels[0], levels[1]
         if dp:
-            return Request(device_id, {int(dp): _value_of(text)})
+            return Request(device_id, {int(dp): text if text in options(device_id, int(dp)) else _value_of(text)})
         return Request(device_id, _values_of(text))
 
     def _levels(self, topic: str) -> Optional[Tuple[str, str]]:
@@ -109,13 +126,13 @@ class Topics:
 
 
 def _value_of(text: str) -> Value:
-    """One value as a topic of its own takes it: ON, OFF, true, false, a whole number, else a text (of an option)."""
-    word = text.upper()
-    if word in (ON, "TRUE"):
-        return True
-    if word in (OFF, "FALSE"):
-        return False
-    if re.fullmatch(r"-?[0-9]{1,9}", text):
+    """One value as a topic of its own takes it: ON, OFF, a whole number, else a text (of an option).
+
+    Nothing is guessed: "on", " ON" and "true" are texts, which no switch takes, and its answer says what it takes.
+    """
+    if text in (ON, OFF):
+        return text == ON
+    if _WHOLE_NUMBER.fullmatch(text):
         return int(text)
     if not text or len(text) > 64 or not text.isprintable():
         raise BadMessage("a value is ON or OFF, a whole number or a short text")

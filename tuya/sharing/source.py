@@ -106,12 +106,25 @@ class Source:
         """What does not work on this machine (a UDP port that cannot be bound), in words."""
         return self._client.problems
 
+    def go_on_from(self, saved: Mapping[str, Mapping[str, object]]) -> None:
+        """Take these totals for devices that are not followed now: another process has counted meanwhile."""
+        with self.household.lock:
+            for device_id, state in saved.items():
+                if device_id not in self._entries:
+                    self._saved[device_id] = state
+                    self._heard_totals_wh.pop(device_id, None)
+
     def set_entries(self, entries: Iterable[DeviceEntry]) -> None:
         """Follow exactly these devices from now on; what is known of those that stay goes on."""
         wanted = {entry.device_id: entry for entry in entries}
         now_s = self._clock()
         with self.household.lock:
-            for device_id in [one for one in self._entries if one not in wanted]:
+            gone = [one for one in self._entries if one not in wanted]
+            if gone:
+                self.household.settle(now_s)
+                kept = self.saved_energy()
+                self._saved.update({one: kept[one] for one in gone if one in kept})  # for when they come back
+            for device_id in gone:
                 del self._entries[device_id]
                 self.household.drop(device_id)
                 self._holding.forget(device_id)
