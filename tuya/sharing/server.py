@@ -8,8 +8,6 @@ its settings and of the devices file, one write, and one answer to who asked.
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import selectors
 import socket
 import time
@@ -20,7 +18,7 @@ from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
 from ..devices.household import Household
 from ..lan.device import Polling
-from ..lan.errors import NotConfirmed, TuyaError
+from ..lan.errors import NotConfirmed
 from ..lan.events import Connected, Dps, DpValue, Event, WriteDone
 from ..lan.locks.device_lock import OwnerState
 from ..lan.locks.peer_credentials import peer_of
@@ -28,7 +26,8 @@ from ..metering.decode import numbered
 from . import place
 from .lines import line_of, text_of
 from .listener import Listener
-from .telling import dps_to_json, error_fields, event_to_json, snapshot
+from .orders import result_of, target_of
+from .telling import event_to_json, introduction, snapshot
 
 NEVER = float("inf")
 AT_ONCE = float("-inf")
@@ -235,7 +234,7 @@ class Server:
         for pending in [one for one in self._pending if now_s >= one.until_s]:
             self._pending.remove(pending)
             error = NotConfirmed(self._household.name_of(pending.device_id) or "", "the write did not end")
-            pending.asker.answer(_result(pending.request, pending.device_id, pending.dps, error))
+            pending.asker.answer(result_of(pending.request, pending.device_id, pending.dps, error))
         self.flush(now_s)
 
     def flush(self, now_s: float) -> None:
@@ -300,32 +299,16 @@ class Server:
 
     def description(self, now_s: float) -> Dict[str, Any]:
         """Return what the owner says of itself: for the doctor, no secrets."""
-        served: List[Dict[str, Any]] = []
-        for device in list(self._household.devices.values())[:MAX_SERVED_TOLD]:
-            heard_s = device.heard_at_s
-            told = {"id": device.device_id, "name": device.entry.shown_name, "connected": device.is_connected}
-            told["heard_age_s"] = None if heard_s is None else round(now_s - heard_s, 3)
-            told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
-            told["untaken"] = "" if device.untaken is None else device.untaken.what
-            served.append({**told, **error_fields(device.error)})
-        own = {
-            "event": "owner",
-            "name": self._owner,
-            "pid": os.getpid(),
-            "user": _user(),
-            "python": platform.python_version(),
-            "started_at": round(self._started_at, 3),
-            "uptime_s": round(time.monotonic() - self._started_s, 3),  # clocks are set while we run
-        }
-        return {**own, **self._about(), "served": served}
+        about = {**self._about(), "started_at": round(self._started_at, 3)}
+        return introduction(self._owner, about, list(self._household.devices.values())[:MAX_SERVED_TOLD], now_s)
 
     def asked(self, listener: Listener, request: Dict[str, Any], now_s: float) -> None:
         """A listener asks for something; what is not understood is passed over."""
         if "command" in request or "threshold" in request:
             if not listener.commands.take(now_s):
                 refusal = CommandRefused("", "too many commands in a short time")
-                device_id, dps = _target(request)
-                listener.answer(_result(request.get("request"), device_id, dps, refusal))
+                device_id, dps = target_of(request)
+                listener.answer(result_of(request.get("request"), device_id, dps, refusal))
                 return
             who = f"{listener.name or 'a listener'} ({listener.who})"
             self.take_command(listener, request, who, now_s)
@@ -352,7 +335,7 @@ class Server:
 
     def take_command(self, asker: Asker, request: Dict[str, Any], who: str, now_s: float) -> None:
         """Carry out a command, once; it ends in exactly one answer. who: for the log."""
-        device_id, dps = _target(request)
+        device_id, dps = target_of(request)
         number = request.get("request")
         try:
             with self._household.lock:
@@ -372,7 +355,7 @@ class Server:
                 words = ", ".join(f"{dp} = {value!r:.60}" for dp, value in dps.items())
                 self._household.journal.say(f"{device.entry.shown_name}: {who} asks for {words}")
         except CommandRefused as refusal:
-            asker.answer(_result(number, device_id, dps, refusal))
+            asker.answer(result_of(number, device_id, dps, refusal))
             return
         self._pending.append(_Pending(asker, number, device_id, dps, now_s + ANSWER_LIMIT_S))
         self.access.write(device_id, dps)
@@ -381,35 +364,10 @@ class Server:
         for pending in self._pending:
             if pending.device_id == event.device_id and pending.dps == dict(event.dps):
                 self._pending.remove(pending)
-                pending.asker.answer(_result(pending.request, event.device_id, pending.dps, event.error))
+                pending.asker.answer(result_of(pending.request, event.device_id, pending.dps, event.error))
                 self.deadline_s = min(self.deadline_s, now_s)
                 return
 
     def ended(self, listener: Listener) -> None:
         """A listener is gone."""
         self._listeners.remove(listener)
-
-
-def _user() -> str:
-    """Return the name of the user of this process, or the number where it has none."""
-    with contextlib.suppress(ImportError, KeyError):
-        import pwd  # here: not on every system
-
-        return pwd.getpwuid(os.geteuid()).pw_name
-    return str(os.geteuid()) if hasattr(os, "geteuid") else ""
-
-
-def _target(request: Mapping[str, Any]) -> Tuple[str, Dict[int, DpValue]]:
-    """Return which device and which data points a request means; none at all where one of them is none."""
-    meant = request.get("command", request.get("threshold"))
-    if not isinstance(meant, dict):
-        return "", {}
-    named = meant.get("dps")
-    dps = numbered(named)
-    is_whole = isinstance(named, dict) and len(dps) == len(named)
-    return text_of(meant.get("id")), dps if is_whole else {}
-
-
-def _result(number: Any, device_id: str, dps: Dps, error: Optional[TuyaError]) -> Dict[str, Any]:
-    told = {"event": "result", "request": number, "id": device_id, "dps": dps_to_json(dps)}
-    return {**told, **error_fields(error)}

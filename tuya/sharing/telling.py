@@ -5,7 +5,10 @@ An event is what `watch --json` prints; a snapshot is everything that is known o
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional
+import contextlib
+import os
+import platform
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
@@ -70,6 +73,29 @@ def snapshot(device: KnownDevice, now_s: float, unit_names: Optional[Mapping[int
         "heard_age_s": None if heard_s is None else round(max(0.0, now_s - heard_s), 3),
         **error_fields(device.error),
     }
+
+
+def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDevice], now_s: float) -> Dict[str, Any]:
+    """Return what an owner says of itself: for the doctor, no secrets. about: what else it says."""
+    served: List[Dict[str, Any]] = []
+    for device in devices:
+        heard_s = device.heard_at_s
+        told = {"id": device.device_id, "name": device.entry.shown_name, "connected": device.is_connected}
+        told["heard_age_s"] = None if heard_s is None else round(now_s - heard_s, 3)
+        told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
+        told["untaken"] = "" if device.untaken is None else device.untaken.what
+        served.append({**told, **error_fields(device.error)})
+    own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": platform.python_version()}
+    return {"event": "owner", **own, **about, "served": served}
+
+
+def _user() -> str:
+    """Return the name of the user of this process, or the number where it has none."""
+    with contextlib.suppress(ImportError, KeyError):
+        import pwd  # here: not on every system
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    return str(os.geteuid()) if hasattr(os, "geteuid") else ""
 
 
 def _control(device: KnownDevice, dp: int) -> Dict[str, Any]:
