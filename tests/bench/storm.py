@@ -78,6 +78,7 @@ def serve(options: argparse.Namespace) -> None:
         begun_s = time.monotonic()
         moments = sorted(rng.uniform(0.0, options.seconds) for _ in range(options.faults))
         ends: List[Tuple[float, int, str]] = []
+        suffered: Dict[str, List[Tuple[float, float, str]]] = collections.defaultdict(list)
         while moments or ends:
             now_s = time.monotonic()
             while moments and begun_s + moments[0] <= now_s:
@@ -86,6 +87,7 @@ def serve(options: argparse.Namespace) -> None:
                 name, lasts_s = strike(fleet.breakers[number], rng, hosts)
                 struck[name] += 1
                 ends.append((now_s + lasts_s, number, name))
+                suffered[fleet.breakers[number].device_id].append((now_s, now_s + lasts_s, name))
             for end in [end for end in ends if end[0] <= now_s]:
                 ends.remove(end)
                 fleet.breakers[end[1]].clear_faults(end[2])
@@ -106,6 +108,7 @@ def serve(options: argparse.Namespace) -> None:
             "connections": {device_id: busiest_minute(samples) for device_id, samples in accepted.items()},
             "at_once": max(breaker.most_at_once for breaker in fleet.breakers),
             "writes": {breaker.device_id: written(breaker) for breaker in fleet.breakers},
+            "suffered": suffered,
         }
         print(json.dumps(facts), flush=True)
         sys.stdin.read()
@@ -214,13 +217,15 @@ def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: floa
     """What the storm showed."""
     back = [log.back_s[device.device_id] - calm_s for device in devices if device.device_id in log.back_s]
     results = collections.Counter("confirmed" if e.error is None else type(e.error).__name__ for e in log.done)
-    late, twice, ahead = 0, 0, 0
+    late: List[Dict[str, Any]] = []
+    twice, ahead = 0, 0
     for device in devices:
         arrived = facts["writes"][device.device_id]
         sent = [e for e in log.done if e.device_id == device.device_id and not isinstance(e.error, NotConnected)]
         twice += max(0, len(arrived) - len(sent))
         device_late, device_ahead = told_too_early(arrived, sent)
-        late += device_late
+        faults = facts["suffered"].get(device.device_id, [])
+        late += [late_write(device, arrival, sent, faults) for arrival in device_late]
         ahead += device_ahead
     return {
         "faults": sum(facts["struck"].values()),
@@ -234,13 +239,35 @@ def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: floa
         "told": dict(log.told.most_common()),
         "clicks": dict(results),
         "writes_arrived_twice": twice,
-        "writes_arrived_after_the_verdict": late,
+        "writes_arrived_after_the_verdict": len(late),
+        "of_these": late,
         "confirmed_by_an_older_report": ahead,
     }
 
 
-def told_too_early(arrived: List[Tuple[float, Any]], sent: List[WriteDone]) -> Tuple[int, int]:
-    """Count the writes of one device that arrived after what was told of them: (as unconfirmed, as confirmed).
+def late_write(device: Device, arrival: Tuple[float, Any], sent: List[WriteDone], faults: List[Any]) -> Dict[str, Any]:
+    """What is known of a write that arrived too late: when, its orders and the faults around it, in s from then."""
+    at_s, value = arrival
+    return {
+        "version": device.version,
+        "value": value,
+        "told": [
+            (round(e.at_s - at_s, 2), e.dps.get(1), "confirmed" if e.error is None else str(e.error))
+            for e in sent
+            if abs(e.at_s - at_s) < 2 * LONGEST_ORDER_S
+        ],
+        "faults": [
+            (round(begun_s - at_s, 2), round(end_s - at_s, 2), name)
+            for begun_s, end_s, name in faults
+            if begun_s < at_s + 1.0 and end_s > at_s - LONGEST_ORDER_S
+        ],
+    }
+
+
+def told_too_early(
+    arrived: List[Tuple[float, Any]], sent: List[WriteDone]
+) -> Tuple[List[Tuple[float, Any]], int]:
+    """The writes of one device that arrived after they were told as unconfirmed; how many did as confirmed.
 
     Each arrival belongs to an order of its value: to a confirmed one that ends about then, else to an unconfirmed one
     that ends later. What is left was told too early. Confirmed too early is an order of what was the case already: a
@@ -257,12 +284,14 @@ def told_too_early(arrived: List[Tuple[float, Any]], sent: List[WriteDone]) -> T
                 orders.remove(min(fits, key=lambda e: e.at_s))
                 left.remove(arrival)
     ahead = 0
-    for at_s, value in left:
+    for arrival in list(left):
+        at_s, value = arrival
         fits = [e for e in confirmed if e.dps.get(1) == value and at_s - LONGEST_ORDER_S <= e.at_s <= at_s]
         if fits:
             confirmed.remove(max(fits, key=lambda e: e.at_s))
+            left.remove(arrival)
             ahead += 1
-    return len(left) - ahead, ahead
+    return left, ahead
 
 
 def main() -> int:

@@ -343,7 +343,7 @@ def test_an_answer_to_what_was_sent_before_the_write_is_none():
 @pytest.mark.parametrize("taken", [True, False])
 def test_where_answers_are_known_to_be_late_they_are_waited_for(taken):
     world = World(version_fixed=True).up()
-    world.link._habits.answer_s = 4.0
+    world.link._habits.answer_s = 2.4
     world.answers = False
     world.taken = taken
     world.link.write({1: False}, world.now_s)

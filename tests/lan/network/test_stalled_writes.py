@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import selectors
 import socket
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +20,7 @@ from tuya.lan.network.channel import Channel
 from tuya.simulator import Fleet
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stalled uplink is Linux's")
+ROOT = Path(__file__).resolve().parents[3]
 PUSH_INTERVAL_S = 0.25
 LONGEST_S = 8.0  # so long after the write its uplink goes on
 
@@ -76,6 +80,46 @@ def test_a_device_that_answers_and_does_not_obey_keeps_its_connection(version):
             time.sleep(1.0)
             assert not run.seen.of(Lost)
             assert breaker.connections == 1
+
+
+CLICK_AND_WAIT = """
+import json, sys, time
+from tuya.lan.client import Client, Device
+from tuya.lan.events import Status
+entry = json.loads(sys.argv[1])
+seen = []
+device = Device(entry["id"], entry["key"].encode(), "x", address=entry["ip"], port=entry["port"], version=entry["version"])
+client = Client([device], seen.append, owner="killed", discovery=False)
+client.start()
+while not any(isinstance(event, Status) and event.full for event in seen):
+    time.sleep(0.02)
+print("up", flush=True)
+sys.stdin.readline()
+client.write(entry["id"], {1: True})
+time.sleep(0.5)
+print("clicked", flush=True)
+time.sleep(60.0)
+"""
+
+
+@pytest.mark.parametrize("version", ["3.3", "3.5"])
+def test_a_write_on_its_way_dies_with_its_process(version):
+    with Fleet(version=version, noise=0.0) as fleet:
+        breaker = fleet.breakers[0]
+        breaker.set_relay(False)
+        words = [sys.executable, "-c", CLICK_AND_WAIT, json.dumps(fleet.devices()[0])]
+        with subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout.readline() == "up\n"
+                breaker.fault("stalled", how="lost")
+                process.stdin.write("go\n")
+                process.stdin.flush()
+                assert process.stdout.readline() == "clicked\n"
+            finally:
+                process.kill()
+        breaker.clear_faults()
+        time.sleep(3.0)
+        assert (breaker.relay, breaker.writes) == (False, [])
 
 
 class Sink:

@@ -309,7 +309,7 @@ class Link:
             self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
             if self._writes:
-                self._writes.report(output.dps, now_s)
+                self._writes.report(output.dps, self._session, now_s)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
         elif isinstance(output, Opened):

@@ -13,7 +13,7 @@ from ..protocol.payloads import Request
 from ..protocol.wire import Wire
 
 REMEMBERED_S = 30.0  # a request without an answer for so long will have none
-REQUESTS_A_COMMAND = 8
+REQUESTS_A_COMMAND = 64  # more than writes may wait: a forgotten one would lend its answer to a later one
 QUICKER_COUNTS = 0.25  # of a quicker answer: how much of the difference the known time comes down
 REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
 REMEMBERED_MARKS = 128  # of each age

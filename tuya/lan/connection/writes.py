@@ -1,7 +1,10 @@
 """Writes that wait for the device's own report: each is sent once and ends in exactly one outcome. No bytes, no clock.
 
 It ends confirmed by a report of its values, or unconfirmed after 3 s (more where this device is known to answer late).
-Nothing here can send anything again, and what is told as unconfirmed must not arrive afterwards: see overdue().
+Nothing here can send anything again, and nothing may arrive after its outcome was told: see overdue(). A report that
+confirms does not prove that the write has arrived: a click for what is the case already is confirmed by a report that
+was on its way, and somebody at the breaker may have switched meanwhile. So a write is looked after until the device has
+answered it or something that was sent after it: until then it is `unsettled`, whatever was told of it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from ..errors import BadValue, TuyaError
 from ..events import Dps, DpValue
 from ..limits import (
     CONFIRM_HEARTBEAT_S,
+    CONFIRM_LATER,
     CONFIRM_LATEST_S,
     CONFIRM_LIMIT_S,
     CONFIRM_QUERY_S,
@@ -38,6 +42,10 @@ class Pending:
         self.sent_s = sent_s
         self.asked = False
         self.pinged = False
+
+    def is_open(self, session: Optional[Session]) -> bool:
+        """Whether it may still be on its way: sent on this connection, and nothing since was answered."""
+        return self.session is session and not self.session.has_answered(self.number)
 
     def next_s(self, limit_s: float) -> float:
         """When something is due for this write."""
@@ -72,19 +80,24 @@ class Writes:
         self._done = done
         self._answer_s = answer_s
         self._pending: List[Pending] = []
+        self._unsettled: List[Pending] = []  # told as confirmed, and not known to have arrived
 
     def __len__(self) -> int:
-        return len(self._pending)
+        """How many may still be on their way."""
+        return len(self._pending) + len(self._unsettled)
 
     def _limit_s(self) -> float:
-        # once and a half of what it took lately, and the time until the query that asks
-        return min(CONFIRM_LATEST_S, max(CONFIRM_LIMIT_S, 1.5 * self._answer_s() + CONFIRM_QUERY_S))
+        answer_s = self._answer_s()
+        if answer_s < LATE_S:
+            return CONFIRM_LIMIT_S
+        # what comes late comes more or less late, and the query that asks goes only after a while
+        return min(CONFIRM_LATEST_S, CONFIRM_LATER * answer_s + CONFIRM_QUERY_S)
 
     def send(self, session: Optional[Session], label: str, dps: Dps, now_s: float) -> None:
         """Hand a write to the session that is up; without one, or with too many under way, it is refused at once."""
         if session is None or not session.up:
             self._done(dps, messages.not_connected(label), now_s)
-        elif len(self._pending) >= PENDING_WRITES:
+        elif len(self) >= PENDING_WRITES:
             self._done(dps, messages.too_many_writes(label), now_s)
         else:
             try:
@@ -94,8 +107,8 @@ class Writes:
             else:
                 self._pending.append(Pending(dps, session, number, now_s))
 
-    def report(self, dps: Mapping[int, DpValue], now_s: float) -> None:
-        """What the device reports confirms the writes that it completes."""
+    def report(self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float) -> None:
+        """What the device reports confirms the writes that it completes. session: the one that is up."""
         done: List[Pending] = []
         for pending in self._pending:
             for dp in [dp for dp, wanted in pending.missing.items() if dp in dps and _means(dps[dp], wanted)]:
@@ -104,15 +117,22 @@ class Writes:
                 done.append(pending)
         if done:
             self._pending = [pending for pending in self._pending if pending.missing]
+            self._unsettled += [pending for pending in done if pending.is_open(session)]
             for pending in done:
                 self._done(pending.dps, None, now_s)
 
+    def _look_after(self, session: Optional[Session]) -> List[Pending]:
+        """All writes that something may still have to be done for."""
+        if self._unsettled:
+            self._unsettled = [pending for pending in self._unsettled if pending.is_open(session)]
+        return self._pending + self._unsettled
+
     def ask(self, session: Optional[Session], now_s: float) -> None:
-        """Ask after writes that are not confirmed: a full query after 1 s, then a heartbeat where that is ignored."""
+        """Ask after writes that are not settled: a full query after 1 s, then a heartbeat where that is ignored."""
         if session is None or not session.up:
             return
         query = ping = False
-        for pending in self._pending:
+        for pending in self._look_after(session):
             if not pending.asked and now_s >= pending.sent_s + CONFIRM_QUERY_S:
                 pending.asked = query = True
             if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
@@ -131,16 +151,18 @@ class Writes:
         other end has acknowledged everything (is_taken) proves little: the program behind it may be stalled (a bridge,
         a forwarded port) and read it later. It counts only where this device is known to answer late, which would
         otherwise lose its connection by each click. A write on a connection that is gone was aborted with it.
+        One that was confirmed and is not known to have arrived is stopped in the same way, and nothing is told of it.
         """
         limit_s = self._limit_s()
-        late = [pending for pending in self._pending if now_s >= pending.sent_s + limit_s]
+        late = [pending for pending in self._look_after(session) if now_s >= pending.sent_s + limit_s]
         if not late:
             return None
+        unconfirmed = [pending for pending in late if pending.missing]
         self._pending = [pending for pending in self._pending if pending not in late]
-        open_still = [pending for pending in late if pending.session is session]
-        if session is None or not open_still or session.has_answered(open_still[-1].number):
-            return Overdue(late, stop=False)
-        return Overdue(late, stop=self._answer_s() < LATE_S or not is_taken())
+        self._unsettled = [pending for pending in self._unsettled if pending not in late]
+        if not any(pending.is_open(session) for pending in late):
+            return Overdue(unconfirmed, stop=False)
+        return Overdue(unconfirmed, stop=self._answer_s() < LATE_S or not is_taken())
 
     def give_up(self, overdue: Overdue, label: str, now_s: float) -> None:
         """Tell that these writes were not confirmed."""
@@ -151,10 +173,13 @@ class Writes:
     def drop_all(self, label: str, why: str, now_s: float) -> None:
         """The device is let go: none of them will be confirmed."""
         pending, self._pending = self._pending, []
+        self._unsettled = []
         for write in pending:
             self._done(write.dps, messages.given_up(label, why), now_s)
 
     def next_s(self, *, up: bool) -> float:
         """When there is something to do next. up: there is a session that can be asked."""
         limit_s = self._limit_s()
-        return min((p.next_s(limit_s) if up else p.sent_s + limit_s for p in self._pending), default=NEVER)
+        if not up:
+            return min((pending.sent_s + limit_s for pending in self._pending), default=NEVER)
+        return min((pending.next_s(limit_s) for pending in self._pending + self._unsettled), default=NEVER)

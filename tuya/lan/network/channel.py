@@ -22,7 +22,8 @@ _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
 _REFUSALS = (errno.ECONNREFUSED, errno.ECONNRESET)
 _SIOCOUTQ = 0x5411  # linux/sockios.h: bytes that were sent or wait to be, and are not acknowledged
 _INT = struct.Struct("i")
-_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: drop what was not sent and reset
+_ABORT = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: a close drops what was not sent, and resets ...
+_ORDERLY = struct.pack("ii", 0, 0)  # ... and off: it is sent in the background
 _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
 
@@ -55,6 +56,8 @@ class Channel:
         sock.setblocking(False)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # a write on its way dies with this process too, should it be killed
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
             result = sock.connect_ex((address, port))
             if result not in (0, *_PENDING):
                 self._fail(result)
@@ -92,9 +95,9 @@ class Channel:
             return
         with contextlib.suppress(KeyError, ValueError):  # it may have failed before it was registered
             self._selector.unregister(sock)
-        if abort:
+        if not abort:
             with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ORDERLY)
         sock.close()
 
     def is_taken(self) -> bool:

@@ -1,0 +1,180 @@
+"""Nothing switches after its outcome was told, also where that was "confirmed": on each version, in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lan.connection.virtual import World
+from tests.lan.lan_helpers import VERSIONS
+from tuya.lan.errors import Mute, NotConfirmed
+from tuya.lan.events import Lost, WriteDone
+from tuya.simulator.replies import CONTROL, CONTROL_NEW, DP_QUERY, DP_QUERY_NEW, HEART_BEAT
+
+QUERIES = (DP_QUERY, DP_QUERY_NEW)
+CONTROLS = (CONTROL, CONTROL_NEW)
+
+
+def told(world):
+    return [None if event.error is None else type(event.error) for event in world.of(WriteDone)]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_confirmed_by_a_report_that_was_on_its_way_it_is_stopped_in_time(version):
+    """A click for what is the case already; its way stands still; then somebody opens the breaker by hand."""
+    world = World(version).up()
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    clicked_s = world.now_s
+    world.breaker.push([1, 19])
+    world.run(0.5)
+    assert told(world) == [None]
+    world.breaker.set_relay(False)
+    for _ in range(12):
+        world.run(0.5)
+        world.breaker.push()
+    assert world.closes[0] == (clicked_s + 3.0, True)
+    assert isinstance(world.of(Lost)[0].error, Mute)
+    world.unstall()
+    world.run(30.0)
+    assert world.breaker.writes == []
+    assert world.breaker.relay is False
+    assert told(world) == [None]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_switched_by_hand_in_the_moment_of_the_click(version):
+    """The state changes to what was asked for, but not by what was sent: that still waits on its way."""
+    world = World(version).up()
+    world.breaker.set_relay(False)
+    world.run(1.0)
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    world.run(0.2)
+    world.breaker.set_relay(True)
+    world.run(0.2)
+    assert told(world) == [None]
+    world.breaker.set_relay(False)
+    world.run(4.0)
+    world.unstall()
+    world.run(30.0)
+    assert (world.breaker.relay, world.breaker.writes) == (False, [])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_on_and_off_and_on_again_while_nothing_arrives(version):
+    world = World(version).up()
+    world.stall()
+    for wanted in (True, False, True):
+        world.link.write({1: wanted}, world.now_s)
+        world.run(0.3)
+        world.breaker.push([1])
+        world.run(0.3)
+    world.run(6.0)
+    assert sorted(told(world), key=str) == [NotConfirmed, None, None]
+    assert world.closes[0][1] is True
+    world.unstall()
+    world.run(30.0)
+    assert world.breaker.writes == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_stall_that_ends_in_time_costs_nothing(version):
+    world = World(version).up()
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    world.breaker.push([1])
+    world.run(2.5)
+    world.unstall()
+    world.run(20.0)
+    assert told(world) == [None]
+    assert world.closes == []
+    assert len(world.breaker.writes) == 1
+
+
+@pytest.mark.parametrize(
+    "deaf", [(), CONTROLS, (*CONTROLS, HEART_BEAT), (*CONTROLS, *QUERIES), (*QUERIES, HEART_BEAT)]
+)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_any_answer_to_the_write_or_to_what_follows_it_is_enough(version, deaf):
+    """Commands are obeyed and reported; what is not acknowledged is asked for, and no click costs the connection."""
+    world = World(version).up()
+    answer = type(world.session).answer
+
+    def partly(command, sequence, plain, *, code=0):
+        if command not in deaf:
+            answer(world.session, command, sequence, plain, code=code)
+
+    world.session.answer = partly
+    for wanted in (False, True, True):
+        world.link.write({1: wanted}, world.now_s)
+        world.run(12.0)
+    assert told(world) == [None] * 3
+    assert world.closes == []
+    assert len(world.breaker.writes) == 3
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_write_that_was_answered_asks_for_nothing(version):
+    world = World(version).up()
+    world.run(20.0)
+    before = dict(world.breaker.requests)
+    world.link.write({1: False}, world.now_s)
+    world.run(3.5)
+    after = world.breaker.requests
+    assert sum(after.values()) - sum(before.values()) <= 2  # the write, and what is due anyway
+    assert told(world) == [None]
+
+
+@pytest.mark.parametrize("ends", ["stop", "settings", "closed"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_however_the_connection_ends_meanwhile_nothing_arrives(version, ends):
+    world = World(version).up()
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    world.breaker.push([1])
+    world.run(0.2)
+    assert told(world) == [None]
+    if ends == "stop":
+        world.link.stop(world.now_s)
+    elif ends == "settings":
+        device = world.link.device
+        other = type(device)(
+            device.device_id, b"another local ke", device.name, address=device.address, version=version
+        )
+        world.link.reconfigure(other, world.now_s)
+    else:
+        world.link.tcp_closed(world.now_s)
+    assert world.closes[0] == (world.now_s, True)
+    world.unstall()
+    world.run(30.0)
+    assert world.breaker.writes == []
+    assert told(world) == [None]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_answers_that_are_known_to_come_late_are_waited_for(version):
+    world = World(version).up()
+    world.uplink_s = world.downlink_s = 1.5
+    world.run(60.0)
+    for wanted in (False, True, True):
+        world.link.write({1: wanted}, world.now_s)
+        world.run(15.0)
+    assert told(world) == [None] * 3
+    assert world.closes == []
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_burst_of_clicks_is_settled_by_its_own_answers_only(version):
+    """The first of 32 is acknowledged, then the way stands still: nothing later counts as arrived."""
+    world = World(version).up()
+    world.link.write({1: True}, world.now_s)
+    world.stall()
+    for _ in range(31):
+        world.link.write({1: True}, world.now_s)
+    world.run(0.5)
+    world.breaker.push([1])
+    world.run(3.0)
+    assert world.closes and world.closes[0][1] is True
+    world.unstall()
+    world.run(10.0)
+    assert len(world.breaker.writes) == 1
