@@ -5,7 +5,8 @@ python -m tests.bench.storm [--seconds 600] [--devices 100] [--faults 1650] [--c
 The breakers (all protocol versions, announced, in a process of their own) suffer faults at random moments, each for
 some seconds; the client of this process is clicked at now and then. Afterwards all faults end. Printed as one JSON
 object: the seed; how long until every device reported again; connections a minute and device; false WrongKey errors;
-errors by class; and what became of the clicks: none may reach a breaker twice, or after it was told that it did not.
+errors by class; and what became of the clicks: none may reach a breaker twice, or after its outcome was told. What the
+kernel at the breaker's end had acknowledged by then, and its program did later, is counted for itself.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, Counter, Dict, List, Tuple
+from typing import Any, ClassVar, Counter, Dict, List, NamedTuple, Optional, Tuple
+from unittest import mock
 
 from tests.lan.lan_helpers import free_ports
 from tuya.lan.client import Client, Device
-from tuya.lan.errors import NotConnected
+from tuya.lan.errors import NotConnected, TuyaError
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
-from tuya.lan.network import interfaces
+from tuya.lan.network import interfaces, reactor
+from tuya.lan.network.channel import Channel
 from tuya.lan.network.listener import Listener
 from tuya.simulator import FAULTS, Breaker, Fleet
 from tuya.simulator.announce import Ports
@@ -35,7 +38,6 @@ WINDOW_S = 60.0
 CALM_S = 45.0  # how long is waited for all to come back
 CALM_VALUE = 2222
 LONGEST_FAULT_S = 15.0
-LONGEST_ORDER_S = 12.0  # from a click to what is told of it, with some air
 GRACE_S = 0.05  # between a write's arrival at the breaker and its report on the client's clock
 NOT_IN_A_STORM = {
     "new_key": "its key is another one afterwards, which is no error of the client",
@@ -132,6 +134,33 @@ def written(breaker: Breaker) -> List[Tuple[float, Any]]:
 # the client's process
 
 
+class Order(NamedTuple):
+    """A click that was sent: when, what for, and when what was told of it."""
+
+    clicked_s: float
+    value: bool
+    told_s: float
+    error: Optional[TuyaError]
+
+
+class Abort(NamedTuple):
+    """A connection that was aborted. taken: the kernel at the other end had acknowledged all that was sent."""
+
+    at_s: float
+    taken: bool
+
+
+class Watched(Channel):
+    """A channel that notes its aborts by device."""
+
+    aborts: ClassVar[Dict[str, List[Abort]]] = collections.defaultdict(list)
+
+    def close(self, *, abort: bool) -> None:
+        if abort and self.link is not None:
+            self.aborts[self.link.device.device_id].append(Abort(time.monotonic(), self.is_taken()))
+        super().close(abort=abort)
+
+
 class Log:
     """A sink that keeps what counts."""
 
@@ -188,6 +217,7 @@ def ride_out(options: argparse.Namespace) -> Dict[str, Any]:
     client = Client(devices, log, owner="storm", listener=listener)
     client.start()
     rng = random.Random(options.seed + 1)
+    clicks: Dict[str, List[Tuple[float, bool]]] = collections.defaultdict(list)
     try:
         time.sleep(8.0)
         began = dict(log.connected)
@@ -196,7 +226,9 @@ def ride_out(options: argparse.Namespace) -> Dict[str, Any]:
         begun_s, cpu_s = time.monotonic(), time.process_time()
         for number in range(options.clicks):
             time.sleep(max(0.0, begun_s + options.seconds * number / options.clicks - time.monotonic()))
-            client.write(rng.choice(devices).device_id, {1: bool(rng.randrange(2))})
+            device_id, value = rng.choice(devices).device_id, bool(rng.randrange(2))
+            clicks[device_id].append((time.monotonic(), value))
+            client.write(device_id, {1: value})
         calm_s = json.loads(output.readline())["calm_s"]
         cpu_s = time.process_time() - cpu_s
         facts = json.loads(output.readline())
@@ -208,25 +240,32 @@ def ride_out(options: argparse.Namespace) -> Dict[str, Any]:
     return {
         "seed": options.seed,
         "connected_before": len(began),
-        **verdict(log, facts, devices, calm_s),
+        **verdict(log, clicks, facts, devices, calm_s),
         "cpu_s": cpu_s,
     }
 
 
-def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: float) -> Dict[str, Any]:
+def verdict(
+    log: Log,
+    clicks: Dict[str, List[Tuple[float, bool]]],
+    facts: Dict[str, Any],
+    devices: List[Device],
+    calm_s: float,
+) -> Dict[str, Any]:
     """What the storm showed."""
     back = [log.back_s[device.device_id] - calm_s for device in devices if device.device_id in log.back_s]
     results = collections.Counter("confirmed" if e.error is None else type(e.error).__name__ for e in log.done)
     late: List[Dict[str, Any]] = []
-    twice, ahead = 0, 0
+    twice = 0
     for device in devices:
-        arrived = facts["writes"][device.device_id]
-        sent = [e for e in log.done if e.device_id == device.device_id and not isinstance(e.error, NotConnected)]
-        twice += max(0, len(arrived) - len(sent))
-        device_late, device_ahead = told_too_early(arrived, sent)
-        faults = facts["suffered"].get(device.device_id, [])
-        late += [late_write(device, arrival, sent, faults) for arrival in device_late]
-        ahead += device_ahead
+        device_id = device.device_id
+        arrived = facts["writes"][device_id]
+        orders = orders_of(clicks[device_id], [e for e in log.done if e.device_id == device_id])
+        twice += max(0, len(arrived) - len(orders))
+        late += [
+            in_words(device, at_s, order, Watched.aborts[device_id], facts["suffered"].get(device_id, []))
+            for at_s, order in told_too_early(arrived, orders)
+        ]
     return {
         "faults": sum(facts["struck"].values()),
         "faults_by_name": dict(sorted(facts["struck"].items())),
@@ -239,59 +278,68 @@ def verdict(log: Log, facts: Dict[str, Any], devices: List[Device], calm_s: floa
         "told": dict(log.told.most_common()),
         "clicks": dict(results),
         "writes_arrived_twice": twice,
-        "writes_arrived_after_the_verdict": len(late),
-        "of_these": late,
-        "confirmed_by_an_older_report": ahead,
+        "writes_arrived_after_the_verdict": sum(not write["out_of_reach"] for write in late),
+        "of_these_after_confirmed": sum(not w["out_of_reach"] and w["as"] == "confirmed" for w in late),
+        "writes_taken_before_the_verdict_and_done_after": sum(write["out_of_reach"] for write in late),
+        "late_writes": late,
     }
 
 
-def late_write(device: Device, arrival: Tuple[float, Any], sent: List[WriteDone], faults: List[Any]) -> Dict[str, Any]:
-    """What is known of a write that arrived too late: when, its orders and the faults around it, in s from then."""
-    at_s, value = arrival
+def orders_of(clicks: List[Tuple[float, bool]], told: List[WriteDone]) -> List[Order]:
+    """The clicks at one device that were sent, each with what was told of it, in the order of the clicks."""
+    left, orders = list(clicks), []
+    for done in sorted(told, key=lambda e: e.at_s):
+        fits = [click for click in left if click[1] == done.dps[1] and click[0] <= done.at_s]
+        if not fits:
+            raise RuntimeError(f"told of a click that was none: {done}")
+        refused = isinstance(done.error, NotConnected)  # at once, so it is of the last one
+        click = fits[-1] if refused else fits[0]
+        left.remove(click)
+        if not refused:
+            orders.append(Order(click[0], click[1], done.at_s, done.error))
+    return sorted(orders, key=lambda order: order.clicked_s)
+
+
+def told_too_early(arrived: List[Tuple[float, Any]], orders: List[Order]) -> List[Tuple[float, Order]]:
+    """The writes of one device that arrived after they were told of, as (when, order).
+
+    TCP keeps the order, so that each arrival belongs to an order behind the one before it: to the first of its value
+    that was still open then, else to the last one that was told already.
+    """
+    late = []
+    at = 0
+    for at_s, value in sorted(arrived):
+        fits = [n for n in range(at, len(orders)) if orders[n].value == value and orders[n].clicked_s <= at_s + GRACE_S]
+        if not fits:
+            continue  # counted as one that arrived twice
+        in_time = [n for n in fits if orders[n].told_s >= at_s - GRACE_S]
+        chosen = in_time[0] if in_time else fits[-1]
+        at = chosen + 1
+        if not in_time:
+            late.append((at_s, orders[chosen]))
+    return late
+
+
+def in_words(device: Device, at_s: float, order: Order, aborts: List[Abort], faults: List[Any]) -> Dict[str, Any]:
+    """A write that arrived too late, with the faults around it; times in seconds from its arrival.
+
+    out_of_reach: when its connection was aborted, the kernel at the other end had acknowledged it already (and the
+    breaker's program had not read it, or has put it off): no client can stop what is there.
+    """
+    stopped = [abort for abort in aborts if order.clicked_s <= abort.at_s <= order.told_s + GRACE_S]
     return {
         "version": device.version,
-        "value": value,
-        "told": [
-            (round(e.at_s - at_s, 2), e.dps.get(1), "confirmed" if e.error is None else str(e.error))
-            for e in sent
-            if abs(e.at_s - at_s) < 2 * LONGEST_ORDER_S
-        ],
+        "value": order.value,
+        "clicked": round(order.clicked_s - at_s, 2),
+        "told": round(order.told_s - at_s, 2),
+        "as": "confirmed" if order.error is None else type(order.error).__name__,
+        "out_of_reach": bool(stopped) and all(abort.taken for abort in stopped),
         "faults": [
             (round(begun_s - at_s, 2), round(end_s - at_s, 2), name)
             for begun_s, end_s, name in faults
-            if begun_s < at_s + 1.0 and end_s > at_s - LONGEST_ORDER_S
+            if begun_s < at_s + 1.0 and end_s > order.clicked_s - 1.0
         ],
     }
-
-
-def told_too_early(
-    arrived: List[Tuple[float, Any]], sent: List[WriteDone]
-) -> Tuple[List[Tuple[float, Any]], int]:
-    """The writes of one device that arrived after they were told as unconfirmed; how many did as confirmed.
-
-    Each arrival belongs to an order of its value: to a confirmed one that ends about then, else to an unconfirmed one
-    that ends later. What is left was told too early. Confirmed too early is an order of what was the case already: a
-    report that was on its way says the same.
-    """
-    left = sorted(arrived)
-    confirmed = [e for e in sent if e.error is None]
-    unconfirmed = [e for e in sent if e.error is not None]
-    for orders, grace_s in ((confirmed, GRACE_S), (unconfirmed, GRACE_S)):
-        for arrival in list(left):
-            at_s, value = arrival
-            fits = [e for e in orders if e.dps.get(1) == value and -grace_s <= e.at_s - at_s <= LONGEST_ORDER_S]
-            if fits:
-                orders.remove(min(fits, key=lambda e: e.at_s))
-                left.remove(arrival)
-    ahead = 0
-    for arrival in list(left):
-        at_s, value = arrival
-        fits = [e for e in confirmed if e.dps.get(1) == value and at_s - LONGEST_ORDER_S <= e.at_s <= at_s]
-        if fits:
-            confirmed.remove(max(fits, key=lambda e: e.at_s))
-            left.remove(arrival)
-            ahead += 1
-    return left, ahead
 
 
 def main() -> int:
@@ -308,7 +356,8 @@ def main() -> int:
     if options.serve:
         serve(options)
         return 0
-    told = ride_out(options)
+    with mock.patch.object(reactor, "Channel", Watched):
+        told = ride_out(options)
     print(json.dumps(told, indent=1))
     good = (
         not told["not_back"]

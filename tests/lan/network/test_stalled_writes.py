@@ -88,7 +88,8 @@ from tuya.lan.client import Client, Device
 from tuya.lan.events import Status
 entry = json.loads(sys.argv[1])
 seen = []
-device = Device(entry["id"], entry["key"].encode(), "x", address=entry["ip"], port=entry["port"], version=entry["version"])
+where = {"address": entry["ip"], "port": entry["port"], "version": entry["version"]}
+device = Device(entry["id"], entry["key"].encode(), "x", **where)
 client = Client([device], seen.append, owner="killed", discovery=False)
 client.start()
 while not any(isinstance(event, Status) and event.full for event in seen):

@@ -28,6 +28,11 @@ _READ = selectors.EVENT_READ
 _WRITE = selectors.EVENT_WRITE
 
 
+def _end_by(sock: socket.socket, linger: bytes) -> None:
+    with contextlib.suppress(OSError):  # systems differ in the layout, and it is closed either way
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+
 class Channel:
     """Transport of one link, driven by the reactor: handle() for socket events, settle() for failures at once."""
 
@@ -56,8 +61,7 @@ class Channel:
         sock.setblocking(False)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            # a write on its way dies with this process too, should it be killed
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+            _end_by(sock, _ABORT)  # a write on its way dies with this process too, should it be killed
             result = sock.connect_ex((address, port))
             if result not in (0, *_PENDING):
                 self._fail(result)
@@ -96,8 +100,7 @@ class Channel:
         with contextlib.suppress(KeyError, ValueError):  # it may have failed before it was registered
             self._selector.unregister(sock)
         if not abort:
-            with contextlib.suppress(OSError):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ORDERLY)
+            _end_by(sock, _ORDERLY)
         sock.close()
 
     def is_taken(self) -> bool:
