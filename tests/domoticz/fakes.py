@@ -59,9 +59,12 @@ class FakeUnit:
         self.nValue = 0
         self.sValue = ""
         self.Name = words["Name"]
+        self.LastUpdate = ""
+        self._stored = (0, "")
 
     def Create(self) -> None:
         domoticz = self._domoticz
+        self._stored = (self.nValue, self.sValue)
         if not domoticz.accepts_new:
             domoticz.lines.append(("error", "Unit creation failed, Domoticz settings prevent accepting new devices."))
             return
@@ -76,6 +79,12 @@ class FakeUnit:
             domoticz.in_update.set()
             domoticz.hold.wait()
         domoticz.updates.append((self.words["DeviceID"], self.words["Unit"], self.nValue, self.sValue))
+        if domoticz.is_locked:  # Update() ends with a look into the database
+            self.nValue, self.sValue = self._stored
+        else:
+            domoticz.moment += 1
+            self.LastUpdate = f"moment {domoticz.moment}"
+        self._stored = (self.nValue, self.sValue)
         domoticz.threads.add(threading.current_thread().name)
 
     def Refresh(self) -> None:
@@ -108,6 +117,8 @@ class FakeDomoticz:
         self.refreshed = 0
         self.threads: set[str] = set()
         self.hold: Optional[threading.Event] = None
+        self.moment = 0
+        self.is_locked = False  # its database: it stores nothing, and says nothing of that
         self.in_update = threading.Event()
         self.configuration: Dict[str, str] = {}
         self.heartbeat_s = 10

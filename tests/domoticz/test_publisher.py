@@ -16,6 +16,7 @@ from tuya.domoticz.fleet import Fleet
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import HEARTBEAT_LIMIT_S, Publisher
 from tuya.domoticz.settings import Rules
+from tuya.domoticz.units import State
 from tuya.lan.errors import Unreachable
 from tuya.lan.events import Connected, Lost, Status
 from tuya.metering.profile import match
@@ -245,3 +246,69 @@ def _wait(condition) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.005)
+
+
+def switched(room: Room):
+    return [(nvalue, svalue) for _, unit, nvalue, svalue in room.domoticz.updates if unit == 1]
+
+
+def test_a_state_that_domoticz_did_not_store_is_given_again_when_it_stores_again(room: Room):
+    """Each Update of a switch may run its On action: not again and again while the database is locked."""
+    room.publisher.beat()
+    room.run()
+    room.domoticz.is_locked = True
+    room.report({1: False})
+    for _ in range(30):
+        room.publisher.beat()
+        room.run()
+        room.clock.now_s += 2.0
+    assert switched(room) == [(0, "Off")]
+    assert room.publisher.lost() == ((DEVICE_ID, 1),)
+    lines = [line.text for line in room.fleet.household.take_lines() if line.is_error]
+    assert len(lines) == 1
+    assert "Domoticz did not store the new state" in lines[0]
+    room.domoticz.is_locked = False
+    for _ in range(31):  # a meter is written once a minute
+        room.publisher.beat()
+        room.run()
+        room.clock.now_s += 2.0
+    assert switched(room) == [(0, "Off"), (0, "Off")]
+    assert room.publisher.lost() == ()
+
+
+def test_a_state_that_was_lost_and_is_over_is_not_given_again(room: Room):
+    room.publisher.beat()
+    room.run()
+    room.domoticz.is_locked = True
+    room.report({1: False})
+    room.run()
+    room.report({1: True})
+    room.run()
+    room.domoticz.is_locked = False
+    for _ in range(40):
+        room.publisher.beat()
+        room.run()
+        room.clock.now_s += 2.0
+    assert switched(room) == [(0, "Off")]
+    assert room.publisher.lost() == ()
+
+
+def test_a_state_that_something_else_changes_back_each_time_is_not_fought_for_ever(room: Room, monkeypatch):
+    room.publisher.beat()
+    room.run()
+    write = room.framework.write
+
+    def fought(device_id, unit, state):
+        written = write(device_id, unit, state)
+        if unit == 1:
+            room.domoticz.devices[device_id].Units[1].nValue = 1
+            return written._replace(held=State(1, "On"))
+        return written
+
+    monkeypatch.setattr(room.framework, "write", fought)
+    room.report({1: False})
+    for _ in range(1000):
+        room.publisher.beat()
+        room.run()
+        room.clock.now_s += 2.0
+    assert len(switched(room)) == 3

@@ -11,9 +11,10 @@ import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, SY1_DPS, Clock, FakeClient, FakeDomoticz
 from tests.lateness import lateness
-from tuya.domoticz.framework import Framework
+from tuya.domoticz.framework import Framework, Written
 from tuya.domoticz.service import CREATE_RETRY_S, CREATE_TRIES, Service
 from tuya.domoticz.settings import read_settings
+from tuya.domoticz.units import State
 from tuya.lan.errors import Busy, NotConfirmed, NotConnected, OwnedElsewhere, Unreachable, WrongKey
 
 OVEN = "bf9999999999999999oven"
@@ -660,6 +661,43 @@ def test_nothing_is_stored_while_a_backup_holds_the_database(instance: Instance,
     instance.service.heartbeat()
     assert stores == []
     instance.publisher._writing_since_s = None
-    instance.clock.now_s += 2.0
-    instance.service.heartbeat()
+    for _ in range(3):  # nothing was written since, so nobody knows
+        instance.clock.now_s += 2.0
+        instance.service.heartbeat()
+    assert stores == []
+    instance.client.report({20: 2100})
+    instance.beat(20)  # an Update came back at once
+    assert len(stores) == 1
+
+
+def test_after_a_slow_update_a_store_waits_for_a_quick_one(instance: Instance, monkeypatch: pytest.MonkeyPatch):
+    instance.client.connect()
+    instance.beat(20)
+    stores: List[object] = []
+    monkeypatch.setattr(instance.framework, "store_configuration", stores.append)
+    write = instance.framework.write
+
+    def slowly(device_id: str, unit: int, state: State) -> Optional[Written]:
+        instance.clock.now_s += 1.0  # as Domoticz waits while another program holds the database
+        return write(device_id, unit, state)
+
+    monkeypatch.setattr(instance.framework, "write", slowly)
+    instance.client.report({1: False})
+    instance.beat()
+    instance.service.unit_removed(DEVICE_ID, 4)
+    instance.beat()
+    assert stores == []
+    monkeypatch.setattr(instance.framework, "write", write)
+    instance.client.report({1: True})
+    instance.beat(5)
+    assert len(stores) == 1
+
+
+def test_a_store_does_not_wait_for_ever_where_nothing_is_written(instance: Instance, monkeypatch: pytest.MonkeyPatch):
+    stores: List[object] = []
+    monkeypatch.setattr(instance.framework, "store_configuration", stores.append)
+    instance.service.unit_removed(DEVICE_ID, 4)
+    for _ in range(60):
+        instance.clock.now_s += 2.0
+        instance.service.heartbeat()
     assert len(stores) == 1

@@ -25,7 +25,8 @@ NEVER = float("-inf")
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
-    update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits.
+    update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
+    unit of each state that Domoticz did not store.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class About:
         settings: Settings,
         clock: Callable[[], float] = time.monotonic,
         update_waits_s: Callable[[float], Optional[float]] = lambda _now_s: None,
+        lost: Callable[[], Tuple[Tuple[str, int], ...]] = tuple,
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
@@ -47,6 +49,7 @@ class About:
         self._accepts: Optional[bool] = None
         self._clock = clock
         self._update_waits_s = update_waits_s
+        self._lost = lost
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
         self._beat_s = clock()
         self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
@@ -111,6 +114,7 @@ class About:
                 "accepts_new_devices": self._accepts,
                 "looked_age_s": None if self._looked_s == NEVER else round(now_s - self._looked_s, 3),
                 "shown": self._shown,
+                "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [
                 {"at": at, "age_s": round(now_s - at_s, 3), "text": text} for at_s, at, text in list(self._errors)

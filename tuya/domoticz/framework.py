@@ -7,7 +7,7 @@ error in Domoticz. Updates come from one thread only, creation from the plugin's
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from . import units
 from .units import State
@@ -15,6 +15,13 @@ from .units import State
 # Up to this release each Update also rewrites name, description and options from the object.
 _LAST_REWRITING_RELEASE = (2023, 2)
 _RELEASE = re.compile(r"(\d{4})\.(\d+)")
+
+
+class Written(NamedTuple):
+    """What a unit holds after an Update; is_stored: whether that Update reached the database, by its time of update."""
+
+    held: State
+    is_stored: bool
 
 
 class Framework:
@@ -123,20 +130,26 @@ class Framework:
         born.Create()
         return self.held_by(device_id, unit) is not None
 
-    def write(self, device_id: str, unit: int, state: State) -> bool:
-        """Update one unit; return whether it exists. A switch, selector, alert or text that holds it is left alone."""
+    def write(self, device_id: str, unit: int, state: State) -> Optional[Written]:
+        """Update one unit; return what became of it, None if there is no such unit.
+
+        A switch, selector, alert or text that holds it is left alone. Domoticz tells nobody of an Update that it could
+        not store (its database was locked, or the disk is full): the unit then holds what it held before, because
+        Update() ends with a look into the database.
+        """
         devices = self._devices
         if device_id not in devices or unit not in devices[device_id].Units:
-            return False
+            return None
         found = devices[device_id].Units[unit]
         if self._refresh_first:
             found.Refresh()
         if not units.kind_of(unit).is_meter and (int(found.nValue), str(found.sValue)) == (state.nvalue, state.svalue):
-            return True
+            return Written(state, is_stored=False)
+        before = str(found.LastUpdate)
         found.nValue = state.nvalue
         found.sValue = state.svalue
         found.Update()
-        return True
+        return Written(State(int(found.nValue), str(found.sValue)), str(found.LastUpdate) != before)
 
     def set_timed_out(self, device_id: str, is_timed_out: bool) -> None:
         """Give all units of a device the red header, or take it away."""

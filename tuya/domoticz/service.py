@@ -35,6 +35,8 @@ CREATE_BUDGET_S = 0.25
 # "Allow new sensors for 5 minutes" is told to no plugin; each try that is refused is an error in Domoticz's log
 CREATE_RETRY_S = 120.0
 CREATE_TRIES = 15
+# a store goes behind an Update that had not to wait for the database; without one (nothing answers) it goes by itself
+STORE_UNSEEN_S = 90.0
 
 MakeClient = Callable[..., Client]
 
@@ -57,7 +59,7 @@ class Service:
         self._fleet = Fleet(settings.rules, memory, self._household)
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
         owner = f"hardware {settings.hardware_name}"
-        self._about = About(framework, settings, clock, self._publisher.waits_s)
+        self._about = About(framework, settings, clock, self._publisher.waits_s, self._publisher.lost)
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)
         self._server.access = self._client
@@ -68,6 +70,7 @@ class Service:
         self._create_tries = CREATE_TRIES
         self._is_refused_said = False
         self._is_store_due = False
+        self._store_due_since_s: Optional[float] = None
         self._problems_said: List[str] = []
 
     def start(self) -> None:
@@ -207,10 +210,18 @@ class Service:
         """Store what has changed, unless a backup holds the database: a click would wait behind it all along.
 
         Configuration() keeps the interpreter lock while it waits for the database (Plugins.cpp, safe_query under the
-        lock), so that no other thread could do it either.
+        lock), so that no other thread could do it either. Whether the database is free is seen by the Updates, which
+        wait without that lock, on a thread of their own.
         """
-        if self._is_store_due and not self._publisher.is_held_up(now_s):
+        if not self._is_store_due:
+            self._store_due_since_s = None
+            return
+        if self._store_due_since_s is None:
+            self._store_due_since_s = now_s
+        is_overdue = now_s - self._store_due_since_s >= STORE_UNSEEN_S and not self._publisher.is_held_up(now_s)
+        if is_overdue or self._publisher.was_quick(now_s, HEARTBEAT_S):
             self._store_memory()
+            self._store_due_since_s = None
 
     # -- callbacks about units
 

@@ -19,9 +19,9 @@ NOW_S = 1_790_000_000.0
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, **device):
+def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, lost=(), **device):
     served = {"id": ID, "connected": True, "heard_age_s": 2.0, "measured_age_s": 5.0, **device}
-    units = {"shown": {ID: {"1": 1, "2": 0}} if shown is None else shown, "looked_age_s": looked_age_s}
+    units = {"shown": {ID: {"1": 1, "2": 0}} if shown is None else shown, "looked_age_s": looked_age_s, "lost": lost}
     return life_sign({"name": "hardware Breakers", "served": [served], "units": units, "uptime_s": uptime_s})
 
 
@@ -53,6 +53,7 @@ def test_values_that_arrive_are_ok():
         (sign(), rows(switch=(0, 3000)), "failed", "another state than the plugin gave it (unit 1)"),
         (sign(shown={ID: {}}), rows(), "unchecked", "Domoticz has no device of it"),
         (sign(shown={}), None, "unchecked", "Domoticz has no device of it"),
+        (sign(lost=[{"id": ID, "unit": 1}]), None, "failed", "did not store its new state (unit 1)"),
         (sign(), [], "failed", "are not in Domoticz's database"),
         (sign(), rows(energy=-3600), "note", "a time 3600 s ahead"),
     ],

@@ -39,7 +39,8 @@ class LifeSign:
     pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state). uptime_s: since
     its start, whatever was done to the clock. beat_age_s: since Domoticz last called it; update_waits_s: how long
     Domoticz has been taking for one value. units_existing: that Domoticz has now, from whichever start of the plugin.
-    shown: device id -> unit -> nValue that it has given to Domoticz, looked_age_s ago; None where it does not tell.
+    shown: device id -> unit -> nValue that it holds in Domoticz, looked_age_s ago; None where it does not tell. lost:
+    device id and unit of states that Domoticz did not store.
     errors: (at, seconds ago, text).
     """
 
@@ -67,6 +68,7 @@ class LifeSign:
     looked_age_s: Optional[float] = None
     shown: Optional[Mapping[str, Mapping[int, int]]] = None
     switching: str = ""
+    lost: Tuple[Tuple[str, int], ...] = ()
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
@@ -111,6 +113,7 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         looked_age_s=_number(units.get("looked_age_s"), float),
         shown=_shown(_map(units.get("shown"))) if isinstance(units.get("shown"), dict) else None,
         switching=_text(settings.get("switching")),
+        lost=tuple((_text(one.get("id")), _number(one.get("unit"), int) or 0) for one in _maps(units.get("lost"))),
     )
 
 

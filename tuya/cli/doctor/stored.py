@@ -95,10 +95,15 @@ def check_stored(
         rows.setdefault(one.device_id, {})[one.unit] = one
     for entry in entries:
         device = sign.serves(entry.device_id)
-        if device is None or not device.connected or (sign.uptime_s or 0.0) < SETTLED_S:
+        if device is None or not device.connected:
             continue
         name = entry.shown_name
-        if not held.get(entry.device_id):
+        lost = [unit for device_id, unit in sign.lost if device_id == entry.device_id]
+        if lost:
+            yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({_units(lost)})", _CURE, name)
+        elif (sign.uptime_s or 0.0) < SETTLED_S:
+            continue
+        elif not held.get(entry.device_id):
             yield _without_units(sign, name)
         elif stored is not None:
             is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
@@ -139,7 +144,7 @@ def _check_one(
         if not -SAME_MOMENT_S <= age_s <= looked_s + SAME_MOMENT_S:  # else it was stored after the plugin looked
             wrong.append(unit)
     if wrong:
-        text = f"Domoticz shows another state than the plugin gave it (unit {', '.join(map(str, wrong))})"
+        text = f"Domoticz shows another state than the plugin gave it ({_units(wrong)})"
         yield Finding(CHECK, FAILED, text, f"{_CURE}; or switch it once", name)
         return
     energy = [ages[device_id, unit] for unit in held if _is_energy(unit) and (device_id, unit) in ages]
@@ -154,6 +159,10 @@ def _check_one(
         yield Finding(CHECK, NOTE, text, "is the clock of this machine right (date)?", name)
     else:
         yield Finding(CHECK, OK, f"stored {max(age_s, 0.0):.0f} s ago", device=name)
+
+
+def _units(units: Sequence[int]) -> str:
+    return f"unit {', '.join(map(str, units))}"
 
 
 def _kind(unit: int) -> Optional[Kind]:
