@@ -66,6 +66,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,6 +82,13 @@ try:
         _fault = f"This plugin needs Python 3.9 or newer, and Domoticz runs Python {sys.version.split()[0]}"
     else:
         _folder = Path(__file__).resolve().parent
+        # Domoticz of 2026 keeps the interpreter over a restart, and in it, up to a release or where this folder is a
+        # link, all but this file: after an update the old modules would serve the new files, with their old state.
+        for _name, _module in list(sys.modules.items()):
+            _origin = getattr(_module, "__dict__", {}).get("__file__")
+            if _name != __name__ and isinstance(_origin, str) and _origin.startswith(f"{_folder}{os.sep}"):
+                del sys.modules[_name]
+        importlib.invalidate_caches()
         for _path in (str(_folder), str(_folder / "lib")):
             if _path in sys.path:
                 sys.path.remove(_path)

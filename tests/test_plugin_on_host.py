@@ -16,9 +16,10 @@ import time
 import pytest
 
 from tests.e2e.conftest import eventually, stand_in
-from tests.e2e.plugin_folder import REPOSITORY
+from tests.e2e.plugin_folder import REPOSITORY, make_plugin_folder
 from tests.lateness import lateness
 from tests.leftovers import Leftovers
+from tuya.host import Stage
 from tuya.host.releases import RELEASES
 from tuya.simulator import Fleet
 
@@ -86,6 +87,84 @@ def test_a_life_on_each_release(stage, tmp_path, release):
         stage.close()
         assert stage.problems == []
         assert stage.lines("error", "print") == []
+
+
+SAID_BY_THE_UPDATE = 'self._framework.log("as updated")'
+
+
+@pytest.mark.parametrize("folder", ["folder", "link"])
+@pytest.mark.parametrize("release", ["2025.1", "2026.1", "2026.1+"])
+def test_an_update_of_the_files_is_what_runs_after_a_restart_of_the_hardware(tmp_path, release, folder):
+    """Also where the interpreter is kept, with all modules or, because the folder is a link, with those behind it."""
+    plugin = make_plugin_folder(tmp_path / "elsewhere" / "TuyaEnergy")
+    if folder == "link":
+        (tmp_path / "plugins").mkdir()
+        (tmp_path / "plugins" / "TuyaEnergy").symlink_to(plugin)
+    with (
+        fleet_of(1) as fleet,
+        Stage(tmp_path / "plugins" / "TuyaEnergy" if folder == "link" else plugin, tmp_path, release=release) as stage,
+    ):
+        idx = started(stage, written(fleet, tmp_path / "devices.json"), 4)
+        bridge = plugin / "tuya" / "domoticz" / "bridge.py"
+        text = bridge.read_text()
+        changed = text.replace(
+            "        crash_guards.apply()\n", f"        crash_guards.apply()\n        {SAID_BY_THE_UPDATE}\n"
+        )
+        assert changed != text
+        bridge.write_text(changed)
+        assert "as updated" not in stage.lines()
+        stage.restart(idx)
+        assert stage.wait_started(idx)
+        assert "as updated" in stage.lines()
+        fleet.breakers[0].set_load(900.0)
+        eventually(lambda: stage.device(idx, ids(fleet)[0], ENERGY).svalue.startswith("900"), 15, "values")
+        assert len(stage.threads(idx)) == 2
+        assert stage.lines("error", "print") == []
+        assert stage.close()
+        assert stage.problems == []
+
+
+def test_what_runs_after_many_restarts_in_one_interpreter_is_as_after_the_first(tmp_path):
+    """Nothing piles up in an interpreter that is kept: paths, modules, threads, the switch interval, memory."""
+    plugin = make_plugin_folder(tmp_path / "plugins" / "TuyaEnergy")
+    with (plugin / "plugin.py").open("a") as file:
+        file.write(COUNTED)
+    with fleet_of(1) as fleet, Stage(plugin, tmp_path, release="2026.1") as stage:
+        idx = started(stage, written(fleet, tmp_path / "devices.json"), 4)
+        for _ in range(RESTARTS):
+            stage.restart(idx)
+            assert stage.wait_started(idx)
+        counted = [json.loads(text) for text in stage.lines() if text.startswith("{")]
+        assert len(counted) == RESTARTS + 1
+        first, *later = counted
+        assert [count["paths"] for count in later] == [first["paths"]] * RESTARTS
+        assert {count["interval_s"] for count in counted} == {first["interval_s"]}
+        assert [count["stale"] for count in counted] == [0] * (RESTARTS + 1)
+        # what one life has left behind is collected during the next ones, not piled up
+        assert max(count["bridges"] for count in later) <= 2
+        assert stage.lines("error", "print") == []
+        assert stage.problems == []
+
+
+RESTARTS = 8
+# counted at the end of each onStart, inside: live modules whose code is not that of sys.modules, bridges that are alive
+COUNTED = """
+
+_start = onStart
+
+
+def onStart():
+    _start()
+    import gc, json
+    gc.collect()
+    ours = [one for one in gc.get_objects() if type(one).__name__ == "Bridge" and "tuya" in type(one).__module__]
+    Domoticz.Log(json.dumps({
+        "paths": [path for path in sys.path],
+        "interval_s": sys.getswitchinterval(),
+        "bridges": len(ours),
+        "stale": sum(type(one) is not Bridge for one in ours),
+    }))
+"""
 
 
 def test_two_instances_and_twenty_restarts(stage, tmp_path):

@@ -11,9 +11,8 @@ import re
 import sys
 import tempfile
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import List, NamedTuple, Tuple
+from typing import Any, List, Tuple
 
 import pytest
 
@@ -22,12 +21,19 @@ PYTHON_LINE = re.compile(r"Python version '([\d.]+)")
 OS_RELEASE = re.compile(r'^PRETTY_NAME="?([^"\n]*)', re.MULTILINE)
 
 
-class Counts(NamedTuple):
-    """Of tests that ran."""
+class Tally:
+    """What pytest says at its end, and the names of what failed; a plugin of pytest."""
 
-    passed: int
-    failed: int
-    skipped: int
+    def __init__(self) -> None:
+        self.result = "no test was run"
+        self.failed: List[str] = []
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Count what pytest itself counts."""
+        ended = terminalreporter.stats
+        self.failed = [report.nodeid for kind in ("failed", "error") for report in ended.get(kind, ())]
+        passed, skipped = len(ended.get("passed", ())), len(ended.get("skipped", ()))
+        self.result = f"{passed} passed, {len(self.failed)} failed, {skipped} skipped"
 
 
 def release() -> Tuple[str, str]:
@@ -53,28 +59,19 @@ def distribution() -> str:
     return f"{name}, {point.read_text(encoding='ascii').strip()}" if point.is_file() else name
 
 
-def count(report: Path) -> Counts:
-    """Return how a JUnit report ended."""
-    cases = list(ElementTree.parse(report).iter("testcase"))
-    failed = sum(1 for case in cases if case.find("failure") is not None or case.find("error") is not None)
-    skipped = sum(1 for case in cases if case.find("skipped") is not None)
-    return Counts(len(cases) - failed - skipped, failed, skipped)
-
-
 def main(arguments: List[str]) -> int:
     """Run the tests and print the row; return pytest's exit status."""
     os.chdir(REPOSITORY)
     sys.path.insert(0, str(REPOSITORY))
     version, python = release()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        # in the order of the files, one after the other: one Domoticz at a time, as on a small machine
-        code = pytest.main(["-p", "no:randomly", "-q", f"--junit-xml={report}", *(arguments or ["tests/e2e"])])
-        counts = count(report) if report.is_file() else Counts(0, 0, 0)
+    tally = Tally()
+    # in the order of the files, one after the other: one Domoticz at a time, as on a small machine
+    code = pytest.main(["-p", "no:randomly", "-q", *(arguments or ["tests/e2e"])], plugins=[tally])
+    for name in tally.failed:
+        print(f"failed: {name}")
     day = time.strftime("%Y-%m-%d", time.gmtime())
     machine = f"{distribution()}, {platform.machine()}"
-    result = f"{counts.passed} passed, {counts.failed} failed, {counts.skipped} skipped"
-    print(f"| {version} | {machine} | {python} | {result} | {day} |")
+    print(f"| {version} | {machine} | {python} | {tally.result} | {day} |")
     return int(code)
 
 

@@ -56,7 +56,8 @@ class Stage:
         thread_wait_s: float = 1.0,
         stop_timeout_s: float = 30.0,
     ) -> None:
-        self.folder = (plugin.parent if plugin.name == "plugin.py" else plugin).resolve()
+        # as Domoticz finds it: where it is a link, plugins see the link's own name
+        self.folder = (plugin.parent if plugin.name == "plugin.py" else plugin).absolute()
         self.user_data = user_data.resolve()
         self.release = RELEASES[release]
         self.manifest = manifest.read(self.folder / "plugin.py")
@@ -305,6 +306,7 @@ class Stage:
             "preferences": self._preferences(),
             "path": [folder, *_standard_library(), *self._site_packages],
             "update_keywords": self.release.update_keywords,
+            "keeps_modules": self.release.keeps_modules,
             "thread_wait_s": self._thread_wait_s,
         }
 

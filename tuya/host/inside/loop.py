@@ -230,12 +230,15 @@ class Loop:
         return self._thread_names()[: _thread._count()]
 
     def _forget(self) -> None:
-        """Drop the plugin's modules, for the next life of an interpreter that is kept."""
+        """Drop plugin.py and, where the release does so, what was loaded from beside it, as the interpreter is kept."""
+        self._plugin = None
+        sys.modules.pop("plugin", None)
+        if self._settings["keeps_modules"]:
+            return
         folder = self._settings["path"][0]
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(folder):
                 del sys.modules[name]
-        self._plugin = None
 
 
 def _kept_units(device: Any, expected: int) -> List[str]:
