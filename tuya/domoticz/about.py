@@ -25,8 +25,8 @@ NEVER = float("-inf")
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
-    update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
-    unit of each state that Domoticz did not store.
+    deleted: units of each device that the user deleted. update_waits_s(now): for how long an Update has been waiting
+    for Domoticz; None: none waits. lost(): device id and unit of each state that Domoticz did not store.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class About:
         self.made = 0
         self.waiting = 0
         self.is_refused = False
+        self.deleted: Mapping[str, List[int]] = {}
         self._framework = framework
         self._settings = settings
         self._version = plugin_version()
@@ -114,6 +115,7 @@ class About:
                 "accepts_new_devices": self._accepts,
                 "looked_age_s": None if self._looked_s == NEVER else round(now_s - self._looked_s, 3),
                 "shown": self._shown,
+                "deleted": self.deleted,
                 "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [

@@ -136,6 +136,15 @@ class Fleet:
             breaker = self._breakers.get(device_id)
             return breaker is not None and unit in breaker.remembered and unit not in breaker.existing
 
+    def deleted(self) -> Dict[str, List[int]]:
+        """Return the units that the user deleted and that stay away, by device."""
+        with self._lock:
+            found = {
+                device_id: sorted(breaker.remembered - breaker.existing - breaker.device.entry.wishes.hide)
+                for device_id, breaker in self._breakers.items()
+            }
+        return {device_id: gone for device_id, gone in found.items() if gone}
+
     def held(self, device_id: str, unit: int, state: State) -> None:
         """Note that somebody else changed what a unit holds."""
         with self._lock:

@@ -146,6 +146,7 @@ class Service:
                 self._framework.status(problem)
         self._pass_polling()
         self._about.problems = list(self._problems_said)
+        self._about.deleted = self._fleet.deleted()
         self._about.look(now_s)
         self._create(now_s)
         self._fleet.tick(now_s)

@@ -19,9 +19,14 @@ NOW_S = 1_790_000_000.0
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, lost=(), **device):
+def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, lost=(), deleted=None, **device):
     served = {"id": ID, "connected": True, "heard_age_s": 2.0, "measured_age_s": 5.0, **device}
-    units = {"shown": {ID: {"1": 1, "2": 0}} if shown is None else shown, "looked_age_s": looked_age_s, "lost": lost}
+    units = {
+        "shown": {ID: {"1": 1, "2": 0}} if shown is None else shown,
+        "looked_age_s": looked_age_s,
+        "lost": lost,
+        "deleted": deleted,
+    }
     return life_sign({"name": "hardware Breakers", "served": [served], "units": units, "uptime_s": uptime_s})
 
 
@@ -44,6 +49,11 @@ def states(told, stored):
 
 def test_values_that_arrive_are_ok():
     assert states(sign(), rows()) == [("ok", "stored 20 s ago")]
+
+
+def test_devices_that_the_user_deleted_are_told_of():
+    told, usual = states(sign(deleted={ID: [3, 4]}), rows())
+    assert (told[0], "deleted in Domoticz, and stay away (unit 3, 4)" in told[1], usual[0]) == ("note", True, "ok")
 
 
 @pytest.mark.parametrize(

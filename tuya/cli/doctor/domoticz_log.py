@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, Finding, counted
 
 EVENT_SYSTEM_CURE = (
     "Domoticz runs plugins only with its event system: Setup > Settings > Other > EventSystem, tick 'Enabled', "
@@ -83,5 +83,5 @@ def _finding(log: str, hardware: Dict[str, Tuple[str, bool]], errors: Sequence[s
         return Finding("log", NOTE, f"{log}: the plugin {what}", cure)
     if errors:
         said = " / ".join(dict.fromkeys(errors[-_SHOWN_ERRORS:]))
-        return Finding("log", NOTE, f"{log}: {len(errors)} errors since the plugin was started; last: {said}")
+        return Finding("log", NOTE, f"{log}: {counted(len(errors))} since the plugin was started; last: {said}")
     return Finding("log", OK, f"{log}: {', '.join(running)} started, no errors since")

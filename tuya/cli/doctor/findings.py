@@ -42,6 +42,11 @@ def tell_json(finding: Finding) -> None:
     print_json(asdict(finding))
 
 
+def counted(errors: int) -> str:
+    """So many errors, in words."""
+    return f"{errors} error{'' if errors == 1 else 's'}"
+
+
 def verdict_of(findings: Sequence[Finding]) -> Finding:
     """The last finding: "well", "not well" with what is to be mended first, or "not checked" with what was not."""
     failed = [finding for finding in findings if finding.failed]

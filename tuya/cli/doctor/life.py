@@ -6,7 +6,7 @@ the expected kind is taken as not said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
@@ -40,7 +40,7 @@ class LifeSign:
     its start, whatever was done to the clock. beat_age_s: since Domoticz last called it; update_waits_s: how long
     Domoticz has been taking for one value. units_existing: that Domoticz has now, from whichever start of the plugin.
     shown: device id -> unit -> nValue that it holds in Domoticz, looked_age_s ago; None where it does not tell. lost:
-    device id and unit of states that Domoticz did not store.
+    device id and unit of states that Domoticz did not store. deleted: device id -> units that the user deleted.
     errors: (at, seconds ago, text).
     """
 
@@ -69,6 +69,7 @@ class LifeSign:
     shown: Optional[Mapping[str, Mapping[int, int]]] = None
     switching: str = ""
     lost: Tuple[Tuple[str, int], ...] = ()
+    deleted: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
@@ -113,6 +114,10 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         looked_age_s=_number(units.get("looked_age_s"), float),
         shown=_shown(_map(units.get("shown"))) if isinstance(units.get("shown"), dict) else None,
         switching=_text(settings.get("switching")),
+        deleted={
+            device_id: tuple(unit for unit in _list(gone) if _number(unit, int) is not None)
+            for device_id, gone in _map(units.get("deleted")).items()
+        },
         lost=tuple((_text(one.get("id")), _number(one.get("unit"), int) or 0) for one in _maps(units.get("lost"))),
     )
 

@@ -24,6 +24,7 @@ FRESH_S = 60.0  # and it reported what it measures so long ago at most
 SAME_MOMENT_S = 15.0  # between what the plugin says and the look into the database
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _ENERGY = (243, 29)  # type and subtype of kWh devices: the ones that are given once a minute
+_RESTORE_CURE = '"domoticz": {"restore": true} in its entry of devices.json brings them'
 _CURE = (
     "Setup > Log: what does it say of SQL or its database? Is the disk full (df -h)? Does another program hold "
     "domoticz.db? Then restart Domoticz"
@@ -98,13 +99,18 @@ def check_stored(
         if device is None or not device.connected:
             continue
         name = entry.shown_name
+        gone = sign.deleted.get(entry.device_id, ())
+        if gone and held.get(entry.device_id):
+            text = f"some were deleted in Domoticz, and stay away ({_units(gone)})"
+            yield Finding("devices in Domoticz", NOTE, text, f"{_RESTORE_CURE} back", name)
         lost = [unit for device_id, unit in sign.lost if device_id == entry.device_id]
         if lost:
             yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({_units(lost)})", _CURE, name)
         elif (sign.uptime_s or 0.0) < SETTLED_S:
             continue
         elif not held.get(entry.device_id):
-            yield _without_units(sign, name)
+            if not sign.units_waiting:  # else it is told that they are to come
+                yield _without_units(sign, name)
         elif stored is not None:
             is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
             yield from _check_one(
@@ -115,8 +121,8 @@ def check_stored(
 def _without_units(sign: LifeSign, name: str) -> Finding:
     text = "it is connected, and Domoticz has no device of it"
     cure = (
-        'were its devices deleted in Domoticz, "domoticz": {"restore": true} in its entry of devices.json brings them '
-        'back; if it is not to be there, "use": false; else python3 -m tuya watch shows what it reports'
+        f'were its devices deleted in Domoticz, {_RESTORE_CURE} back; if it is not to be there, "use": false; '
+        "else python3 -m tuya watch shows what it reports"
     )
     return Finding("devices in Domoticz", UNCHECKED, f"{text} ({sign.name})", cure, name)
 
