@@ -39,6 +39,7 @@ STRONG_CIRCUITS = 2
 # type of the states that a layout names; a DP of another type belongs to another kind of device
 STATE_TYPES: Mapping[str, type] = {"child_lock": bool, "power_on": str, "alarm_set": str, "faults": int}
 NUMBERS = frozenset((*MEASURES, *DIRECT, "countdown")) - {"voltage", "current", "power"}
+STATED = tuple(sorted({*COUNTED, *DIRECT, *STATE_TYPES, *NUMBERS}))  # the roles that states() has something to say of
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Candidate:
     @property
     def named(self) -> FrozenSet[int]:
         """Data points that the layout names, with a meaning or as known to have none."""
-        return frozenset(one.dp for one in self.layout.fields)
+        return self.layout.dps
 
     @property
     def is_strong(self) -> bool:
@@ -95,10 +96,14 @@ class Candidate:
 
     def value(self, one: Field) -> object:
         """Return what stands on the data point of a field, None where the device's own model names it otherwise."""
-        line = self.seen.lines.get(one.dp)
+        seen = self.seen
+        value = seen.dps.get(one.dp)
+        if value is None:
+            return None
+        line = seen.lines.get(one.dp)
         if line is not None and one.role != "ignore" and names_otherwise(line, one.role):
             return None
-        return self.seen.dps.get(one.dp)
+        return value
 
 
 def _within(amount: float, windows: Tuple[Tuple[float, float], ...]) -> bool:
@@ -108,7 +113,10 @@ def _within(amount: float, windows: Tuple[Tuple[float, float], ...]) -> bool:
 def readings(it: Candidate) -> str:
     """Collect V, I and P as sent (no physics); say what shows that a data point is none of them."""
     phase_dps = [one.dp for one in it.layout.of("phase") if not one.key]
+    dps = it.dps
     for one in it.layout.of("voltage", "current", "power", "phase"):
+        if one.dp not in dps:  # most, as all layouts are tried
+            continue
         value = it.value(one)
         if value is None:
             continue
@@ -149,7 +157,10 @@ def readings(it: Candidate) -> str:
 
 def states(it: Candidate) -> str:
     """Count the data points around the readings; say which one has another type."""
-    for one in it.layout.fields:
+    dps = it.dps
+    for one in it.layout.of(*STATED):
+        if one.dp not in dps:
+            continue
         value = it.value(one)
         if value is None or value == "":
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
 
 from . import families
@@ -16,7 +17,7 @@ from .layout import CONTROLS, MEASURES, STATES, Field
 from .model import Model
 from .reading import TOTAL
 from .values import truth
-from .words import is_unknown, may_be_relay, meaning
+from .words import REMEMBERED_CODES, is_unknown, may_be_relay, meaning
 
 ELECTRICAL = frozenset(("voltage", "current", "power", "phase"))
 # where a model that names a data point otherwise does not make it doubtful that the layout is this one
@@ -84,16 +85,21 @@ class Case:
 
 def names_otherwise(line: Model, role: str) -> bool:
     """Say whether a model's line names something else than this role; codes in no known language say nothing."""
-    means = meaning(line.code)
+    return _names_otherwise(line.code, line.kind, role)
+
+
+@lru_cache(maxsize=4 * REMEMBERED_CODES)  # all layouts ask it of each line of a model, and devices have few models
+def _names_otherwise(code: str, kind: str, role: str) -> bool:
+    means = meaning(code)
     if role == "switch":
-        return not may_be_relay(line.code)
+        return not may_be_relay(code)
     if role in CONTROLS:
         known = means.role if means is not None else ""
-        return known != role and not any(word in line.code.lower() for word in _CONTROL_WORDS[role])
+        return known != role and not any(word in code.lower() for word in _CONTROL_WORDS[role])
     if means is not None:
         related = {means.role, role} in ({"energy", "returned"}, {"energy", "increment"}, {"phase", "power"})
         return means.role != role and not related
-    return line.kind in ("boolean", "bool") or not is_unknown(line.code)
+    return kind in ("boolean", "bool") or not is_unknown(code)
 
 
 # -- the rules: what speaks against a claim, "" where nothing does

@@ -43,9 +43,10 @@ def _kind(it: Candidate) -> str:
 
 
 def _model(it: Candidate) -> str:
-    for one in it.layout.of(*ELECTRICAL):
-        line = it.seen.lines.get(one.dp)
-        if line is not None and one.dp in it.dps and names_otherwise(line, one.role):
+    lines, dps = it.seen.lines, it.dps
+    for one in it.layout.of(*ELECTRICAL) if lines else ():
+        line = lines.get(one.dp)
+        if line is not None and one.dp in dps and names_otherwise(line, one.role):
             return f"the device's own model names DP {one.dp} otherwise"
     return ""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, Optional, Tuple
+from functools import cached_property
+from typing import Dict, FrozenSet, Optional, Tuple
 
 from .reading import TOTAL, Channel
 
@@ -115,7 +116,20 @@ class Layout:
 
     def of(self, *roles: str) -> Tuple[Field, ...]:
         """Return the fields of these roles, in the order of the catalogue."""
-        return tuple(one for one in self.fields if one.role in roles)
+        found = self._of.get(roles)
+        if found is None:
+            found = self._of[roles] = tuple(one for one in self.fields if one.role in roles)
+        return found
+
+    @cached_property
+    def _of(self) -> Dict[Tuple[str, ...], Tuple[Field, ...]]:
+        """What was asked of it before: each device that is looked at asks all layouts the same."""
+        return {}
+
+    @cached_property
+    def dps(self) -> FrozenSet[int]:
+        """The data points that it names, with a meaning or as known to have none."""
+        return frozenset(one.dp for one in self.fields)
 
     @property
     def switch_dps(self) -> Tuple[int, ...]:

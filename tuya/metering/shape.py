@@ -24,7 +24,8 @@ STANDARD = frozenset((("energy", 1), ("increment", 17), ("returned", 23)))
 
 def recognise(layouts: Tuple[Layout, ...], seen: Seen) -> Tuple[Optional[Layout], Tuple[str, ...]]:
     """Return the one layout that fits, reduced to what a shape can prove, or None; and why (for --explain)."""
-    fits = [fit(layout, seen) for layout in layouts]
+    # without data points there is nothing to try: so each device begins, before it was heard
+    fits = [fit(layout, seen) for layout in layouts if seen.dps]
     good = sorted((one for one in fits if not one.against), key=lambda one: -one.score)
     if not good:
         near = [one for one in fits if one.against != NO_CIRCUIT and not one.against.startswith("only a")]

@@ -71,6 +71,8 @@ def parse(wishes: object, catalogue: Catalogue) -> Tuple[ReadingWishes, Tuple[st
 
 def apply(layout: Layout, wishes: ReadingWishes) -> Layout:
     """Return the layout with turned signs and the user's scales, which physics never corrects."""
+    if not wishes.invert and not wishes.scale:
+        return layout
     swap = {"energy": "returned", "returned": "energy"} if "energy" in wishes.invert else {}
     fields = []
     for one in layout.fields:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import AbstractSet, Dict, FrozenSet, List, Optional
 
 from .reading import TOTAL
+
+REMEMBERED_CODES = 1024  # their meanings; of more, those that were not met for the longest time are read anew
 
 
 def _set(text: str) -> FrozenSet[str]:
@@ -122,6 +125,7 @@ _FUSED = re.compile(
     r"voltage|current|leakage|frequency|electricity)"
 )
 _SWITCH = re.compile(r"(?:switch|relay)(?:_?\d+|_on|_usb_?\d*)?$")
+_KNOWN = NOT_READINGS | REVERSED | ENERGY | FACTOR | FREQUENCY | TEMPERATURE | LEAKAGE | CURRENT | POWER | VOLTAGE
 _PHASE = re.compile(r"phase_?(?:([abc])|s?(\d{1,2}))$")
 _LINE = re.compile(r"(?:^|_|(?<=[a-z]))L([123])(?!\d)|(?:^|_)l([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
 
@@ -158,6 +162,7 @@ def may_be_relay(code: str) -> bool:
     return bool(_SWITCH.match(code.strip().lower())) or (bool(words & RELAY) and not words & NO_RELAY)
 
 
+@lru_cache(maxsize=REMEMBERED_CODES)
 def _meaning(code: str) -> Optional[Meaning]:
     lowered = code.strip().lower()
     if lowered in STANDARD:
@@ -202,8 +207,7 @@ def _meaning(code: str) -> Optional[Meaning]:
 
 def is_unknown(code: str) -> bool:
     """Say whether no word of a code is known: it may be another language's word for a reading."""
-    known = NOT_READINGS | REVERSED | ENERGY | FACTOR | FREQUENCY | TEMPERATURE | LEAKAGE | CURRENT | POWER | VOLTAGE
-    return meaning(code) is None and not set(split(code)) & known
+    return meaning(code) is None and not set(split(code)) & _KNOWN
 
 
 def _role(words: List[str]) -> Optional[str]:
