@@ -308,7 +308,7 @@ class Link:
         if isinstance(output, Data):
             self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
-            if self._writes:
+            if self._writes and output.fresh:
                 self._writes.report(output.dps, self._session, now_s)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))

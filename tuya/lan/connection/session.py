@@ -23,6 +23,7 @@ from ..versions import (
     DP_QUERY,
     DP_QUERY_NEW,
     FRAMES_55AA,
+    GCM_TAG,
     HEART_BEAT,
     SESSION_ANSWER,
     SESSION_FINISH,
@@ -33,7 +34,7 @@ from ..versions import (
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
-from .requests import Marks, Requests
+from .requests import NEW, OLD, Marks, Numbers, Requests
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 
@@ -82,6 +83,7 @@ class Session:
         self._requests = Requests(wire, habits)
         self.outgoing = self._requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._marks = Marks()
+        self._numbers = Numbers()
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
         self._negotiating = row.handshake
@@ -193,6 +195,7 @@ class Session:
         self._query(now_s)
 
     def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
+        old = self._row.check == GCM_TAG and self._numbers.is_old(message.sequence)
         if not message.payload:
             self._live(message.command, now_s)
             if message.command == UPDATEDPS:
@@ -217,14 +220,21 @@ class Session:
             self._live(message.command, now_s)
             self._without_data(message, now_s, outputs)
             return
-        if message.mark and report.is_dated and report.dps and self._marks.is_replay(message.mark, now_s):
-            return
+        fresh = not old
+        if message.mark and report.dps:
+            heard = self._marks.heard(message.mark, now_s)
+            if heard is OLD and report.is_dated:
+                return
+            # without a date and a number a device says the same in the same bytes
+            fresh = fresh and (heard is NEW or not (report.is_dated or message.sequence))
         self._live(message.command, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)
-        self._report(message.command, report, now_s, outputs)
+        self._report(message.command, report, now_s, outputs, fresh=fresh)
 
-    def _report(self, command: int, report: payloads.Report, now_s: float, outputs: List[Output]) -> None:
+    def _report(
+        self, command: int, report: payloads.Report, now_s: float, outputs: List[Output], *, fresh: bool
+    ) -> None:
         schedule, questions = self._schedule, self._questions
         if report.dps:
             self._reported = True
@@ -240,7 +250,7 @@ class Session:
         elif schedule.refresh_open:
             schedule.refresh_answered(refused=False)
         if report.dps:
-            outputs.append(Data(report.dps, full))
+            outputs.append(Data(report.dps, full, fresh))
         else:
             self._say_answered(outputs)
 

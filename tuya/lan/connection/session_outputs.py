@@ -15,10 +15,15 @@ class Opened(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Data points of one message. full: the answer to a full query."""
+    """Data points of one message. full: the answer to a full query.
+
+    fresh: nothing shows that this very message was heard or made earlier. One that is not tells values (devices repeat
+    themselves) and confirms nothing: it may be an old one that somebody sends again behind a click.
+    """
 
     dps: Dict[int, DpValue]
     full: bool
+    fresh: bool = True
 
 
 class Answered(NamedTuple):

@@ -1,0 +1,129 @@
+"""Somebody in the middle who has no key sends the breaker's own sealed messages again: in virtual time.
+
+On 3.1-3.3 nothing in a message tells that it was sent before (requests.Marks says why), so those are not here.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lan.connection.virtual import World
+from tuya.lan.connection.requests import NUMBERS_RISEN, Numbers
+from tuya.lan.errors import NotConfirmed
+from tuya.lan.events import Lost, Status, WriteDone
+
+BY_KEY = ("3.4", "3.5")
+
+
+def told(world):
+    return [None if event.error is None else type(event.error) for event in world.of(WriteDone)]
+
+
+def recorded_off(world, how):
+    """The frame in which the breaker says that it is open, and which the client has heard; it is closed again."""
+    tape = []
+
+    def record(frame):
+        tape.append(frame)
+        return [frame]
+
+    world.rewrite = record if how == "push" else lambda frame: []
+    world.breaker.set_relay(False)
+    world.rewrite = record
+    if how == "query":
+        world.link.query(world.now_s)
+        world.run(5.1)
+    world.run(0.1)
+    assert any(event.dps.get(1) is False for event in world.of(Status))
+    world.breaker.set_relay(True)
+    world.run(0.2)
+    return max(tape, key=len) if how == "query" else tape[0]
+
+
+@pytest.mark.parametrize("pause_s", [0.2, 1.5, 4.0, 7.0, 40.0])
+@pytest.mark.parametrize("how", ["push", "query"])
+@pytest.mark.parametrize("version", BY_KEY)
+def test_an_old_state_sent_again_behind_a_click_confirms_nothing(version, how, pause_s):
+    world = World(version).up()
+    off = recorded_off(world, how)
+    world.run(pause_s)
+    world.stall()  # and the click is kept back
+    world.link.write({1: False}, world.now_s)
+    world.link.received(off, world.now_s)
+    world.run(0.5)
+    world.link.received(off, world.now_s)
+    world.run(4.0)
+    assert told(world) == [NotConfirmed]
+    assert world.of(Lost)
+    world.unstall()
+    world.run(20.0)
+    assert (world.breaker.relay, world.breaker.writes) == (True, [])
+
+
+def test_what_was_kept_back_and_comes_late_confirms_nothing_on_3_5():
+    """It was never heard, but the breaker has counted on since."""
+    world = World("3.5").up()
+    for second in range(NUMBERS_RISEN):
+        world.breaker.push({19: 100 + second})
+        world.run(1.0)
+    tape = []
+    world.rewrite = lambda frame: tape.append(frame) or []
+    world.breaker.set_relay(False)
+    world.rewrite = lambda frame: [frame]
+    world.breaker.set_relay(True)
+    world.run(1.0)
+    world.stall()
+    world.link.write({1: False}, world.now_s)
+    world.link.received(tape[0], world.now_s)
+    world.run(4.0)
+    assert told(world) == [NotConfirmed]
+
+
+@pytest.mark.parametrize("how", ["zero", "shuffled", "repeated"])
+@pytest.mark.parametrize("version", BY_KEY)
+def test_devices_whose_numbers_tell_nothing_are_confirmed_all_the_same(version, how):
+    world = World(version).up()
+    world.breaker.fault("sequence", how=how)
+    for number in range(40):
+        world.breaker.push({19: 100 + number})
+        world.link.write({1: bool(number % 2)}, world.now_s)
+        world.run(2.5)
+    assert told(world) == [None] * 40
+    assert world.closes == []
+
+
+@pytest.mark.parametrize("version", BY_KEY)
+def test_clicks_within_the_same_second_are_confirmed(version):
+    """The breaker's clock counts seconds, so that on 3.4 its third report is the first one, byte for byte."""
+    world = World(version).up()
+    for number in range(4):
+        world.link.write({1: bool(number % 2)}, world.now_s)
+        world.run(0.1)
+    world.run(3.0)
+    assert told(world) == [None] * 4
+    assert world.closes == []
+
+
+@pytest.mark.parametrize("jump_s", [-86400.0, 86400.0])
+@pytest.mark.parametrize("version", BY_KEY)
+def test_a_clock_that_jumps_changes_nothing(version, jump_s):
+    world = World(version).up()
+    for number in range(6):
+        if number == 3:
+            world.breaker.faults.switch_on("clock", {"jump_s": jump_s})
+        world.link.write({1: bool(number % 2)}, world.now_s)
+        world.run(3.0)
+    assert told(world) == [None] * 6
+
+
+def test_numbers():
+    numbers = Numbers()
+    assert not any(numbers.is_old(number) for number in range(1, 20))
+    assert numbers.is_old(3)
+    assert not numbers.is_old(0)
+    assert not numbers.is_old(20)
+    anew = [numbers.is_old(number) for number in range(1, 19)]  # the device's count begins anew
+    assert anew == [True] * NUMBERS_RISEN + [False] * (18 - NUMBERS_RISEN)
+    for odd in ([5, 5, 5, 6, 6, 6] * 30, [9, 2, 7, 1] * 60, [0] * 100):
+        numbers = Numbers()
+        assert not any(numbers.is_old(number) for number in odd)
