@@ -289,6 +289,20 @@ class Echo(Server):
 
 _NEVER_WHOLE_55AA = HEADER_55AA.pack(PREFIX_55AA, 1, 8, 16000)
 _NEVER_WHOLE_6699 = HEADER_6699.pack(PREFIX_6699, 0, 1, 8, 16000)
+USUAL_SPEED = 200_000.0  # bytes a second
+FULL_SPEED = 1e9  # what the network takes
+
+
+def _cut_short_55aa(length: int) -> bytes:
+    """A frame that says to be shorter than any can be, and is so: up to 8 bytes it has no room for its own end."""
+    return HEADER_55AA.pack(PREFIX_55AA, 1, 8, length) + (bytes(length) + SUFFIX_55AA)[-max(length, 4) :]
+
+
+def _cut_short_6699(length: int) -> bytes:
+    """The same of 3.5, where nonce and tag take 28."""
+    return HEADER_6699.pack(PREFIX_6699, 0, 1, 8, length) + bytes(length) + SUFFIX_6699
+
+
 FLOODS: Dict[str, bytes] = {
     "prefixes_55aa": PREFIX_55AA * 4096,
     "prefixes_6699": PREFIX_6699 * 4096,
@@ -296,8 +310,13 @@ FLOODS: Dict[str, bytes] = {
     "headers_55aa": _NEVER_WHOLE_55AA * 1024,
     "headers_6699": _NEVER_WHOLE_6699 * 1024,
     "longest_lengths": HEADER_55AA.pack(PREFIX_55AA, 1, 8, 0xFFFFFFFF) * 1024,
+    "both_headers": (_NEVER_WHOLE_55AA + _NEVER_WHOLE_6699) * 512,
     "short_frames": seal_55aa(8, 0, b"") * 700,
+    "short_lengths_55aa": b"".join(_cut_short_55aa(length) for length in range(24)) * 32,
+    "short_lengths_6699": b"".join(_cut_short_6699(length) for length in range(48)) * 12,
+    "short_lengths_of_both": b"".join(_cut_short_55aa(n) + _cut_short_6699(n) for n in range(48)) * 8,
     "wrong_suffixes": (seal_55aa(8, 0, bytes(64))[:-4] + bytes(4)) * 200,
+    "prefixes_and_good_frames": (PREFIX_55AA * 3000 + seal_55aa(9, 0, b"")) * 4,
     "half_prefixes": b"\x00\x00\x55" * 5461,
     "zeros": bytes(16384),
 }
@@ -306,7 +325,7 @@ FLOODS: Dict[str, bytes] = {
 class Flood(Server):
     """Sends a stream of one kind of FLOODS at a rate in bytes a second, in pieces of `piece` bytes."""
 
-    def __init__(self, kind: str, rate: float = 200_000.0, piece: int = 2000, host: str = "127.0.0.1") -> None:
+    def __init__(self, kind: str, rate: float = USUAL_SPEED, piece: int = 2000, host: str = "127.0.0.1") -> None:
         super().__init__(host)
         self._stream, self._rate, self._piece = FLOODS[kind], rate, piece
         self.sent = 0
@@ -316,7 +335,7 @@ class Flood(Server):
         begun_s, sent, at = time.monotonic(), 0, 0
         while not self.ended.is_set():
             due = int((time.monotonic() - begun_s) * self._rate) + self._piece - sent
-            while due > 0:
+            while due > 0 and not self.ended.is_set():
                 piece = self._stream[at : at + self._piece] or self._stream[: self._piece]
                 at = (at + len(piece)) % len(self._stream)
                 try:
@@ -455,9 +474,10 @@ def replaying(keep: int = 20) -> Tamper:
 
 
 def main() -> None:
-    """FLOOD [FLOOD ...]: serves these kinds, one a port, prints the ports as JSON; ends with stdin."""
+    """FLOOD [FLOOD ...]: serves these kinds, one a port (FLOOD!: at full speed); prints the ports; ends with stdin."""
     with contextlib.ExitStack() as stack:
-        servers = [stack.enter_context(Flood(kind)) for kind in sys.argv[1:]]
+        kinds = [(word.rstrip("!"), FULL_SPEED if word.endswith("!") else USUAL_SPEED) for word in sys.argv[1:]]
+        servers = [stack.enter_context(Flood(kind, rate)) for kind, rate in kinds]
         print(json.dumps([server.port for server in servers]), flush=True)
         sys.stdin.read()
 

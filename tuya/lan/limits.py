@@ -78,9 +78,10 @@ OWNER_ANSWER_S = 0.5
 # -- sizes
 MAX_PAYLOAD_BYTES = 64 * 1024  # real frames stay below 1.5 kB, answers of 30 kB are reported; more is noise
 MAX_SENT_BYTES = 8 * 1024
-READ_BYTES = 16 * 1024  # per recv; one device cannot starve the others
+READ_BYTES = 4 * 1024  # per recv: at most 2 ms of work for one device before the others have their turn
 MAX_GARBAGE_BYTES = 64 * 1024  # since the last good frame: then the peer is not a Tuya device
 MAX_FRAMES = 2000  # of one connection ...
+MAX_BYTES = 128 * 1024  # and bytes, whatever they are: an answer of 30 kB each 5 s and pushes are far less ...
 FRAMES_WITHIN_S = 5.0  # ... in this time: breakers push once a second
 MAX_BAD_FRAMES = 64  # that fail their check, in a row
 MAX_UNREADABLE_FRAMES = 3  # good check, payload of another key, in a row on a connection that worked

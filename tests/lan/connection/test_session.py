@@ -593,3 +593,22 @@ def test_more_messages_than_a_breaker_sends_end_the_connection(version):
         if ends.session.ended:
             break
     assert isinstance(ends.of(Ended)[0].error, ProtocolViolation)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_more_bytes_than_a_breaker_sends_end_the_connection_whatever_is_between_them(version):
+    """Good frames among the garbage excuse it no longer than for some seconds."""
+    ends = Ends(version).up()
+    heartbeat = ends.device.answer(HEART_BEAT, 1, b"")
+    for _ in range(100):  # as much as 30 kB in 5 s is no flood
+        ends.now_s += 1.0
+        ends.receive(bytes(6000) + heartbeat)
+    assert not ends.of(Ended)
+    for _ in range(100):
+        ends.now_s += 0.01
+        ends.receive(b"\x00\x00\x55\xaa" * 4000 + heartbeat)
+        if ends.session.ended:
+            break
+    (ended,) = ends.of(Ended)
+    assert isinstance(ended.error, ProtocolViolation)
+    assert "more than a breaker does" in str(ended.error)

@@ -90,7 +90,7 @@ class Session:
         self._reported = False
         self._unreadable = 0
         self._bad_frames = 0  # in a row
-        self._frames, self._counted_s = 0, now_s
+        self._frames, self._bytes, self._counted_s = 0, 0, now_s
         self._heard_s = -NEVER
         self.progress_s = now_s
         self.up = False
@@ -155,6 +155,7 @@ class Session:
         outputs: List[Output] = []
         wire = self._wire
         self.progress_s = now_s
+        self._bytes += len(data)
         message = wire.first(data)
         while message is not None:
             self._frames += 1
@@ -171,10 +172,10 @@ class Session:
             self.opening.garbage = True
             if wire.garbage_bytes > limits.MAX_GARBAGE_BYTES:
                 self._end(outputs, Ended(ProtocolViolation(self._label, "sends data that is no Tuya protocol")))
-        if self._frames > limits.MAX_FRAMES:
+        if self._frames > limits.MAX_FRAMES or self._bytes > limits.MAX_BYTES:
             if now_s < self._counted_s + limits.FRAMES_WITHIN_S:
-                self._end(outputs, Ended(ProtocolViolation(self._label, "sends more messages than a breaker does")))
-            self._frames, self._counted_s = 0, now_s
+                self._end(outputs, Ended(ProtocolViolation(self._label, "sends more than a breaker does")))
+            self._frames, self._bytes, self._counted_s = 0, 0, now_s
         if self.outgoing or not self.up:
             self._set_deadline()
         return outputs
