@@ -7,10 +7,14 @@ import signal
 
 from hypothesis import settings
 
+from tests.examples import examples
+
+DEFAULT_EXAMPLES = 60
+
 # A busy machine is no failure: no deadline an example. In CI the examples are the same at each run, so that a change
 # is judged by what it changed; at a desk each run looks at new ones.
-settings.register_profile("desk", deadline=None)
-settings.register_profile("ci", deadline=None, derandomize=True)
+settings.register_profile("desk", deadline=None, max_examples=examples(DEFAULT_EXAMPLES))
+settings.register_profile("ci", parent=settings.get_profile("desk"), derandomize=True)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # started in the background by a shell, which makes it ignore Ctrl-C: what the tests start must hear it all the same
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -16,6 +16,7 @@ from Crypto.Cipher import AES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tuya.ble.capture import TO_APP, TO_DEVICE, AttValue, read_capture
 from tuya.ble.commands import describe, parse_dps
 from tuya.ble.explain import explain
@@ -228,7 +229,7 @@ def test_data_points_of_both_widths() -> None:
     assert "problem" in describe(0x8001, bytes([1, 1, 9, 1]), from_device=True)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(100))
 @given(
     st.lists(st.tuples(st.sampled_from([TO_APP, TO_DEVICE]), st.integers(0, 20), st.binary(max_size=80)), max_size=12)
 )

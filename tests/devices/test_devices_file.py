@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tuya.devices.devices_file import (
     DevicesFileError,
     clean_text,
@@ -338,7 +339,7 @@ FIELDS = [*sorted(ENTRY), "domoticz", "node_id", "port"]
 
 
 @given(st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=4), st.booleans())
-@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # the first draw builds unicode tables
+@settings(max_examples=examples(50), suppress_health_check=[HealthCheck.too_slow])  # first: unicode tables
 def test_any_entry_ends_in_an_entry_or_a_complaint(changes: Dict[str, Any], wrapped: bool):
     entries = [{**ENTRY, **changes}, changes]
     file = parse_devices(json.dumps({"devices": entries} if wrapped else entries))
@@ -346,7 +347,7 @@ def test_any_entry_ends_in_an_entry_or_a_complaint(changes: Dict[str, Any], wrap
 
 
 @given(st.text(max_size=50))
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 def test_any_text_is_refused_or_read(text: str):
     with contextlib.suppress(DevicesFileError):
         parse_devices(text)

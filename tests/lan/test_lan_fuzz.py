@@ -1,7 +1,7 @@
 """A bounded slice of fuzzing for every run: nothing that anybody sends may raise, and nothing piles up.
 
 The long runs are tests/bench/lan_fuzz.py; what they found interesting is where the mutations here begin.
-LAN_FUZZ_SECONDS and LAN_FUZZ_EXAMPLES say how long; CI gives a minute to all targets together.
+LAN_FUZZ_SECONDS and MORE_EXAMPLES say how long; CI gives a minute to all targets together.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.lan import fuzz_targets
 from tests.lan.lan_helpers import VERSIONS
 from tuya.lan.locks.device_lock import parse_state
@@ -23,7 +24,7 @@ from tuya.lan.protocol import announcements, payloads
 from tuya.lan.protocol.framing import MAX_FRAME_BYTES
 from tuya.lan.protocol.wire import Wire
 
-EXAMPLES = int(os.environ.get("LAN_FUZZ_EXAMPLES", "120"))
+EXAMPLES = examples(120)
 FUZZ = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 SLICE_S = float(os.environ.get("LAN_FUZZ_SECONDS", "60" if os.environ.get("CI") else "5"))  # of all targets
 SEEDS = json.loads((Path(__file__).parents[1] / "data" / "fuzz_seeds.json").read_text(encoding="ascii"))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from typing import Dict, Optional
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tests.examples import examples
 from tuya.metering.energy import EnergyBook
 from tuya.metering.reading import Reading
 
 USED = ("total", "used")
 STEP_WH = 10.0
-EXAMPLES = int(os.environ.get("ENERGY_EXAMPLES", "15"))  # more for a deep run
+EXAMPLES = examples(15)
 # So long an old W can be held while its change is not told (two queries lost), and a change be dated wrongly.
 DATED_S = 92.0
 POWERS_W = st.sampled_from([0.0, 0.6, 41.2, 90.0, 94.0, 230.0, 2000.0, 3680.0, 7360.0])

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tuya.metering import physics
 from tuya.metering.catalogue import load
 from tuya.metering.decode import decode_dump, numbered
@@ -47,7 +48,7 @@ LINES = st.dictionaries(
 CATEGORIES = st.sampled_from([None, "dlq", "zndb", "cz", "kg", "qccdz", "znnbq", "rs", "mppt", "unheard-of"])
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(product_id=st.sampled_from(["", *sorted(load().products)]), category=CATEGORIES, lines=LINES, dps=DPS)
 def test_no_boolean_that_the_model_names_otherwise_is_ever_a_switch(
     product_id: str, category: Any, lines: Dict[str, Any], dps: Dict[str, Any]

@@ -9,6 +9,7 @@ from typing import Any, Dict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tuya.metering.catalogue import load
 from tuya.metering.decode import decode_dump
 
@@ -91,7 +92,7 @@ def _assert_sound(out: Dict[str, Any]) -> None:
         assert -1 <= number <= 1
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     product_id=st.one_of(JSON, st.sampled_from(sorted(load().products))),
     dps=st.one_of(DPS, JSON),
@@ -106,7 +107,7 @@ def test_any_object_is_answered(product_id: object, dps: object, mapping: object
         _assert_sound(out)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(layout=st.sampled_from(sorted(load().layouts)), values=st.lists(SCALARS, min_size=40, max_size=40))
 def test_each_layout_survives_any_value_in_its_own_dps(layout: str, values: list[object]) -> None:
     dps = sorted({one.dp for one in load().layouts[layout].fields})
@@ -114,7 +115,7 @@ def test_each_layout_survives_any_value_in_its_own_dps(layout: str, values: list
     _assert_sound(decode_dump(dump))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(dump=st.dictionaries(st.text(max_size=8), JSON, max_size=5))
 def test_any_other_object_is_answered(dump: Dict[str, Any]) -> None:
     assert decode_dump(dump, explain=True)["matched_by"] in ("none", "shape", "codes")

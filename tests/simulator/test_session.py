@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.simulator.bench import WALL_S, Bench
 from tests.simulator.peer import VERSIONS
 
@@ -206,7 +207,7 @@ messages = st.one_of(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(stream=st.lists(st.tuples(st.integers(0, 70), messages), max_size=6))
 def test_whatever_a_client_says_the_breaker_lives(version, stream):
     bench = Bench(version)
