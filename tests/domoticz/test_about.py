@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Dict
 
 from tests.domoticz.fakes import FakeDomoticz
+from tuya.cli.doctor.life import life_sign
 from tuya.domoticz.about import LOOK_INTERVAL_S, About
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.settings import read_settings
@@ -21,6 +23,25 @@ class Named(Framework):
 
 def existing(about: About) -> int:
     return int(about.told()["units"]["existing"])
+
+
+def test_all_that_the_doctor_needs_is_told():
+    domoticz = FakeDomoticz()
+    framework = Framework(domoticz, domoticz.namespace)
+    now_s = [100.0]
+    about = About(
+        framework, read_settings(framework.parameters), lambda: now_s[0], lambda _now_s: 0.25, lambda: (("one", 1),)
+    )
+    about.look(now_s[0])
+    about.error("lost")
+    about.deleted = {"one": [3]}
+    now_s[0] += 7.0
+    sign = life_sign(json.loads(json.dumps(about.told())))
+    assert (sign.uptime_s, sign.beat_age_s, sign.looked_age_s, sign.update_waits_s) == (7.0, 7.0, 7.0, 0.25)
+    assert (sign.lost, sign.deleted, sign.shown) == ((("one", 1),), {"one": (3,)}, {})
+    assert sign.errors[0][1:] == (7.0, "lost")
+    assert len(sign.code) == 16
+    assert sign.switching == "allowed"
 
 
 def test_units_of_an_earlier_start_are_told():

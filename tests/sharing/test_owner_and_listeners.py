@@ -149,6 +149,13 @@ def test_owners_that_hang_hide_nobody(owner: Source):
         assert time.monotonic() - began_s < 3.0 + late_s()
 
 
+def test_what_is_known_of_one_device_is_told_to_who_asks_once(fleet: Fleet, owner: Source):
+    told = asking_owner.snapshot_of(fleet.breakers[1].device_id)
+    assert told is not None
+    assert (told["id"], told["dps"]["1"]) == (fleet.breakers[1].device_id, True)
+    assert asking_owner.snapshot_of("bf00000000000000000x") is None
+
+
 def test_strangers_do_not_fill_the_number_of_owners(owner: Source, monkeypatch: pytest.MonkeyPatch):
     real = place.addresses()
     strangers = [f"{place.PREFIX}!{number}" for number in range(2 * asking_owner.MAX_OWNERS)]

@@ -52,7 +52,7 @@ class About:
         self._update_waits_s = update_waits_s
         self._lost = lost
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
-        self._beat_s = clock()
+        self._started_s = self._beat_s = clock()
         self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
         self._shown: Dict[str, Dict[int, int]] = {}
         self._names: Dict[str, Dict[int, str]] = {}
@@ -91,6 +91,7 @@ class About:
             "domoticz": self._domoticz,
             "folder": str(settings.home_folder),
             "code": self._code,
+            "uptime_s": round(now_s - self._started_s, 3),  # clocks are set while we run
             "beat_age_s": round(now_s - self._beat_s, 3),
             "update_waits_s": self._update_waits_s(now_s),
             "settings": {

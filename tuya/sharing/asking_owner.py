@@ -50,7 +50,20 @@ def owner_of(device_id: str, timeout_s: float = 1.0) -> Optional[Dict[str, Any]]
     return said[0] if said else None
 
 
+def snapshot_of(device_id: str, timeout_s: float = 1.0) -> Optional[Dict[str, Any]]:
+    """Return all that the owner of one device knows of it (see telling.snapshot); None where it tells nothing."""
+    until_s = time.monotonic() + timeout_s
+    state = device_lock.ask(device_id)
+    said = _told([state.share], until_s, [device_id], "snapshot") if state is not None and state.share else []
+    return next((one for one in said if one.get("id") == device_id), None)
+
+
 def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, Any]]:
+    """What owners say of themselves."""
+    return _told(addresses, until_s, [], "owner")
+
+
+def _told(addresses: Iterable[str], until_s: float, device_ids: List[str], event: str) -> List[Dict[str, Any]]:
     """Ask all of them at once: one that is stopped or slow takes no time from the others."""
     readers: Dict[socket.socket, LineReader] = {}
     found: List[Dict[str, Any]] = []
@@ -63,7 +76,7 @@ def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, An
                 continue
             closing.enter_context(sock)
             with contextlib.suppress(OSError):
-                sock.send(line_of({"listen": [], "name": "the doctor"}))
+                sock.send(line_of({"listen": device_ids, "name": "the doctor"}))
                 readers[sock] = LineReader(MAX_LINE_BYTES)
         while readers:
             left_s = until_s - time.monotonic()
@@ -71,7 +84,7 @@ def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, An
             if not ready:
                 break
             for sock in ready:
-                told, is_over = _read(sock, readers[sock])
+                told, is_over = _read(sock, readers[sock], event)
                 if told is not None:
                     said = told.get("pid")
                     found.append({**told, "pid": _pid_of(sock, said if isinstance(said, int) else 0)})
@@ -80,8 +93,8 @@ def _descriptions(addresses: Iterable[str], until_s: float) -> List[Dict[str, An
     return found
 
 
-def _read(sock: socket.socket, reader: LineReader) -> Tuple[Optional[Dict[str, Any]], bool]:
-    """What an owner says of itself, if it has come; and whether nothing more comes."""
+def _read(sock: socket.socket, reader: LineReader, event: str) -> Tuple[Optional[Dict[str, Any]], bool]:
+    """The first event of that kind, if it has come; and whether nothing more comes."""
     try:
         data = sock.recv(READ_BYTES)
         lines = reader.feed(data)
@@ -89,4 +102,4 @@ def _read(sock: socket.socket, reader: LineReader) -> Tuple[Optional[Dict[str, A
         return None, False
     except (OSError, LineError):
         return None, True
-    return next((told for told in lines if told.get("event") == "owner"), None), not data
+    return next((told for told in lines if told.get("event") == event), None), not data

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
-import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
@@ -98,7 +97,6 @@ class Server:
         self._about = about
         self._unit_names = unit_names
         self._give_back = give_back
-        self._started_at, self._started_s = time.time(), time.monotonic()
         self._selector: Optional[selectors.BaseSelector] = None
         self._socket: Optional[socket.socket] = None
         self._is_watched = False
@@ -299,8 +297,7 @@ class Server:
 
     def description(self, now_s: float) -> Dict[str, Any]:
         """Return what the owner says of itself: for the doctor, no secrets."""
-        about = {**self._about(), "started_at": round(self._started_at, 3)}
-        return introduction(self._owner, about, list(self._household.devices.values())[:MAX_SERVED_TOLD], now_s)
+        return introduction(self._owner, self._about(), list(self._household.devices.values())[:MAX_SERVED_TOLD], now_s)
 
     def asked(self, listener: Listener, request: Dict[str, Any], now_s: float) -> None:
         """A listener asks for something; what is not understood is passed over."""

@@ -209,6 +209,26 @@ def test_the_plugin_serves_it(fleet, device):
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 @pytest.mark.parametrize(
+    ("dps", "states", "told"),
+    [
+        ({"1": True, "18": 435, "19": 1000, "20": 2300}, ["ok", "ok"], "230 V, 0.435 A, 100 W"),
+        ({"1": True, "18": 435, "19": 77777, "20": 2300}, ["ok", "note", "ok"], "77.777 W"),
+        ({"1": True}, ["ok", "unchecked"], "has not reported any voltage"),
+        ({"250": "x"}, ["failed", "unchecked"], "has not reported any voltage"),
+        ({}, ["skipped"], "its owner tells none yet"),
+    ],
+)
+def test_what_it_reports_to_the_plugin_is_judged_too(device, monkeypatch, dps, states, told):
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: {"id": device_id, "dps": dps})
+    unknown = {"product_id": "", "mapping": {}} if "250" in dps else {}
+    with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
+        findings = list(checks._owned(entry_of({**device, **unknown}), owners.ask(device["id"])))[1:]
+    assert [finding.state for finding in findings][: len(states)] == states
+    assert told in findings[-1].text
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+@pytest.mark.parametrize(
     ("owner", "told"),
     [("hardware Breakers", "hardware Breakers is connecting to it"), ("another program", "did not answer")],
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
@@ -21,9 +21,9 @@ from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.lan.locks.device_lock import OwnerState, ask
 from tuya.lan.locks.keeper import UNKNOWN_OWNER
-from tuya.metering.decode import reading_to_json
+from tuya.metering.decode import numbered, reading_to_json
 from tuya.metering.profile import Profile, match
-from tuya.sharing.asking_owner import owner_of
+from tuya.sharing.asking_owner import owner_of, snapshot_of
 
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
@@ -50,6 +50,7 @@ _TOLD_NOTHING = "holds it, and does not say how it is"
 _ASK_AGAIN = (
     "run this again in half a minute; if it stays, as the user of that program (Domoticz), or as root with sudo"
 )
+NOTHING_YET = "it has not reported any voltage, current, power or energy yet"
 # errors that more waiting does not change
 _FINAL = (errors.WrongKey, errors.BadValue, errors.OwnedElsewhere)
 
@@ -136,8 +137,7 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     if owner.connected:
         age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
         yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")
-        text = "the connection is in use; that it works proves address, version and key"
-        yield Finding("data points", SKIPPED, f"not asked for: {text}")
+        yield from _reported(entry, snapshot_of(entry.device_id))
         return
     if not owner.message and not owner.error:
         holder = holder_of(entry.device_id) if owner.owner == UNKNOWN_OWNER else None
@@ -154,6 +154,20 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
         cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
     text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
     yield Finding(_CHECK_OF[kind], FAILED, text, cure)
+
+
+def _reported(entry: DeviceEntry, snapshot: Optional[Dict[str, Any]]) -> Iterator[Finding]:
+    """What the device has reported to its owner. The connection is in use; that it works proves version and key."""
+    told = snapshot.get("dps") if snapshot is not None else None
+    dps = numbered(told) if isinstance(told, dict) else {}
+    if snapshot is None or not dps:
+        yield Finding("data points", SKIPPED, "not asked for: the connection is in use, and its owner tells none yet")
+        return
+    profile = match(entry.raw, dps)
+    yield _check_data_points(profile, len(dps))
+    for finding in _check_values(profile, dps):
+        is_early = finding.failed and finding.text == NOTHING_YET
+        yield replace(finding, state=UNCHECKED) if is_early else finding
 
 
 def _uses_key_field(entry: DeviceEntry) -> bool:
@@ -245,8 +259,9 @@ def _check_values(profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]
         yield Finding("values", NOTE, note)
     shown = [_shown(reading[name], unit) for name, unit in READINGS.items() if name in reading]
     if not shown:
-        text = "it has not reported any voltage, current, power or energy yet"
-        yield Finding("values", FAILED, text, "switch a load on behind it and wait a minute; then run this again")
+        yield Finding(
+            "values", FAILED, NOTHING_YET, "switch a load on behind it and wait a minute; then run this again"
+        )
         return
     yield Finding("values", OK, ", ".join(shown))
 

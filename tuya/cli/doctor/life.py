@@ -34,7 +34,7 @@ class ServedDevice:
 
 @dataclass(frozen=True)
 class LifeSign:
-    """One owner. Times in seconds since the epoch; accepts_new, units_*: None where it does not know.
+    """One owner. accepts_new, units_*: None where it does not know.
 
     pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state). uptime_s: since
     its start, whatever was done to the clock. beat_age_s: since Domoticz last called it; update_waits_s: how long
@@ -50,7 +50,6 @@ class LifeSign:
     user: str
     version: str
     folder: str
-    started_at: Optional[float]
     devices_file: str
     has_own_key: bool  # of the Hardware page, for the one device that it serves then
     served: Tuple[ServedDevice, ...]
@@ -93,7 +92,6 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         user=_text(said.get("user")),
         version=_text(said.get("plugin_version")),
         folder=_text(said.get("folder")),
-        started_at=_number(said.get("started_at"), float),
         devices_file=_text(settings.get("devices_file")),
         has_own_key=settings.get("has_own_key") is True,
         served=tuple(_served(device) for device in _maps(said.get("served"))),
