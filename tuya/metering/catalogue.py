@@ -93,6 +93,9 @@ def _with_switches(layout: Layout, switch_dps: Tuple[int, ...]) -> Layout:
     return replace(layout, fields=tuple(Field(dp, "switch") for dp in switch_dps) + rest)
 
 
+_UNIT_OF: Dict[str, str] = {**MEASURES, **DIRECT, "phase": "W"}
+
+
 def _lsb(word: str, role: str) -> float:
     """Return an LSB in the unit of the role's readings. Raises ValueError."""
     matched = _LSB.match(word)
@@ -100,7 +103,7 @@ def _lsb(word: str, role: str) -> float:
         raise ValueError(f"{word!r} is no LSB: wanted a number and a unit, for example 0.1V")
     unit, factor = UNITS[matched.group(2)]
     amount = float(matched.group(1)) * factor
-    wanted = {**MEASURES, **DIRECT, "phase": "W"}[role]
+    wanted = _UNIT_OF[role]
     if role == "leakage" and unit == "A":
         return round(amount * 1000, 9)
     if role == "increment" and unit == "kWh":
@@ -166,6 +169,8 @@ def _field(dp: int, role: str, words: List[str]) -> Field:
 
 def _without_comment(line: str) -> str:
     """Return a line up to its comment: a "#" at its beginning or behind a blank, but not between quotation marks."""
+    if "#" not in line:
+        return line.rstrip()
     quoted = False
     for at, sign in enumerate(line):
         if sign == '"':
@@ -185,6 +190,7 @@ class _Reader:
         self.lines: Dict[Tuple[str, int], int] = {}  # (layout, DP or 0 for its head) -> line
         self.number = 0
         self.current = ""
+        self.fields: List[Field] = []  # of the current layout
         self.in_layout = False
         self.own: Set[Tuple[int, str, Optional[Slice]]] = set()
         self.own_dps: Set[int] = set()
@@ -197,7 +203,7 @@ class _Reader:
                 continue
             try:
                 if line[0] != " ":
-                    self.current = ""
+                    self._finish()
                     self.in_layout = line.split()[0] == "layout"  # also a broken one: its lines are no new mistakes
                     self._top(line, number)
                 elif self.current:
@@ -206,7 +212,14 @@ class _Reader:
                     raise ValueError("an indented line belongs under a layout")
             except ValueError as error:
                 self.problems.append((number, str(error)))
+        self._finish()
         return Catalogue(self.layouts, self.products)
+
+    def _finish(self) -> None:
+        """Give the current layout the fields that were read."""
+        if self.current:
+            self.layouts[self.current] = replace(self.layouts[self.current], fields=tuple(self.fields))
+        self.current = ""
 
     def _top(self, line: str, number: int) -> None:
         head = _LAYOUT.match(line)
@@ -220,6 +233,7 @@ class _Reader:
             self.layouts[name] = replace(base, name=name, title=title, shape=False)
             self.lines[name, 0] = number
             self.current = name
+            self.fields = list(base.fields)
             self.own.clear()
             self.own_dps.clear()
             return
@@ -260,26 +274,26 @@ class _Reader:
                 raise ValueError(f"{words[2]!r}: wanted LOW..HIGH")
             layout = replace(layout, thresholds={**layout.thresholds, words[1]: (int(low), int(high))})
         elif _DPS.match(words[0]) and len(words) > 1:
-            layout = self._with_fields(layout, words)
+            self._add_fields(words)
+            return
         else:
             raise ValueError(f"{' '.join(words)!r}: wanted DP ROLE ... or one of {', '.join(LINES)}")
         self.layouts[self.current] = layout
 
-    def _with_fields(self, layout: Layout, words: List[str]) -> Layout:
+    def _add_fields(self, words: List[str]) -> None:
         first, last = _DPS.match(words[0]).groups()  # type: ignore[union-attr]
-        fields = list(layout.fields)
         for dp in range(_dp(first), _dp(last or first) + 1):
             one = _field(dp, words[1], words[2:])
             if dp not in self.own_dps:
-                fields = [other for other in fields if other.dp != dp]
+                if any(other.dp == dp for other in self.fields):  # of the layout that is extended
+                    self.fields = [other for other in self.fields if other.dp != dp]
                 self.own_dps.add(dp)
             key = (dp, one.role + (one.channel if one.part or one.key else ""), one.part)
             if key in self.own:
                 raise ValueError(f"DP {dp} stands twice as {one.role}")
             self.own.add(key)
             self.lines[self.current, dp] = self.number
-            fields.append(one)
-        return replace(layout, fields=tuple(fields))
+            self.fields.append(one)
 
 
 def _dp(word: str) -> int:
