@@ -1,6 +1,7 @@
 """The LAN benchmark: our client beside tinytuya's Monitor and status(), rustuya and TuyAPI, on the same breakers.
 
 python -m tests.bench.lan [--seconds N] [--versions 3.3,3.4,3.5] [--clients ours,monitor,...] [--only push|scale|start]
+[--devices N] (of scale)
 Prints one JSON object a line and a table at the end. TuyAPI takes part where TUYAPI_DIR names a folder with it.
 CPU is that of the client's process alone, all threads of it; latency is from the push to the client's callback.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -96,7 +98,10 @@ def main() -> None:
     parser.add_argument("--versions", default="3.3,3.4,3.5")
     parser.add_argument("--clients", default="ours,monitor,status,rustuya,tuyapi")
     parser.add_argument("--only", default="push,scale,start")
+    parser.add_argument("--devices", type=int, default=SCALE_DEVICES)
     args = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the processes with many sockets inherit it
     clients = [name for name in args.clients.split(",") if name != "tuyapi" or "TUYAPI_DIR" in os.environ]
     rows: List[Dict[str, Any]] = []
     for version in args.versions.split(","):
@@ -108,17 +113,22 @@ def main() -> None:
         if "scale" in args.only:
             for client in clients:
                 if client in LISTENERS:
-                    rows.append({"what": "scale", **measure(client, version, SCALE_DEVICES, 1.0, args.seconds)})
+                    rows.append({"what": "scale", **measure(client, version, args.devices, 1.0, args.seconds)})
                     print(json.dumps(rows[-1]), flush=True)
         if "start" in args.only:
             rows.append({"what": "start", **measure("ours", version, START_DEVICES, 1.0, args.seconds)})
             print(json.dumps(rows[-1]), flush=True)
-    print(f"{'':6} {'version':8} {'client':8} {'CPU us/push':>11} {'p50 us':>7} {'p99 us':>7} {'% core':>7}")
+    print(
+        f"{'':6} {'version':8} {'client':8} {'CPU us/push':>11} "
+        f"{'p50 us':>7} {'p99 us':>7} {'% core':>7} "
+        f"{'kB each':>7} {'first s':>7} {'stop s':>7}"
+    )
     for row in rows:
         if not row.get("failed"):
             print(
                 f"{row['what']:6} {row['version']:8} {row['client']:8} {row['cpu_us_per_push']:>11} "
-                f"{row['p50_us']!s:>7} {row['p99_us']!s:>7} {row['cpu_share_percent']:>7}"
+                f"{row['p50_us']!s:>7} {row['p99_us']!s:>7} {row['cpu_share_percent']:>7} "
+                f"{row['kb_per_device']:>7.1f} {row['first_values_s']:>7.2f} {row['stop_s']:>7.2f}"
             )
 
 
