@@ -385,3 +385,32 @@ def test_stop_is_quick_with_listeners(fleet: Fleet):
     assert all(raw.is_closed() for raw in raws)
     for raw in raws:
         raw.close()
+
+
+def test_device_that_its_owner_does_not_serve_is_said_to_be_gone(fleet: Fleet, owner: Source):
+    """Else who asked for it a moment too late would wait for it."""
+    raw = RawListener(fleet.breakers[0].device_id)
+    raw.ask(listen=["nobody"])
+    assert raw.wait("removed")["id"] == "nobody"
+    raw.close()
+
+
+def test_device_that_comes_back_to_the_file_goes_on_from_its_total(fleet: Fleet):
+    for breaker in fleet.breakers:
+        breaker.set_load(3000.0)
+        breaker.push_every(0.5)
+    device_id = fleet.breakers[0].device_id
+    entries = entries_of(fleet)
+
+    def used_wh(told: Dict[str, Any]) -> float:
+        is_it = told.get("id") == device_id and told["event"] == "status"
+        return float(told["totals_wh"]["total"]["used"]) if is_it and told.get("totals_wh") else 0.0
+
+    with Source(
+        entries, "the owner", discovery=False, saved_energy={device_id: {"total/used": [1.0, None, None]}}
+    ) as one:
+        before_wh = used_wh(until(one, lambda told: used_wh(told) > 2.0))
+        one.set_entries(entries[1:])
+        assert one.saved_energy()[device_id]["total/used"][0] >= before_wh, "kept for the file too"
+        one.set_entries(entries)
+        assert used_wh(until(one, lambda told: used_wh(told) > 0.0)) >= before_wh

@@ -56,6 +56,7 @@ class Holding:
         self._later: List[Tuple[float, Callable[[], None]]] = []
         self._asked: Dict[int, _Asked] = {}
         self._ask_at_s = NEVER
+        self._trying_until_s: Dict[str, float] = {}  # devices that are being taken over
 
     # -- from any thread
 
@@ -69,7 +70,12 @@ class Holding:
 
     def forget(self, device_id: str) -> None:
         """The device is not followed any longer."""
-        self.do(lambda _now_s: self._leave(device_id))
+
+        def work(_now_s: float) -> None:
+            self._leave(device_id)
+            self._trying_until_s.pop(device_id, None)
+
+        self.do(work)
 
     def state(self, device_id: str) -> Optional[Dict[str, Any]]:
         """Return what its holder says of a device; None for one that nobody else holds, or that was not told of yet."""
@@ -172,7 +178,9 @@ class Holding:
             return
         if event == "removed":
             self._leave(device_id)
-            self._take_over(device_id, remote.name, now_s)
+            # told again at each try while the lock is not free yet: the tries under way are enough
+            if now_s >= self._trying_until_s.get(device_id, now_s):
+                self._take_over(device_id, remote.name, now_s)
         elif event in _ADDED:
             told["via"] = remote.name
             self._note(device_id, told)
@@ -216,6 +224,7 @@ class Holding:
 
     def _take_over(self, device_id: str, via: str, now_s: float) -> None:
         self._freed(device_id, via)
+        self._trying_until_s[device_id] = now_s + TAKE_OVER_TRIES_S[-1]
         for wait_s in TAKE_OVER_TRIES_S:
             self.later(now_s + wait_s, lambda: self._try_again(device_id))
 

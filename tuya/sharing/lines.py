@@ -8,6 +8,7 @@ from typing import Any, Dict, List
 # A device's data points are 64 kB at most, in JSON up to six times that.
 MAX_LINE_BYTES = 1 << 20
 MAX_REQUEST_BYTES = 128 * 1024  # the longest: the ids of some thousand devices
+REMOVED = b'{"event":"removed",'  # so begins the line that says that a device is not held here any more
 _ENCODE = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
@@ -18,6 +19,11 @@ class LineError(ValueError):
 def line_of(told: Dict[str, Any]) -> bytes:
     """Return the line, ASCII, with its end."""
     return _ENCODE(told).encode("ascii") + b"\n"
+
+
+def removed_line(device_id: str) -> bytes:
+    """Return the line that says that a device is not held here any more; it begins with REMOVED."""
+    return REMOVED + _ENCODE({"id": device_id}).encode("ascii")[1:] + b"\n"
 
 
 class LineReader:

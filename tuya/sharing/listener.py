@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any, Deque, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple
 
 from ..lan.limits import TokenBucket
-from .lines import MAX_REQUEST_BYTES, LineError, LineReader, line_of, text_of
+from .lines import MAX_REQUEST_BYTES, REMOVED, LineError, LineReader, line_of, removed_line, text_of
 
 MAX_QUEUE_BYTES = 256 * 1024  # of events that wait; more than this, and the listener gets snapshots instead
 MAX_ANSWERS = 64  # to its own requests; who asks for more and reads none is sent away
@@ -107,7 +107,9 @@ class Listener:
         One that is too slow loses events and gets snapshots of all.
         """
         if self._to_tell:  # what is known when the turn of a device comes includes its events
-            joined = b"".join(line for device_id, line in events if device_id not in self._to_tell)
+            joined = b"".join(
+                line for device_id, line in events if device_id not in self._to_tell or line.startswith(REMOVED)
+            )
         if not joined:
             return
         if self._queued_bytes + len(joined) > MAX_QUEUE_BYTES:
@@ -163,6 +165,8 @@ class Listener:
             del self._to_tell[device_id]
             if told is not None:
                 return line_of(told)
+            if device_id:  # it is not held here, or no longer: whoever asks for it by name is to look elsewhere
+                return removed_line(device_id)
         return b""
 
     def tick(self, now_s: float) -> None:

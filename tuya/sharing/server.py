@@ -23,7 +23,7 @@ from ..lan.locks.device_lock import OwnerState
 from ..lan.locks.peer_credentials import peer_of
 from ..metering.decode import numbered
 from . import place
-from .lines import line_of, text_of
+from .lines import line_of, removed_line, text_of
 from .listener import Listener
 from .orders import result_of, target_of
 from .telling import event_to_json, introduction, snapshot
@@ -120,8 +120,12 @@ class Server:
 
     def dropped(self, device: KnownDevice) -> None:
         """A device is served no longer."""
+        self.given_away(device.device_id)
+
+    def given_away(self, device_id: str) -> None:
+        """A device is held here no longer: who listens looks for its next holder (any thread)."""
         if self._listeners:
-            self._outbox.append((device.device_id, line_of({"event": "removed", "id": device.device_id})))
+            self._outbox.append((device_id, removed_line(device_id)))
             self._tell_again("", AT_ONCE)
 
     def _tell_again(self, device_id: str, now_s: float) -> None:

@@ -33,6 +33,7 @@ from .telling import dps_to_json, error_fields, event_to_json, snapshot, totals_
 
 STOP_S = 2.0
 GIVEN_BACK_S = 2.0  # so long the one who asked has time to take it
+GIVEN_AWAY_TOLD_S = (1.0, GIVEN_BACK_S)  # our own listeners hear of it when that one has it, and do not come first
 MAX_LINES = 1000  # that nobody has taken
 WAKE_S = 1.0  # Ctrl-C is seen at least so often
 
@@ -309,6 +310,14 @@ class Source:
                     device.is_connected = False
                     error = OwnedElsewhere(device.entry.shown_name, f"is given back to {name}")
                     self._inbox.put({"event": "lost", "id": device_id, **error_fields(error)})
-        if given:
-            self._set_devices()
-            self._holding.later(now_s + GIVEN_BACK_S, self._set_devices)
+        if not given:
+            return
+        self._set_devices()
+        self._holding.later(now_s + GIVEN_BACK_S, self._set_devices)
+
+        def tell_listeners() -> None:
+            for device_id in given:
+                self._server.given_away(device_id)
+
+        for wait_s in GIVEN_AWAY_TOLD_S:
+            self._holding.later(now_s + wait_s, tell_listeners)
