@@ -157,7 +157,7 @@ def test_odd_ways_that_change_nothing(name, given):
         assert all(len(breaker.writes) == 1 for breaker in field.breakers)
 
 
-@pytest.mark.parametrize("kind", ["number"])
+@pytest.mark.parametrize("kind", ["number", "text", "on"])
 def test_booleans_in_other_words_are_confirmed(kind):
     with Field(("booleans", {"kind": kind})) as field:
         field.wait_readings(8.0)
@@ -200,7 +200,7 @@ def test_a_stalled_uplink_a_write_that_was_not_confirmed_is_never_done():
 # its key
 
 
-@pytest.mark.parametrize("how", ["close", "foreign_hmac", "silent"])
+@pytest.mark.parametrize("how", ["close", "foreign_hmac", "silent", "text"])
 def test_another_key_is_named_among_the_causes(how):
     versions = VERSIONS[1:]
     with Field(("wrong_key", {"how": how}), versions=versions, key=ANOTHER_KEY) as field:

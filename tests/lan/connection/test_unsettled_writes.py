@@ -152,7 +152,7 @@ def test_however_the_connection_ends_meanwhile_nothing_arrives(version, ends):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_answers_that_are_known_to_come_late_are_waited_for(version):
     world = World(version).up()
-    world.uplink_s = world.downlink_s = 1.5
+    world.late(1, 1.5, 1.6)
     world.run(60.0)
     for wanted in (False, True, True):
         world.link.write({1: wanted}, world.now_s)

@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 import threading
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Type, TypeVar
 
 from tuya.lan.client import Device, Polling
@@ -28,8 +29,8 @@ Rewrite = Callable[[bytes], Iterable[bytes]]
 class World:
     """One breaker behind one link. events: all that the link told; closes: (when, whether aborted).
 
-    stalled: what the client sends stands still, and goes on when it is False again. deaf: commands that the breaker
-    takes and leaves without an answer of their own (it still reports). rewrite: what becomes of a frame to the client.
+    stalled: what the client sends stands still, until unstall(). rewrite: what becomes of a frame to the client.
+    accepted: called when a connection has been made.
     """
 
     def __init__(self, version: str, product: str = "jdj6ccklup7btq3a", **device: Any) -> None:
@@ -45,13 +46,20 @@ class World:
         self.connects: List[Tuple[float, str]] = []
         self.session: Optional[Session] = None
         self.stalled = False
-        self.uplink_s = self.downlink_s = 0.0
+        self._carry_up = self._carry_down = partial(self.later, 0.0)
+        self.accepted: Callable[[], None] = lambda: None
         self.rewrite: Rewrite = lambda frame: [frame]
         self._held: List[bytes] = []
         self._connection = 0
-        settings = {"address": "10.0.0.5", "version": version, "version_fixed": True, "name": "Oven", **device}
+        settings: Dict[str, Any] = {
+            "address": "10.0.0.5",
+            "version": version,
+            "version_fixed": True,
+            "name": "Oven",
+            **device,
+        }
         self.link = Link(
-            Device(self.breaker.device_id, self.breaker.local_key, **settings),
+            Device(self.breaker.device_id, settings.pop("local_key", self.breaker.local_key), **settings),
             Polling(refresh_dps=MEASURING, query_dps=MEASURING),
             self.events.append,
             self,
@@ -100,14 +108,26 @@ class World:
         self.connects.append((self.now_s, address))
         self._connection += 1
         self.session = Session(self.breaker, self.now_s, 1.7e9 + self.now_s)
-        self.later(0.001, lambda: self.link.tcp_opened(self.now_s))
+        number = self._connection
+        self.later(0.001, lambda: self._opened(number))
+
+    def _opened(self, number: int) -> None:
+        if number == self._connection:
+            self.link.tcp_opened(self.now_s)
+            self.accepted()
+
+    def hang_up(self) -> None:
+        """The breaker ends the connection, whichever it is."""
+        if self.session is not None:
+            self.session = None
+            self.link.tcp_closed(self.now_s)
 
     def send(self, data: bytes) -> None:
         if self.stalled:
             self._held.append(data)
         else:
             number = self._connection
-            self.later(self.uplink_s, lambda: self._arrives(data, number))
+            self._carry_up(lambda: self._arrives(data, number))
 
     def close(self, *, abort: bool) -> None:
         self.closes.append((self.now_s, abort))
@@ -120,6 +140,17 @@ class World:
         return not self._held
 
     # -- the ways
+
+    def late(self, seed: int, least_s: float, most_s: float) -> None:
+        """From now on each message takes that long, in both directions; none overtakes another."""
+        delays = random.Random(seed)
+        free_s = {"up": 0.0, "down": 0.0}
+
+        def later(way: str, action: Callable[[], None]) -> None:
+            free_s[way] = max(free_s[way], self.now_s + delays.uniform(least_s, most_s))
+            self.later(free_s[way] - self.now_s, action)
+
+        self._carry_up, self._carry_down = partial(later, "up"), partial(later, "down")
 
     def stall(self) -> None:
         """From now on nothing arrives at the breaker."""
@@ -145,7 +176,9 @@ class World:
         frames, session.out = session.out, []
         for frame, _ in frames:
             for piece in self.rewrite(frame):
-                self.later(self.downlink_s, lambda piece=piece: self._comes(piece, number))
+                self._carry_down(partial(self._comes, piece, number))
+        if session.closing:
+            self._carry_down(lambda: self.hang_up() if number == self._connection else None)
 
     def _comes(self, piece: bytes, number: int) -> None:
         if self.session is not None and number == self._connection:
