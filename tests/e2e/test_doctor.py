@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 
@@ -118,3 +120,27 @@ def test_a_wrong_key_and_a_device_that_is_gone(domoticz, doctor, fleet, devices)
     assert "over as far as" in reasons(findings, "note")["errors"]
     fleet.breakers[1].stop()
     eventually(lambda: doctor()[1] == "not well", 60, "the device that is gone")
+
+
+def test_a_state_that_domoticz_could_not_store(domoticz, doctor, fleet, devices):
+    """Another program holds the database for longer than Domoticz waits: the new state is lost there, and found."""
+    idx = serve(domoticz, doctor, fleet)
+    breaker = fleet.breakers[0]
+    with contextlib.closing(sqlite3.connect(str(domoticz.database), timeout=30, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        breaker.set_relay(False)
+        eventually(lambda: "values in Domoticz" in reasons(doctor()[2]), 60, "the state that was not stored")
+        assert doctor()[:2] == (1, "not well")
+        other.execute("ROLLBACK")
+    # it is given again when a meter, written once a minute, was stored
+    eventually(lambda: domoticz.device(idx, breaker.device_id, 1).nvalue == 0, 150, "the state in Domoticz")
+    eventually(lambda: doctor()[1] == "well", 60, "well again")
+
+
+def test_a_breaker_whose_devices_were_deleted(domoticz, doctor, fleet, devices):
+    idx = serve(domoticz, doctor, fleet)
+    device_id = fleet.breakers[0].device_id
+    domoticz.delete_device(domoticz.device(idx, device_id, 2))
+    eventually(
+        lambda: "stay away (unit 2)" in reasons(doctor()[2], "note").get("devices in Domoticz", ""), 60, "a note"
+    )
