@@ -181,6 +181,16 @@ def test_two_domoticz(
         b.api("switchlight", idx=switch["idx"], switchcmd="Off")
         eventually(lambda: a.device(idx, device_id, 1).nvalue == 0, 20, "the click, in A")  # type: ignore[union-attr]
         assert [dps for _, dps in breaker.writes] == [{1: False}], "one write"
+
+        # open, nothing flows any more: the plugin's Wh, the broker's and B's are one number, to the Wh
+        def told_wh() -> float:
+            state = json.loads(friend.newest.get(f"tuya/{device_id}/state") or "{}")
+            return float(state.get("totals_wh", {}).get("total", {}).get("used", -1.0))
+
+        with Friend(broker.port) as friend:
+            eventually(
+                lambda: abs(a_kwh()[1] - told_wh()) < 0.01 and abs(a_kwh()[1] - b_kwh()[1]) < 1.0, 150, "the same Wh"
+            )
     finally:
         b.close()
         a.close()
