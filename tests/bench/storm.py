@@ -38,6 +38,7 @@ WINDOW_S = 60.0
 CALM_S = 45.0  # how long is waited for all to come back
 CALM_VALUE = 2222
 LONGEST_FAULT_S = 15.0
+AFTERMATH_S = 6.0  # what is on its way when latency ends still takes as long, and what follows does not overtake it
 GRACE_S = 0.05  # between a write's arrival at the breaker and its report on the client's clock
 NOT_IN_A_STORM = {
     "new_key": "its key is another one afterwards, which is no error of the client",
@@ -328,6 +329,7 @@ def in_words(device: Device, at_s: float, order: Order, aborts: List[Abort], fau
     """
     stopped = [abort for abort in aborts if order.clicked_s <= abort.at_s <= order.told_s + GRACE_S]
     return {
+        "device": device.label,
         "version": device.version,
         "value": order.value,
         "clicked": round(order.clicked_s - at_s, 2),
@@ -337,7 +339,7 @@ def in_words(device: Device, at_s: float, order: Order, aborts: List[Abort], fau
         "faults": [
             (round(begun_s - at_s, 2), round(end_s - at_s, 2), name)
             for begun_s, end_s, name in faults
-            if begun_s < at_s + 1.0 and end_s > order.clicked_s - 1.0
+            if begun_s < at_s + 1.0 and end_s > order.clicked_s - AFTERMATH_S
         ],
     }
 
