@@ -178,7 +178,7 @@ def main() -> None:
     before_kb = _rss_kb()
     started_s = time.monotonic()
     stop = CLIENTS[sys.argv[1]](devices, meter, ready)
-    if not complete.wait(30):
+    if not complete.wait(30 + 0.05 * len(devices)):
         sys.exit(f"only {len(seen)} of {len(devices)} answered")
     first_values_s = max(seen.values()) - started_s
     time.sleep(0.5)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
+import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..devices.commands import CommandRefused
@@ -85,7 +85,7 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
         told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
         told["untaken"] = "" if device.untaken is None else device.untaken.what
         served.append({**told, **error_fields(device.error)})
-    own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": platform.python_version()}
+    own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": ".".join(map(str, sys.version_info[:3]))}
     return {"event": "owner", **own, **about, "served": served}
 
 
