@@ -45,7 +45,7 @@ STEPS = (
     ),
     Step("catalogue", ("-m", "tuya.metering.catalogue")),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
-    Step("tests", ("-m", "pytest", "-q", "-n", "6", "--dist", "worksteal", "--durations=15")),
+    Step("tests", ("-m", "pytest", "-q", "-n", "5", "--dist", "loadfile", "--durations=15")),
 )
 # Which lines and branches of tuya/ no test reaches; of what runs in other processes and interpreters nothing is seen.
 COVERAGE = ("--cov=tuya", "--cov-branch", "--cov-report=term:skip-covered")
