@@ -84,9 +84,11 @@ try:
         _folder = Path(__file__).resolve().parent
         # Domoticz of 2026 keeps the interpreter over a restart, and in it, up to a release or where this folder is a
         # link, all but this file: after an update the old modules would serve the new files, with their old state.
+        # Only what is the plugin's: a virtual environment in this folder (bash install.sh test) is not.
+        _ours = tuple(f"{_folder}{os.sep}{_part}{os.sep}" for _part in ("tuya", "lib"))
         for _name, _module in list(sys.modules.items()):
             _origin = getattr(_module, "__dict__", {}).get("__file__")
-            if _name != __name__ and isinstance(_origin, str) and _origin.startswith(f"{_folder}{os.sep}"):
+            if _name != __name__ and isinstance(_origin, str) and _origin.startswith(_ours):
                 del sys.modules[_name]
         importlib.invalidate_caches()
         for _path in (str(_folder), str(_folder / "lib")):

@@ -56,8 +56,26 @@ def _domoticz(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeD
     monkeypatch.setitem(sys.modules, "DomoticzEx", module)
     monkeypatch.setattr(sys, "path", list(sys.path))
     left = Leftovers()
+    before = dict(sys.modules)
     yield domoticz
+    # plugin.py forgets what was loaded from its folder, and loads it anew: other tests go on with what they have
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("tuya", "tinytuya", "Crypto")]:
+        if name not in before:
+            del sys.modules[name]
+    sys.modules.update(before)
     assert left.after_a_while() == []
+
+
+def test_it_forgets_its_own_modules_and_no_others(domoticz: FakeDomoticz):
+    from tuya import version
+
+    kept = {name: module for name, module in sys.modules.items() if not name.startswith(("tuya", "plugin_under"))}
+    load(PLUGIN, domoticz)
+    assert sys.modules.get("tuya.version") is not version
+    beside = Path(pytest.__file__).parents[1]  # a virtual environment, in this folder or another one
+    for name, module in kept.items():
+        if str(getattr(module, "__file__", None) or "").startswith(str(beside)):
+            assert sys.modules.get(name) is module, name
 
 
 def load(path: Path, domoticz: FakeDomoticz) -> Any:
