@@ -7,18 +7,20 @@ from typing import Any, List
 import pytest
 
 from tuya.lan.connection.candidates import Addresses, Versions
-from tuya.lan.errors import Mute, ProtocolViolation, Unreachable, WrongKey, WrongVersion
+from tuya.lan.errors import Busy, Mute, ProtocolViolation, Unreachable, WrongKey, WrongVersion
 
 HOME, EVIL = "10.0.0.1", "10.6.6.6"
 
 
-def fail(versions: Versions, address: str = HOME, times: int = 1, error: Any = Mute, **more: Any) -> List[str]:
+def fail(
+    versions: Versions, address: str = HOME, times: int = 1, error: Any = Mute, now_s: float = 0.0, **more: Any
+) -> List[str]:
     """Let tries fail; the versions that were tried."""
     tried = []
     fields = {"hint": "", "hint_proven": False, "key_disproved": False, **more}
     for _ in range(times):
         tried.append(versions.current(address))
-        versions.version_failed(tried[-1], address, error("", "x"), **fields)
+        versions.version_failed(tried[-1], address, error("", "x"), now_s, **fields)
     return tried
 
 
@@ -80,9 +82,34 @@ def test_a_raised_version_is_found_and_a_false_one_costs_one_session():
     assert not versions.hear("3.4", EVIL)
     assert versions.current(EVIL) == "3.3"
     # but when it is raised one day, its failures lead there
-    assert fail(versions, times=2) == ["3.3", "3.4"]
+    assert fail(versions, times=5) == ["3.3"] * 4 + ["3.4"]
     versions.version_worked("3.4")
     assert versions.known == "3.4"
+
+
+def test_what_has_worked_keeps_all_tries_at_first_and_two_of_three_then():
+    versions = Versions(None, fixed=False)
+    versions.version_worked("3.3")
+    assert fail(versions, times=10) == [*["3.3"] * 4, "3.4", "3.3", "3.3", "3.5", "3.3", "3.3"]
+    # closed before an answer, as while somebody else holds it: that alone says nothing, for a while
+    versions.version_worked("3.3")
+    assert fail(versions, times=20, error=Busy) == ["3.3"] * 20
+    assert fail(versions, error=Busy, now_s=39.9) == ["3.3"]
+    assert versions.current(HOME) == "3.3"
+    assert fail(versions, error=Busy, now_s=40.0) == ["3.3"]
+    assert versions.current(HOME) == "3.4"
+    # one that is announced as raised has a turn at once, and further ones: it may be restarting still
+    assert versions.hear("3.5", HOME)
+    assert fail(versions, times=7, error=Busy) == ["3.5", "3.3", "3.3", "3.5", "3.3", "3.3", "3.5"]
+
+
+def test_a_guess_that_failed_is_tried_at_once_where_it_is_announced_later():
+    versions = Versions(None, fixed=False)
+    versions.version_worked("3.4")
+    assert "3.5" in fail(versions, times=6)
+    versions.version_worked("3.4")
+    assert versions.hear("3.5", HOME)
+    assert fail(versions) == ["3.5"]
 
 
 @pytest.mark.parametrize("proven", [True, False])

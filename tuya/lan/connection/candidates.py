@@ -18,6 +18,11 @@ BOOT_SILENCE_S = 12.0  # ... except where nothing took connections: silence of t
 NEVER = float("inf")
 HEARD_SIZE = 8  # addresses that are remembered of announcements; real devices have one
 TURNS_SIZE = 16  # addresses whose turns of versions are remembered
+# What has worked is what is tried again: a device that restarts, or that somebody else holds, closes or is silent in
+# the right version. Others have turns after so many of its tries that were not merely closed, or after so long ...
+SURE_TRIES = 4
+SURE_FOR_S = 40.0
+TRIES_A_GUESS = 2  # ... and never more than one in three
 _OF_A_SESSION = (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)
 
 
@@ -134,27 +139,36 @@ class Addresses:
 class _Turns:
     """What is known of the version at one address."""
 
-    __slots__ = ("announced", "failures", "hint")
+    __slots__ = ("announced", "doubted", "failures", "first_s", "guesses", "hint", "not_closed", "since_guess")
 
     def __init__(self) -> None:
         self.announced: Set[str] = set()
-        self.failures = 0  # sessions that came to nothing since there was news
         self.hint: Optional[str] = None
+        self.begin()
+
+    def begin(self) -> None:
+        """There is news: what failed before does not count. The numbers are of sessions that came to nothing."""
+        self.failures = 0
+        self.first_s: Optional[float] = None
+        self.not_closed = 0  # in the version that has worked, and not just by the peer's closing
+        self.since_guess = TRIES_A_GUESS  # in the version that has worked, since another one was tried
+        self.guesses = 0  # in others than the one that has worked
+        self.doubted = False  # the version that has worked has failed for so long that others have turns
 
 
 class Versions:
     """The order of tries. What is known: the version that has worked, else the one that was given.
 
-    An announced version that is higher than the known one is tried once (firmware updates raise versions); a lower one
-    only after the known one has failed, and never where the known one has worked. What has plain reports
-    (3.1) proves nothing and is tried only where it is known.
+    An announced version that is higher than the known one is tried at once (firmware updates raise versions); a lower
+    one only after the known one has failed, and never where the known one has worked: that one keeps two tries of
+    three, and all of them at first. What has plain reports (3.1) proves nothing and is tried only where it is known.
     """
 
     def __init__(self, given: Optional[str], fixed: bool) -> None:
         self._given = given
         self._fixed = fixed and given is not None
         self._proven: Optional[str] = None
-        self._refuted: Set[str] = set()  # announced or guessed, and another one has worked
+        self._refuted: Set[str] = set()  # announced, and another one has worked
         self._tried: Set[str] = set()  # failed since something has worked
         self._turns: Dict[str, _Turns] = {}
 
@@ -170,6 +184,8 @@ class Versions:
         turns = self._turns.get(address) or _Turns()
         if turns.hint is not None:
             return turns.hint
+        if self._proven is not None:
+            return self._after_success(self._proven, turns)
         order = self._order(turns)
         if not order:
             allowed = self._allowed()
@@ -183,13 +199,23 @@ class Versions:
             return order[-1]
         return others[number // 2 % len(others)]
 
+    def _after_success(self, proven: str, turns: _Turns) -> str:
+        """The version that has worked, or another one's turn."""
+        announced = sorted((v for v in turns.announced if self._may(v) and v != proven), reverse=True)
+        guesses = [v for v in announced if v not in self._refuted]
+        if turns.doubted:
+            guesses += [v for v in (*announced, *self._allowed()) if v != proven and v not in guesses]
+        if not guesses or turns.since_guess < TRIES_A_GUESS:
+            return proven
+        return guesses[turns.guesses % len(guesses)]
+
     def _order(self, turns: _Turns) -> List[str]:
         """The first tries at an address, the known version (else the announced one) at the end; empty: neither."""
         known = self.known
         announced = sorted((v for v in turns.announced if self._may(v)), reverse=True)
         if known is None:
             return [*announced, *announced[:1]]
-        higher = [v for v in announced if _above(v, known) and v not in self._refuted]
+        higher = [v for v in announced if _above(v, known)]
         others = [v for v in announced if v != known and v not in higher]
         return [*higher[:1], known, *others[:1], known]
 
@@ -212,6 +238,10 @@ class Versions:
         """Whether reports that are not sealed may be believed: the version was chosen, given, or has worked."""
         return version == self.known
 
+    def is_guess(self, version: str) -> bool:
+        """Whether another version has worked."""
+        return self._proven is not None and version != self._proven
+
     def hear(self, version: str, address: str) -> bool:
         """An announced version. Returns whether it is news: higher than the known one, or the first one heard."""
         if not versions.known(version):
@@ -223,7 +253,7 @@ class Versions:
         known = self.known
         if not self._may(version) or version in self._refuted or (known is not None and not _above(version, known)):
             return False
-        turns.failures = 0
+        turns.begin()
         return True
 
     def only_unsealed(self, address: str) -> bool:
@@ -234,15 +264,25 @@ class Versions:
     def version_worked(self, version: str) -> None:
         """A session got up in this version, proven by the local key."""
         self._proven = version
-        self._refuted |= self._tried - {version}
+        # a mere guess that failed may be announced one day
+        announced: Set[str] = set().union(*(turns.announced for turns in self._turns.values()))
+        self._refuted |= self._tried & announced
         self._refuted.discard(version)
         self._tried.clear()
         for turns in self._turns.values():
-            turns.failures = 0
+            turns.begin()
             turns.hint = None
 
     def version_failed(
-        self, version: str, address: str, error: TuyaError, *, hint: str, hint_proven: bool, key_disproved: bool
+        self,
+        version: str,
+        address: str,
+        error: TuyaError,
+        now_s: float,
+        *,
+        hint: str,
+        hint_proven: bool,
+        key_disproved: bool,
     ) -> None:
         """A session in `version` came to nothing.
 
@@ -263,6 +303,16 @@ class Versions:
             return
         self._tried.add(version)
         turns.failures += 1
+        if turns.first_s is None:
+            turns.first_s = now_s
+        if version != self._proven:
+            turns.guesses += 1
+            turns.since_guess = 0
+            return
+        turns.since_guess += 1
+        if not isinstance(error, Busy):
+            turns.not_closed += 1
+        turns.doubted = turns.not_closed >= SURE_TRIES or now_s - turns.first_s >= SURE_FOR_S
 
     def _at(self, address: str) -> _Turns:
         turns = self._turns.pop(address, None) or _Turns()

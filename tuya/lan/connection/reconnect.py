@@ -16,6 +16,7 @@ from ..limits import (
     ANNOUNCING_S,
     BACKOFF_MAX_S,
     BLOCKED_RECHECK_S,
+    CONTACT_INTERVAL_S,
     FRUITLESS_CONTACTS,
     MOVE_PAUSE_S,
     OWN_HABIT_S,
@@ -216,6 +217,7 @@ class Tries:
                 version,
                 address,
                 error,
+                now_s,
                 hint="" if ended is None else ended.hint,
                 hint_proven=ended is not None and ended.hint_proven,
                 key_disproved=proof,
@@ -226,7 +228,16 @@ class Tries:
         if self.key_proofs >= WRONG_KEY_PROOFS:
             self._backoff.longest()
         announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
-        self.due_s = now_s + self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
+        wait_s = self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
+        if self.fruitless < FRUITLESS_CONTACTS and (self._guesses(version)):
+            wait_s = min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
+        self.due_s = now_s + wait_s
+
+    def _guesses(self, version: str) -> bool:
+        """Whether this version was a guess beside the one that has worked, or the next one is."""
+        address = self.addresses.target()
+        is_guess = self.versions.is_guess
+        return is_guess(version) or (address is not None and is_guess(self.versions.current(address)))
 
     def _place(self, address: str) -> Place:
         return address, self._device.port
