@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ KEY_FILES = (
     "tuya-raw.json",
     "snapshot.json",
 )  # the user's; kept unless purged
+COMPILE_S = 120.0  # the longest that compiling our modules may take; a small ARM board takes some 10 s
 
 
 def say(text: str) -> None:
@@ -65,12 +67,26 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
             f"the packages are in place, but {chosen} cannot use them: {error}\n"
             "If Domoticz loads another Python: bash install.sh --python /path/to/python3"
         ) from None
+    _compile(folder, chosen)
     say(
         f"Checked in Python {found['python']} ({chosen}): tinytuya {found['tinytuya']} and {found['crypto']} "
         "work in a sub-interpreter, twice"
     )
     if not quiet:
         _say_next(folder, is_update)
+
+
+def _compile(folder: Path, python: str) -> None:
+    """Compile our modules for the Python that Domoticz loads.
+
+    Domoticz often runs as a user who may not write here; it would compile all of them anew at each of its starts, which
+    takes longer than all else that the plugin does then. Where this fails nothing is lost but that time.
+    """
+    command = [python, "-I", "-m", "compileall", "-q", "plugin.py", "tuya"]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(  # noqa: S603 - the Python that was found or named by the user
+            command, cwd=folder, capture_output=True, timeout=COMPILE_S, stdin=subprocess.DEVNULL, check=False
+        )
 
 
 def _make_lib(folder: Path, python: str, offline: Optional[Path]) -> None:
