@@ -118,6 +118,7 @@ class KnownDevice:
             query_dps=self.profile.query_dps,
             # such a query has the shape of a write: with switching refused it names nothing that can be written
             later_dps=self.profile.later_dps if self.may_switch else (),
+            falling_dps=tuple(dp for dp, control in self.profile.controls.items() if control.role == "countdown"),
         )
 
     # -- what happens to it

@@ -67,6 +67,7 @@ class Polling:
     # for devices that want their data points named, in a query that has the shape of a write (device22):
     query_dps: Tuple[int, ...] = ()  # measuring ones; none: such a query is not sent
     later_dps: Tuple[int, ...] = ()  # relays and others, once the device has shown that the query sets nothing
+    falling_dps: Tuple[int, ...] = ()  # which count down in seconds by themselves: a write of 60 may be reported as 59
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "refresh_interval_s", max(REQUEST_SPACING_S, self.refresh_interval_s))

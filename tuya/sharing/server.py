@@ -11,6 +11,7 @@ import contextlib
 import selectors
 import socket
 from collections import deque
+from dataclasses import replace
 from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
 from ..devices.commands import CommandRefused
@@ -329,7 +330,7 @@ class Server:
         if dps:
             usual = device.polling
             later = tuple(sorted({*dps, *usual.later_dps})) if device.may_switch else ()
-            polling = Polling(refresh_dps=dps, query_dps=usual.query_dps, later_dps=later)
+            polling = replace(usual, refresh_dps=dps, later_dps=later)
             self.access.set_polling(device.device_id, polling)
             self._polling_until_s[device.device_id] = now_s + POLLING_RESTORED_S
         self.access.query(device.device_id)

@@ -400,6 +400,7 @@ def test_refused_tcp_is_no_contact():
 def test_booleans_as_text_confirm_a_write(reported, means):
     for wanted in (True, False):
         world = World(version_fixed=True).up()
+        world.push(b'{"dps":{"1":%s}}' % (b"false" if wanted else b"true"))
         world.link.write({1: wanted}, world.now_s)
         world.push(b'{"dps":{"1":"%s"}}' % reported.encode())
         assert bool(world.of(WriteDone)) is (wanted is means)

@@ -363,6 +363,7 @@ def test_a_write_that_is_acknowledged_and_not_done_keeps_the_connection():
 
 def test_a_write_is_confirmed_after_a_reconnect_and_not_repeated():
     world = World().up()
+    world.push(b'{"dps":{"1":false}}')
     world.link.write({1: True}, world.now_s)
     world.link.tcp_closed(world.now_s)
     world.run(1.6)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.lan.connection.virtual import World
 from tests.lan.lan_helpers import VERSIONS
+from tuya.lan.client import Polling
 from tuya.lan.errors import Mute, NotConfirmed
-from tuya.lan.events import Lost, WriteDone
+from tuya.lan.events import Lost, Status, WriteDone
 from tuya.simulator.replies import CONTROL, CONTROL_NEW, DP_QUERY, DP_QUERY_NEW, HEART_BEAT
 
 QUERIES = (DP_QUERY, DP_QUERY_NEW)
@@ -20,12 +23,14 @@ def told(world):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_confirmed_by_a_report_that_was_on_its_way_it_is_stopped_in_time(version):
-    """A click for what is the case already; its way stands still; then somebody opens the breaker by hand."""
+    """Somebody closes the breaker by hand while the click stands still on its way, then opens it again."""
     world = World(version).up()
+    world.breaker.set_relay(False)
+    world.run(1.0)
     world.stall()
     world.link.write({1: True}, world.now_s)
     clicked_s = world.now_s
-    world.breaker.push([1, 19])
+    world.breaker.set_relay(True)
     world.run(0.5)
     assert told(world) == [None]
     world.breaker.set_relay(False)
@@ -70,7 +75,7 @@ def test_on_and_off_and_on_again_while_nothing_arrives(version):
         world.breaker.push([1])
         world.run(0.3)
     world.run(6.0)
-    assert sorted(told(world), key=str) == [NotConfirmed, None, None]
+    assert told(world) == [NotConfirmed] * 3
     assert world.closes[0][1] is True
     world.unstall()
     world.run(30.0)
@@ -127,9 +132,11 @@ def test_a_write_that_was_answered_asks_for_nothing(version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_however_the_connection_ends_meanwhile_nothing_arrives(version, ends):
     world = World(version).up()
+    world.breaker.set_relay(False)
+    world.run(1.0)
     world.stall()
     world.link.write({1: True}, world.now_s)
-    world.breaker.push([1])
+    world.breaker.set_relay(True)
     world.run(0.2)
     assert told(world) == [None]
     if ends == "stop":
@@ -176,3 +183,102 @@ def test_a_burst_of_clicks_is_settled_by_its_own_answers_only(version):
     world.unstall()
     world.run(10.0)
     assert len(world.breaker.writes) == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_was_the_case_already_is_confirmed_by_an_acknowledgement(version):
+    """A click for what is the case: reports say nothing of it, and one that is not taken is not confirmed."""
+    world = World(version).up()
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    for _ in range(12):
+        world.breaker.push([1])
+        world.run(0.5)
+    assert told(world) == [NotConfirmed]
+    world = World(version).up()
+    world.link.write({1: True}, world.now_s)
+    world.run(1.5)
+    assert told(world) == [None]
+
+
+@pytest.mark.parametrize("queries", [True, False])
+@pytest.mark.parametrize("takes", ["both", "the first", "neither"])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_device_that_takes_commands_late_and_answers_at_once(version, takes, queries):
+    """Off, and on again 0.3 s later: the old state is reported meanwhile, and confirms nothing."""
+    world = World(version).up()
+    receive = type(world.session).receive
+    taken = []
+
+    def late(data, now_s):
+        before = len(world.breaker.writes)
+        if data in controls:
+            if takes == "neither" or (takes == "the first" and taken):
+                return
+            taken.append(data)
+            session = world.session
+            world.later(2.2, lambda: (receive(session, data, world.now_s), world.flush()))
+            return
+        receive(world.session, data, now_s)
+        assert len(world.breaker.writes) == before
+
+    controls = set()
+    send = world.send
+
+    def sent(data):
+        if writing:
+            controls.add(data)
+        send(data)
+
+    world.send, world.session.receive = sent, late
+    for wanted in (False, True):
+        writing = True
+        world.link.write({1: wanted}, world.now_s)
+        writing = False
+        world.run(0.3)
+        if not queries:
+            world.breaker.push([1])
+    for _ in range(6):
+        world.run(0.5)
+        if not queries:
+            world.breaker.push([1])
+    world.run(3.0)
+    outcomes = {event.dps[1]: None if event.error is None else type(event.error) for event in world.of(WriteDone)}
+    expected = {"both": (None, None), "the first": (None, NotConfirmed), "neither": (NotConfirmed, NotConfirmed)}[takes]
+    assert (outcomes[False], outcomes[True]) == expected
+    assert world.breaker.relay is (takes != "the first")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_acknowledgement_that_repeats_the_write_is_not_the_devices_state(version):
+    """It does not obey, and sends the command's own words back with the acknowledgement."""
+    world = World(version).up()
+    session = world.session
+    answer = type(session).answer
+
+    def echoing(command, sequence, plain, *, code=0):
+        if command in CONTROLS:
+            plain = b'{"dps":{"1":false,"9":0}}'
+        answer(session, command, sequence, plain, code=code)
+
+    session.answer = echoing
+    world.breaker.write = lambda *_, **__: None
+    shown = len(world.of(Status))
+    world.link.write({1: False}, world.now_s)
+    world.run(5.0)
+    assert told(world) == [NotConfirmed]
+    assert all(event.dps.get(1) is not False for event in world.of(Status)[shown:])
+
+
+def test_a_countdown_that_ticks_confirms_and_another_value_is_named():
+    world = World("3.4").up()
+    world.link.set_polling(Polling(falling_dps=(9,)), world.now_s)
+    write = world.breaker.write
+    for written, reported, error in ((60, 59, None), (90, 60, NotConfirmed), (3600, 3599, None)):
+        world.breaker.write = lambda _dps, takes=reported: write({9: takes})
+        world.link.write({9: written}, world.now_s)
+        world.run(4.0)
+        done = world.of(WriteDone)[-1]
+        assert (done.dps, type(done.error) if done.error else None) == ({9: written}, error)
+        if error:
+            assert re.search("it reports (60|59) instead of 90 for data point 9", str(done.error))

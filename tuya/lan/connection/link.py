@@ -56,6 +56,7 @@ class Link:
         self._writes = Writes(
             lambda dps, error, now_s: emit(WriteDone(device.device_id, now_s, dps, error)),
             lambda: self._habits.answer_s,
+            lambda: self._polling.falling_dps,
         )
         self._session: Optional[Session] = None
         self._phase = STOPPED
@@ -308,10 +309,11 @@ class Link:
         if isinstance(output, Data):
             self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
-            if self._writes and output.fresh:
-                self._writes.report(output.dps, self._session, now_s)
+            self._writes.report(output.dps, self._session, now_s, fresh=output.fresh)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
+            if self._writes:
+                self._writes.answered(self._session, now_s)
         elif isinstance(output, Opened):
             self._tries.session_up(self._attempt.address, self._attempt.version, proven=output.proven)
             self._diagnosis.all_is_well()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Mapping
+
 from ..device import Device
 from ..errors import (
     Busy,
@@ -17,11 +20,13 @@ from ..errors import (
     WrongKey,
     WrongVersion,
 )
+from ..events import DpValue
 from .lives import Lives
 
 POWER_CYCLE = (
     "Devices that stay so recover when their power is switched off and on: the supply of the breaker, not its relay"
 )
+LONGEST_SHOWN = 40  # characters of a value
 
 
 def no_connection(device: Device, address: str, reason: str, refused: bool) -> TuyaError:
@@ -100,10 +105,21 @@ def unanswered(label: str) -> TuyaError:
     return Mute(label, what, "It is connected again by itself")
 
 
-def not_confirmed(label: str, limit_s: float) -> TuyaError:
-    """A write was not reported in time."""
+def not_confirmed(
+    label: str, limit_s: float, wanted: Mapping[int, DpValue], instead: Mapping[int, DpValue]
+) -> TuyaError:
+    """A write was not reported in time. instead: what the device has reported for it since, where that is new."""
     cure = "It is not sent again: look at the breaker, then click again"
-    return NotConfirmed(label, f"did not report the new state within {limit_s:.0f} s", cure)
+    what = f"did not report the new state within {limit_s:.0f} s"
+    if instead:
+        said = (f"{_shown(instead[dp])} instead of {_shown(wanted[dp])} for data point {dp}" for dp in sorted(instead))
+        what += f": it reports {', '.join(said)}"
+    return NotConfirmed(label, what, cure)
+
+
+def _shown(value: DpValue) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def given_up(label: str, why: str) -> TuyaError:

@@ -37,6 +37,7 @@ class Requests:
         self.outgoing = bytearray()
         self._sent = 0
         self._answered = 0
+        self._acknowledged: Dict[int, int] = {}  # by command: the number of the last one that was answered itself
         self.waiting: Dict[int, Deque[Tuple[int, float]]] = {}  # by command
 
     def take(self) -> bytes:
@@ -64,7 +65,8 @@ class Requests:
         if not waiting:
             return
         took_s = now_s - waiting[-1][1]
-        self._answered = max(self._answered, waiting.popleft()[0])
+        number = self._acknowledged[command] = waiting.popleft()[0]
+        self._answered = max(self._answered, number)
         habits = self._habits
         if took_s < habits.answer_s:
             took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
@@ -73,6 +75,10 @@ class Requests:
     def has(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered: then it has arrived."""
         return self._answered >= number
+
+    def acknowledged(self, command: int, number: int) -> bool:
+        """Whether the request of this number was itself answered, by its own command: then it was read."""
+        return self._acknowledged.get(command, 0) >= number
 
 
 class Marks:

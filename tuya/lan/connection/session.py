@@ -148,6 +148,10 @@ class Session:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
         return self._requests.has(number)
 
+    def has_acknowledged(self, number: int) -> bool:
+        """Whether the write of this number was itself answered: the device has read it."""
+        return self._requests.acknowledged(self._row.control, number)
+
     # -- bytes in
 
     def receive(self, data: bytes, now_s: float) -> List[Output]:
@@ -250,8 +254,14 @@ class Session:
                 self._set_deadline()
         elif schedule.refresh_open:
             schedule.refresh_answered(refused=False)
-        if report.dps:
-            outputs.append(Data(report.dps, full, fresh))
+        dps = report.dps
+        if command == self._row.control and not full and questions.written_dps:
+            # what comes with an acknowledgement may be our own words, of a device that did not obey: it is asked
+            dps = {dp: value for dp, value in dps.items() if dp not in questions.written_dps}
+            self._query(now_s)
+            self._set_deadline()
+        if dps:
+            outputs.append(Data(dps, full, fresh))
         else:
             self._say_answered(outputs)
 

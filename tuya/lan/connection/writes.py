@@ -1,15 +1,22 @@
 """Writes that wait for the device's own report: each is sent once and ends in exactly one outcome. No bytes, no clock.
 
 It ends confirmed by a report of its values, or unconfirmed after 3 s (more where this device is known to answer late).
-Nothing here can send anything again, and nothing may arrive after its outcome was told: see overdue(). A report that
-confirms does not prove that the write has arrived: a click for what is the case already is confirmed by a report that
-was on its way, and somebody at the breaker may have switched meanwhile. So a write is looked after until the device has
-answered it or something that was sent after it: until then it is `unsettled`, whatever was told of it.
+Nothing here can send anything again, and nothing may arrive after its outcome was told: see overdue().
+
+A report confirms where it tells something: the state has changed to what was wanted. Where it was the case already
+(a second click; on, off and on again within a second), the same report says nothing of the write: it may have been on
+its way, or the device may answer at once and obey late. Then the write counts as taken when the device has acknowledged
+it. A device that has shown not to acknowledge what it obeys is believed when it has answered something sent later.
+A write that follows another one to the same data point waits for that one's end before it is confirmed.
+
+Also a report that tells something does not prove that the write has arrived: somebody at the breaker may have switched.
+So a write is looked after until the device has answered it or something that was sent after it: until then it is
+`unsettled`, whatever was told of it.
 """
 
 from __future__ import annotations
 
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from ..errors import BadValue, TuyaError
 from ..events import Dps, DpValue
@@ -26,26 +33,39 @@ from . import messages
 from .session import Session
 
 NEVER = float("inf")
+REMEMBERED_DPS = 256  # more than devices have
+COUNTING_S = 2.0  # of a countdown that began before its write was confirmed, with its own rounding
 _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 
 
 class Pending:
-    """One write: what was asked for, what of it has not been reported yet, and on which connection it was sent."""
+    """One write: what was asked for, what was reported of it since, and on which connection it was sent.
 
-    __slots__ = ("asked", "dps", "missing", "number", "pinged", "sent_s", "session")
+    shown: data points that are reported as wanted now. telling: those of which that tells something, because another
+    value was reported before. instead: what else was reported since, where it was not so before.
+    """
+
+    __slots__ = ("asked", "confirmed", "dps", "instead", "number", "pinged", "sent_s", "session", "shown", "telling")
 
     def __init__(self, dps: Dps, session: Session, number: int, sent_s: float) -> None:
         self.dps = dps
-        self.missing: Dict[int, DpValue] = dict(dps)
         self.session = session
         self.number = number  # of the request, within its session
         self.sent_s = sent_s
+        self.shown: Set[int] = set()
+        self.telling: Set[int] = set()
+        self.instead: Dict[int, DpValue] = {}
         self.asked = False
         self.pinged = False
+        self.confirmed = False
 
     def is_open(self, session: Optional[Session]) -> bool:
         """Whether it may still be on its way: sent on this connection, and nothing since was answered."""
         return self.session is session and not self.session.has_answered(self.number)
+
+    def contradicts(self, later: Pending) -> bool:
+        """Whether another write wants something else of the same data point."""
+        return any(dp in later.dps and not _means(later.dps[dp], wanted) for dp, wanted in self.dps.items())
 
     def next_s(self, limit_s: float) -> float:
         """When something is due for this write."""
@@ -61,6 +81,11 @@ def _means(reported: DpValue, wanted: DpValue) -> bool:
     return reported == wanted
 
 
+def _has_fallen(reported: DpValue, wanted: DpValue, elapsed_s: float) -> bool:
+    """Whether a countdown of `wanted` seconds may show this after so long."""
+    return isinstance(reported, int) and isinstance(wanted, int) and 0 < wanted - reported <= elapsed_s + COUNTING_S
+
+
 class Overdue(NamedTuple):
     """Writes whose time is up. stop: they may still be on their way, and the connection must be aborted first."""
 
@@ -72,13 +97,20 @@ class Writes:
     """The writes of one device, oldest first. `done` gets each one's outcome: values, error or None, time.
 
     answer_s: how long the answers of this device have taken lately, in seconds.
+    falling_dps: data points that count down by themselves, in seconds.
     """
 
     def __init__(
-        self, done: Callable[[Dps, Optional[TuyaError], float], None], answer_s: Callable[[], float] = lambda: 0.0
+        self,
+        done: Callable[[Dps, Optional[TuyaError], float], None],
+        answer_s: Callable[[], float] = lambda: 0.0,
+        falling_dps: Callable[[], Collection[int]] = lambda: (),
     ) -> None:
         self._done = done
         self._answer_s = answer_s
+        self._falling_dps = falling_dps
+        self._said: Dict[int, DpValue] = {}  # what the device has last reported
+        self._obeyed: Optional[Pending] = None  # the last one that was confirmed by what it has changed
         self._pending: List[Pending] = []
         self._unsettled: List[Pending] = []  # told as confirmed, and not known to have arrived
 
@@ -105,21 +137,83 @@ class Writes:
             except BadValue as error:
                 self._done(dps, BadValue(label, error.what, error.cure), now_s)
             else:
-                self._pending.append(Pending(dps, session, number, now_s))
+                pending = Pending(dps, session, number, now_s)
+                pending.telling = {dp for dp, wanted in dps.items() if not self._is_said(dp, wanted)}
+                self._pending.append(pending)
 
-    def report(self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float) -> None:
-        """What the device reports confirms the writes that it completes. session: the one that is up."""
+    def _is_said(self, dp: int, wanted: DpValue) -> bool:
+        return dp in self._said and _means(self._said[dp], wanted)
+
+    def report(self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float, *, fresh: bool) -> None:
+        """What the device reports confirms the writes that it completes.
+
+        session: the one that is up. fresh: nothing shows that the report is an old one.
+        """
+        if self._pending and fresh:
+            for pending in self._pending:
+                for dp in pending.dps.keys() & dps.keys():
+                    self._compare(pending, dp, dps[dp], now_s)
+            self._confirm(session, now_s)
+        self._said.update(dps)
+        if len(self._said) > REMEMBERED_DPS:
+            self._said.clear()
+
+    def _compare(self, pending: Pending, dp: int, value: DpValue, now_s: float) -> None:
+        """Note what a data point that was written is reported as."""
+        wanted = pending.dps[dp]
+        falls = dp in self._falling_dps() and not self._is_said(dp, value)
+        if _means(value, wanted) or (falls and _has_fallen(value, wanted, now_s - pending.sent_s)):
+            pending.shown.add(dp)
+            pending.instead.pop(dp, None)
+            return
+        pending.shown.discard(dp)
+        pending.telling.add(dp)
+        if not self._is_said(dp, value):
+            pending.instead[dp] = value
+
+    def answered(self, session: Optional[Session], now_s: float) -> None:
+        """The device has sent a message without data points, which may be the acknowledgement of a write."""
+        self._confirm(session, now_s)
+
+    def _confirm(self, session: Optional[Session], now_s: float) -> None:
+        """Tell of the writes that are done, oldest first."""
         done: List[Pending] = []
+        left: List[Pending] = []
         for pending in self._pending:
-            for dp in [dp for dp, wanted in pending.missing.items() if dp in dps and _means(dps[dp], wanted)]:
-                del pending.missing[dp]
-            if not pending.missing:
-                done.append(pending)
-        if done:
-            self._pending = [pending for pending in self._pending if pending.missing]
-            self._unsettled += [pending for pending in done if pending.is_open(session)]
-            for pending in done:
-                self._done(pending.dps, None, now_s)
+            told = (
+                pending.shown == pending.dps.keys()
+                and (pending.shown <= pending.telling or self._is_taken(pending, session, now_s))
+                and not any(earlier.contradicts(pending) for earlier in left)
+            )
+            (done if told else left).append(pending)
+        if not done:
+            return
+        self._pending = left
+        for pending in done:
+            pending.confirmed = True
+            if pending.shown <= pending.telling:
+                self._obeyed = pending
+        self._unsettled += [pending for pending in done if pending.is_open(session)]
+        for pending in done:
+            self._done(pending.dps, None, now_s)
+
+    def _is_taken(self, pending: Pending, session: Optional[Session], now_s: float) -> bool:
+        """Whether the device has read a write, as far as it says so."""
+        if session is None or pending.session is not session:
+            return False
+        return session.has_acknowledged(pending.number) or (
+            session.has_answered(pending.number) and self._is_silent(session, now_s)
+        )
+
+    def _is_silent(self, session: Session, now_s: float) -> bool:
+        """Whether this device has obeyed a write without acknowledging it, on this connection."""
+        obeyed = self._obeyed
+        return (
+            obeyed is not None
+            and obeyed.session is session
+            and now_s >= obeyed.sent_s + CONFIRM_LIMIT_S
+            and not session.has_acknowledged(obeyed.number)
+        )
 
     def _look_after(self, session: Optional[Session]) -> List[Pending]:
         """All writes that something may still have to be done for."""
@@ -157,7 +251,7 @@ class Writes:
         late = [pending for pending in self._look_after(session) if now_s >= pending.sent_s + limit_s]
         if not late:
             return None
-        unconfirmed = [pending for pending in late if pending.missing]
+        unconfirmed = [pending for pending in late if not pending.confirmed]
         self._pending = [pending for pending in self._pending if pending not in late]
         self._unsettled = [pending for pending in self._unsettled if pending not in late]
         if not any(pending.is_open(session) for pending in late):
@@ -166,14 +260,15 @@ class Writes:
 
     def give_up(self, overdue: Overdue, label: str, now_s: float) -> None:
         """Tell that these writes were not confirmed."""
-        error = messages.not_confirmed(label, self._limit_s())
+        limit_s = self._limit_s()
         for pending in overdue.writes:
-            self._done(pending.dps, error, now_s)
+            self._done(pending.dps, messages.not_confirmed(label, limit_s, pending.dps, pending.instead), now_s)
 
     def drop_all(self, label: str, why: str, now_s: float) -> None:
         """The device is let go: none of them will be confirmed."""
         pending, self._pending = self._pending, []
         self._unsettled = []
+        self._obeyed = None
         for write in pending:
             self._done(write.dps, messages.given_up(label, why), now_s)
 
