@@ -19,7 +19,7 @@ import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from tuya.host import DeviceRow
 from tuya.host.manifest import Manifest
@@ -172,6 +172,12 @@ class Domoticz:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json.htm?{query}", timeout=timeout_s) as answer:
             decoded: Dict[str, Any] = json.load(answer)
         return decoded
+
+    @property
+    def release(self) -> Tuple[int, int]:
+        """Which release this is, as (2025, 1); a later development has the number of the release before it."""
+        year, number = str(self.api("getversion")["version"]).split()[0].split(".")
+        return int(year), int(number)
 
     def rss_kb(self) -> int:
         """Return the memory that the process holds, in kB."""

@@ -21,6 +21,8 @@ STAND_IN_ROUNDS, STAND_IN_BREAKERS = 6, 5
 MEMORY_GROWTH_KB = 40_000  # over the second half of the rounds, with hardware made and deleted
 SHUTDOWN_LIMIT_S = 15.0
 BROWSERS, BROWSING_S = 3, 20.0
+# Until then the end of any plugin may end Domoticz while another plugin's thread is in Python: see docs/platforms.md
+TWO_SINCE = (2024, 1)
 
 
 def written(fleet, path):
@@ -70,6 +72,8 @@ def test_everything_in_any_order(theatre, tmp_path):
     choice = random.Random(20)
     with Fleet(version=("3.3", "3.4", "3.5"), count=count) as one, Fleet(version="3.4", count=count) as two:
         files = {"One": written(one, tmp_path / "one.json"), "Two": written(two, tmp_path / "two.json")}
+        if is_real and theatre.release < TWO_SINCE:
+            del files["Two"]
         present = {name: add(theatre, name, file) for name, file in files.items()}
         for idx in present.values():
             eventually(lambda i=idx: len(theatre.devices(i)) == 4 * count, 90, "all units")
@@ -91,7 +95,8 @@ def test_everything_in_any_order(theatre, tmp_path):
                 present[name] = add(theatre, name, file)
             else:
                 theatre.update_hardware(present[name], enabled=True)
-        for idx, fleet in zip((present["One"], present["Two"]), (one, two)):
+        for name, fleet in zip(files, (one, two)):
+            idx = present[name]
             eventually(lambda i=idx: len(theatre.devices(i)) == 4 * count, 120, "all units at the end")
             device_id = fleet.breakers[0].entry()["id"]
             fleet.breakers[0].set_load(640.0)
