@@ -102,7 +102,12 @@ def test_an_update_of_the_files_is_what_runs_after_a_restart_of_the_hardware(tmp
         (tmp_path / "plugins" / "TuyaEnergy").symlink_to(plugin)
     with (
         fleet_of(1) as fleet,
-        Stage(tmp_path / "plugins" / "TuyaEnergy" if folder == "link" else plugin, tmp_path, release=release) as stage,
+        Stage(
+            tmp_path / "plugins" / "TuyaEnergy" if folder == "link" else plugin,
+            tmp_path,
+            release=release,
+            lateness=lateness,
+        ) as stage,
     ):
         idx = started(stage, written(fleet, tmp_path / "devices.json"), 4)
         bridge = plugin / "tuya" / "domoticz" / "bridge.py"
@@ -129,7 +134,7 @@ def test_what_runs_after_many_restarts_in_one_interpreter_is_as_after_the_first(
     plugin = make_plugin_folder(tmp_path / "plugins" / "TuyaEnergy")
     with (plugin / "plugin.py").open("a") as file:
         file.write(COUNTED)
-    with fleet_of(1) as fleet, Stage(plugin, tmp_path, release="2026.1") as stage:
+    with fleet_of(1) as fleet, Stage(plugin, tmp_path, release="2026.1", lateness=lateness) as stage:
         idx = started(stage, written(fleet, tmp_path / "devices.json"), 4)
         for _ in range(RESTARTS):
             stage.restart(idx)

@@ -47,7 +47,7 @@ def real_domoticz(folder: Path) -> Domoticz:
 def stand_in(folder: Path, **options: Any) -> Stage:
     """Open the stand-in on a plugin folder of its own."""
     plugin = make_plugin_folder(folder / "plugins" / "TuyaEnergy")
-    return Stage(plugin, folder, **options)
+    return Stage(plugin, folder, **{"lateness": lateness, **options})
 
 
 @pytest.fixture(params=["stand-in", pytest.param("domoticz", marks=pytest.mark.e2e)])

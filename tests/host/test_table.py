@@ -64,6 +64,17 @@ def test_a_falling_counter_makes_today_negative(table):
     assert table.today_kwh(row) == pytest.approx(-1.045)
 
 
+def test_today_is_shown_in_whole_wh_as_the_short_log_rounds(table):
+    """1050.512 Wh is kept as 1051: without the rounding, Today would be below zero though nothing has fallen."""
+    row, _ = table.create_unit(1, "a", fields(svalue="0.0;1050.512"))
+    table.short_log()
+    assert [row["Value"] for row in table.query("SELECT Value FROM Meter")] == [1051]
+    table.update_unit(1, "a", fields(svalue="0.0;1050.988"), upsert=True)
+    assert table.today_kwh(row) == 0.0
+    table.update_unit(1, "a", fields(svalue="0.0;1049.988"), upsert=True)
+    assert table.today_kwh(row) == pytest.approx(-0.001)
+
+
 def test_a_meter_made_with_zero_gets_its_lifetime_as_today(table):
     row, _ = table.create_unit(1, "a", fields(svalue="0.0;0.000"))
     table.short_log()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PROGRAM = 'PROGRAM = "domoticz"'
 
 
 def make_wheel(folder: Path, name: str, release: str, tag: str, files: dict[str, bytes]) -> Path:
@@ -59,8 +60,12 @@ def fresh(tmp_path: Path, wheelhouse: Path) -> Path:
 
 
 def copy_plugin(folder: Path, wheelhouse: Path) -> None:
+    """A plugin folder that sees no Domoticz that runs on this machine: what comes out does not depend on one."""
     folder.mkdir()
     shutil.copytree(REPOSITORY / "tuya", folder / "tuya", ignore=shutil.ignore_patterns("__pycache__"))
+    running = folder / "tuya/setup/running.py"
+    assert PROGRAM in running.read_text()
+    running.write_text(running.read_text().replace(PROGRAM, 'PROGRAM = "none is called so"'))
     shutil.copy(REPOSITORY / "install.sh", folder)
     wheels = {path.name.split("-")[0]: pin_line(path) for path in wheelhouse.glob("*.whl")}
     (folder / "requirements.txt").write_text("# for lib/\n" + wheels["tinytuya"] + wheels["pycryptodome"])

@@ -146,6 +146,29 @@ def test_one_that_does_not_run_but_holds_this_copy_comes_before_one_that_runs(tm
     assert (found.binary, found.pid, found.is_ours) == (mine, None, True)
 
 
+def test_one_in_a_root_of_its_own_is_passed_over(tmp_path):
+    """A container's, a chroot's: its Python cannot be started here, even where it holds this very copy."""
+    inside = tmp_path / "srv/chroot"
+    binary = program(inside / "opt/domoticz/domoticz")
+    plugin = inside / "opt/domoticz/plugins/TuyaEnergy"
+    plugin.mkdir(parents=True)
+    start(tmp_path, 5, binary)
+    (tmp_path / "proc/5/root").symlink_to(inside)
+    assert find(tmp_path / "elsewhere/TuyaEnergy", tmp_path) is None
+    (one,) = find_domoticz.elsewhere(tmp_path)
+    assert (one.pid, one.binary, one.is_elsewhere) == (5, Path("/opt/domoticz/domoticz"), True)
+    assert one.holds(plugin)
+    assert find_domoticz.others_running(None, tmp_path) == [one]
+
+    native = program(tmp_path / "srv/native/domoticz")
+    start(tmp_path, 7, native)
+    (tmp_path / "proc/7/root").symlink_to(tmp_path)
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.pid, found.binary) == (7, native)
+    assert [one.pid for one in find_domoticz.elsewhere(tmp_path)] == [5]
+
+
 def test_the_user_that_must_read_the_keys(tmp_path, monkeypatch):
     plugins = tmp_path / "plugins"
     plugin = plugins / "tuya"

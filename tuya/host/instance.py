@@ -30,17 +30,22 @@ from _domoticz_inside import loop
 loop.run({announce_fd})
 """
 
+Lateness = Callable[[], Callable[[], float]]  # begins to count; the result tells for how long the machine held us up
 Command = Tuple[str, int, str, int, str]  # device id, unit, command, level, colour
 
 
 class Instance:
     """One life of a plugin: made by a start, over after a stop."""
 
-    def __init__(self, desk: Desk, interpreter: Interpreter, problem: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, desk: Desk, interpreter: Interpreter, problem: Callable[[str, str], None], lateness: Lateness
+    ) -> None:
         self.desk = desk
         self.interpreter = interpreter
         self.stop_s = 0.0  # how long the stop took once the plugin had started, and with it Domoticz's web server
+        self._late_s = 0.0  # of that, what a busy machine held it up
         self._problem = problem
+        self._lateness = lateness
         self._over = threading.Event()  # the interpreter is free again
         read_fd, self._announce_fd = os.pipe()
         threading.Thread(target=self._accept, args=(read_fd,), name="stand-in", daemon=True).start()
@@ -51,7 +56,7 @@ class Instance:
         """Stop the plugin and wait for it as Domoticz does. True when its interpreter is free again."""
         if not self._wait_for_stop(timeout_s, late_commands):
             return False
-        if self.stop_s > SLOW_STOP_S:
+        if self.stop_s > SLOW_STOP_S + self._late_s:
             self._problem("slow", f"a stop took {self.stop_s:.1f} s; Domoticz's web server waits for it")
         for name, daemon in self.desk.leftovers:
             if daemon:
@@ -79,13 +84,13 @@ class Instance:
                 self._problem("hang", f"plugin.py has not started within {timeout_s:.0f} s")
                 return False
             desk.started.wait(STOP_LOOK_S)
-        began = time.monotonic()
+        began, late_s = time.monotonic(), self._lateness()
         desk.post("stop", list(late_commands))
         while not desk.stopped.wait(STOP_LOOK_S) and not self._over.is_set():
             if time.monotonic() > deadline:
                 self._problem("hang", f"no end of onStop, or of what ran before it, within {timeout_s:.0f} s")
                 return False
-        self.stop_s = time.monotonic() - began
+        self.stop_s, self._late_s = time.monotonic() - began, late_s()
         return True
 
     def _ended(self, failure: str) -> None:

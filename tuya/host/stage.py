@@ -22,7 +22,7 @@ from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional,
 
 from tuya.host import manifest
 from tuya.host.desk import Desk
-from tuya.host.instance import Command, Instance
+from tuya.host.instance import Command, Instance, Lateness
 from tuya.host.interpreter import Interpreter
 from tuya.host.records import DeviceRow, LogLine, Problem
 from tuya.host.releases import DEFAULT_RELEASE, RELEASES
@@ -41,7 +41,8 @@ class Stage:
     `start_stored`: start the instances that are in that database, as Domoticz does; else have() starts them.
     `release` is one of tuya.host.releases. `site_packages`: folders that plugins find besides their own and the
     standard library (none: what plugin.py needs must come with it). `thread_wait_s`: the second that Domoticz sleeps
-    between two looks at a plugin's threads. `stop_timeout_s`: after this a stop is reported as a hang.
+    between two looks at a plugin's threads. `stop_timeout_s`: after this a stop is reported as a hang. `lateness`: who
+    tells for how many seconds a busy machine, and not the plugin, held things up: a stop is not called slow for that.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Stage:
         on_log: Optional[Callable[[LogLine], None]] = None,
         thread_wait_s: float = 1.0,
         stop_timeout_s: float = 30.0,
+        lateness: Lateness = lambda: lambda: 0.0,
     ) -> None:
         # as Domoticz finds it: where it is a link, plugins see the link's own name
         self.folder = (plugin.parent if plugin.name == "plugin.py" else plugin).absolute()
@@ -69,6 +71,7 @@ class Stage:
         self._on_log = on_log
         self._thread_wait_s = thread_wait_s
         self._stop_timeout_s = stop_timeout_s
+        self._lateness = lateness
         self._instances: Dict[int, Instance] = {}
         self._lost: List[Instance] = []
         self._spare_interpreters: List[Interpreter] = []
@@ -268,7 +271,7 @@ class Stage:
         with self._lock:
             spare = self._spare_interpreters.pop() if self._spare_interpreters else None
         log("status", "Started.")
-        self._instances[idx] = Instance(desk, spare or Interpreter(f"{row['Name']}"), problem)
+        self._instances[idx] = Instance(desk, spare or Interpreter(f"{row['Name']}"), problem, self._lateness)
 
     def _stop(self, idx: int, late_commands: Sequence[Command] = ()) -> float:
         with self._one_at_a_time:

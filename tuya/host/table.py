@@ -236,7 +236,11 @@ class Table:
                     self.query("INSERT INTO Meter VALUES (?,?,?,?)", row["ID"], *values, local_time(now))
 
     def today_kwh(self, row_id: int) -> float:
-        """Return a kWh device's counter of today: the total less the first value that the short log has of today."""
+        """Return a kWh device's counter of today: the total less the first value that the short log has of today.
+
+        As it is shown (main/WebServer.cpp, "%.3f kWh"): the short log rounds to whole Wh, so that the difference falls
+        below 0 by up to half of one while the total does not fall.
+        """
         with self._lock:
             row = self.query("SELECT sValue FROM DeviceStatus WHERE ID=?", row_id)[0]
             today = local_time(self.clock())[:10]
@@ -245,7 +249,8 @@ class Table:
             )
         if not first:
             return 0.0
-        return (float(row["sValue"].split(";")[1]) - float(first[0]["Value"])) / 1000
+        today_kwh = float(row["sValue"].split(";")[1]) / 1000 - float(first[0]["Value"]) / 1000
+        return float(f"{today_kwh:.3f}")
 
     def _computed_energy(self, row: Mapping[str, Any], svalue: str, now: float) -> str:
         """With EnergyMeterMode "1" Domoticz adds the previous power times the time passed and ignores the given Wh."""

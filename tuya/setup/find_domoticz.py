@@ -65,7 +65,8 @@ def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz
     """Find a Domoticz, best the one whose plugins folder holds this copy of the plugin.
 
     Order: named by DOMOTICZ_BIN; that one, running, by its service, or around this folder; then another one, running,
-    by its service, in the usual folders. None where there is none.
+    by its service, in the usual folders. None where there is none. One that runs in a root of its own is none of these:
+    what it loads cannot be started here (see elsewhere).
     filesystem: where "/" is, for tests.
     """
     for binary, how, started, is_ours in _candidates(plugin_folder, filesystem):
@@ -89,6 +90,11 @@ def others_running(domoticz: Optional[Domoticz], filesystem: Path = Path("/")) -
     return [one for one in running(filesystem) if domoticz is None or one.pid != domoticz.pid]
 
 
+def elsewhere(filesystem: Path = Path("/")) -> List[Started]:
+    """The Domoticz processes in a root of their own (containers, chroots), as far as we may look into them."""
+    return [one for one in running(filesystem) if one.is_elsewhere]
+
+
 def data_folder_of(plugin_folder: Path) -> Optional[Path]:
     """The user data folder of the Domoticz whose plugins folder holds this copy, running or not; None: it is in none.
 
@@ -105,7 +111,7 @@ _Candidate = Tuple[Path, str, Optional[Started], bool]
 
 
 def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[_Candidate]:
-    processes = list(running(filesystem))
+    processes = [one for one in running(filesystem) if not one.is_elsewhere]
     ours = next((one for one in processes if one.holds(plugin_folder)), None)
     named = Path(os.environ["DOMOTICZ_BIN"]) if os.environ.get("DOMOTICZ_BIN") else None
     if named is not None and (ours is None or named.resolve() != ours.binary.resolve()):

@@ -122,6 +122,11 @@ def _python_of_domoticz(folder: Path, quiet: bool) -> str:
             say(text)
 
     domoticz = find_domoticz.find(folder)
+    for one in find_domoticz.elsewhere():
+        tell(
+            f"Passed over: the Domoticz of process {one.pid} runs in a root of its own (a container, a chroot), with a "
+            "Python of its own: its plugins are installed in there"
+        )
     if domoticz is None:
         tell(f"No Domoticz found on this machine: installing for {sys.executable} ({_version()})")
         for name in find_domoticz.containers():

@@ -44,6 +44,11 @@ class Started:
     began_s: Optional[float] = None
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs in a root of its own, a container or a chroot: its Python and libraries are not ours."""
+        return bool(self.outside)
+
+    @property
     def user_data(self) -> Path:
         """Where its plugins folder and its database are."""
         named = self.options.get("-userdata") or self.options.get("-approot")
@@ -114,11 +119,12 @@ def running(filesystem: Path = Path("/")) -> Iterator[Started]:
         except OSError:
             continue  # it has ended
         words = command_line(int(process.name), filesystem)
-        binary = _link(process / "exe") or Path((words or [""])[0])  # of another user: what it was started as
+        outside = _root_seen_by(process, filesystem)
+        # of a process of another user: what it was started as
+        binary = _seen_by(process, "exe", outside) or Path((words or [""])[0])
         if not binary.is_absolute():
             continue
-        outside = _root_seen_by(process, filesystem)
-        folder = _link(process / "cwd")
+        folder = _seen_by(process, "cwd", outside)
         options = options_of(words, folder, outside)
         began_s = _began_s(process, filesystem)
         yield Started(binary, options, folder, int(process.name), outside=outside, began_s=began_s)
@@ -131,11 +137,19 @@ def _link(path: Path) -> Optional[Path]:
         return None
 
 
+def _seen_by(process: Path, name: str, outside: str) -> Optional[Path]:
+    """Where a link of that process leads, as the process sees it: of a chroot, Linux tells its place in our root."""
+    link, root = _link(process / name), _link(process / "root")
+    if not outside or link is None or root is None or root not in link.parents:
+        return link
+    return Path("/") / link.relative_to(root)
+
+
 def _root_seen_by(process: Path, filesystem: Path) -> str:
     """What stands before a path of that process for us: its root where that is another one (a container)."""
     root = process / "root"
     try:
-        if filesystem == Path("/") and not os.path.samestat(root.stat(), Path("/").stat()):
+        if not os.path.samestat(root.stat(), filesystem.stat()):
             return str(root)
     except OSError:
         pass

@@ -16,6 +16,7 @@ from tuya.simulator import Fleet
 def _no_domoticz(monkeypatch):
     monkeypatch.setattr(machine.find_domoticz, "find", lambda folder: None)
     monkeypatch.setattr(command.find_domoticz, "containers", list)
+    monkeypatch.setattr(command, "running", list)
     monkeypatch.setattr(command, "signs_of_life", list)
     monkeypatch.setattr(command, "check_packages", lambda machine: Finding("packages", "ok", "stand-in"))
 

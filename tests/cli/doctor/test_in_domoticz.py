@@ -102,6 +102,13 @@ IGNORED = "Status: PluginSystem: 'Breakers' Registration ignored, Plugins are no
     ("changes", "word", "check", "told"),
     [
         ({"domoticz": None}, "not checked", "domoticz", "no Domoticz was found"),
+        (
+            {
+                "domoticz": None,
+                "running": [Started(Path("/opt/domoticz/domoticz"), {}, pid=PID, outside="/proc/4711/root")],
+            },
+            *("not checked", "domoticz", "process 4711, Domoticz, has a root of its own: a container, or a chroot"),
+        ),
         ({"domoticz": None, "containers": ["dz"]}, "not checked", "domoticz", "there is a container 'dz'"),
         ({}, "not well", "plugin", "does not run in this Domoticz"),
         ({"views": [view(event_system=False)]}, "not well", "event system", "event system is switched off"),

@@ -115,7 +115,9 @@ def _check_place(around: Surroundings) -> Finding:
     domoticz = around.domoticz
     elsewhere = "look there at Setup > Log, or run the doctor there, in the folder of its plugin"
     if domoticz is None:
-        where = f"; there is a container {around.containers[0]!r}" if around.containers else ""
+        apart = [f"process {one.pid}, Domoticz, has a root of its own" for one in around.running if one.is_elsewhere]
+        where = f"; {apart[0]}: a container, or a chroot" if apart else ""
+        where = f"; there is a container {around.containers[0]!r}" if around.containers else where
         if around.containers:
             name = around.containers[0]
             elsewhere = f"docker exec {name} python3 -m tuya doctor, in the plugin's folder there, or its Setup > Log"
