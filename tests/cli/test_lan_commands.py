@@ -122,6 +122,8 @@ def test_set_without_confirmation_is_a_fault(home):
         (("Oven", "1=1"), "true or false"),
         (("Oven", "9=-1"), "whole number"),
         (("Oven", "1=NaN"), "no value"),
+        (("Oven", "1=true", "1=false"), "twice"),
+        (("Oven", "1=true", "9=60", "01=true"), "twice"),
         (("Oven",), "DP=VALUE"),
         (("1=true",), "which device"),
         (("Nobody", "1=true"), "no device"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mqtt.snapshots import DEVICE_ID
-from tuya.mqtt.commands import BURST_COMMANDS, MAX_ANSWERS, MAX_WAITING, Desk, Message
+from tuya.mqtt.commands import BURST_COMMANDS, BURST_REFUSALS, MAX_ANSWERS, MAX_WAITING, Desk, Message
 from tuya.mqtt.topics import BadMessage, Topics, valid_prefix
 
 SET = f"tuya/{DEVICE_ID}/set"
@@ -56,7 +56,7 @@ def test_commands(topic: str, payload: bytes, dps: Dict[int, Any]):
 @pytest.mark.parametrize(
     "payload",
     [
-        *(b"", b"{}", b"[]", b"null", b"true", b"1", b"ON", b'{"1": ', b"\xff\xfe", b'{"1": null}', b'{"1": [true]}'),
+        *(b"{}", b"[]", b"null", b"true", b"1", b"ON", b'{"1": ', b"\xff\xfe", b'{"1": null}', b'{"1": [true]}'),
         *(b'{"1": {"1": true}}', b'{"0": true}', b'{"256": true}', b'{"01": true}', b'{"a": true}', b'{"": 1}'),
         *(
             b'{"1": 1.5}',
@@ -103,7 +103,7 @@ def test_word_that_is_an_option_is_that_option(word: str):
 
 
 @pytest.mark.parametrize(
-    "payload", [b"", b"\x00", b"ON\n", b"ON\r\n", b"ON\x00", b"\xff", b"x" * 65, b"o\nn", b"ON " * 2000]
+    "payload", [b"\x00", b"ON\n", b"ON\r\n", b"ON\x00", b"\xff", b"x" * 65, b"o\nn", b"ON " * 2000]
 )
 def test_no_value_of_a_data_point_is_answered(payload: bytes):
     one = desk()
@@ -153,10 +153,13 @@ def test_retained_command_is_refused_and_said():
     assert len(one.take_remarks()) == 1
 
 
-def test_removing_a_retained_command_is_no_command():
+@pytest.mark.parametrize("is_retained", [True, False])
+@pytest.mark.parametrize("topic", [SET, SET_1])
+def test_removing_a_retained_command_is_no_command(topic: str, is_retained: bool):
     one = desk()
-    assert commands(one, Message(SET_1, b"", is_retained=True)) == []
+    assert commands(one, Message(topic, b"", is_retained=is_retained, qos=1)) == []
     assert answers(one) == []
+    assert one.take_remarks() == []
 
 
 @pytest.mark.parametrize(("expires_s", "read_s_ago"), [(1.0, 1.0), (0.0, 0.0), (60.0, 2.1), (None, 2.1)])
@@ -236,6 +239,20 @@ def test_storm_is_bounded_and_every_message_answered():
     assert len(one.take_remarks()) <= 20, "a storm is not one in the log"
 
 
+@pytest.mark.parametrize("payload", [b"{", b'{"1": "x"}'])
+def test_refusals_of_a_lasting_storm_are_counted(payload: bytes):
+    one = desk()
+    for step in range(10_000):
+        commands(one, Message(SET, payload, at_s=step / 1000), now_s=step / 1000)
+    assert commands(one, Message(SET, b"{", at_s=10.0), now_s=10.0) == []
+    told = answers(one)
+    assert 90 <= len([answer for answer in told if "more refused messages" in answer["message"]]) <= 101
+    assert len(told) <= BURST_REFUSALS + 101
+    one.serve("another")
+    commands(one, Message("tuya/another/set", b"{", at_s=10.0), now_s=10.0)
+    assert len(one.take_answers()) == 1, "the storm of one device is not that of another"
+
+
 def test_storm_does_not_keep_others_from_switching():
     one = desk()
     one.serve("another")
@@ -254,7 +271,9 @@ def test_commands_without_a_result_are_bounded():
 
 def test_answers_that_nobody_takes_are_bounded():
     one = desk()
-    commands(one, *(Message(SET_1, b"ON") for _ in range(2 * MAX_ANSWERS)))
+    for number in range(4):
+        one.serve(f"device{number}")
+        commands(one, *(Message(f"tuya/device{number}/1/set", b"ON") for _ in range(MAX_ANSWERS)))
     assert len(one.take_answers()) == MAX_ANSWERS
 
 

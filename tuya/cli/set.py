@@ -90,7 +90,10 @@ def _parse(words: List[str]) -> Tuple[Optional[str], Dict[int, str]]:
         if assignment is None:
             names.append(word)
             continue
-        wanted[int(assignment[1])] = assignment[2]
+        dp = int(assignment[1])
+        if dp in wanted:
+            raise UsageError(f"data point {dp} is given twice: nobody knows which value is meant; nothing was sent")
+        wanted[dp] = assignment[2]
     if len(names) > 1:
         raise UsageError(f"{names[1]!r} is no DP=VALUE; a name with spaces needs quotes")
     if not wanted:

@@ -19,6 +19,9 @@ STALLED_S = 4.0  # and one that may have been on its way from the broker for so 
 MAX_WAITING = 32  # commands of one device without a result yet
 MAX_DELIVERIES = 32  # that are remembered of one device
 MAX_ANSWERS = 1000  # that nobody has taken
+# Refusals of one device that are answered: so many at once, and so many a second. The others are counted.
+BURST_REFUSALS = 500
+REFUSALS_PER_S = 10.0
 REMARKS_PER_S = 1.0  # a storm of refused messages is not a storm in the log
 BURST_REMARKS = 20
 MAX_TOPIC_BYTES = 1024
@@ -88,6 +91,8 @@ class Bucket:
 @dataclass
 class _Device:
     bucket: Bucket = field(default_factory=lambda: Bucket(BURST_COMMANDS, COMMANDS_PER_S))
+    refusals: Bucket = field(default_factory=lambda: Bucket(BURST_REFUSALS, REFUSALS_PER_S))
+    unanswered: int = 0  # refusals since the last one that was answered
     deliveries: Deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_DELIVERIES))
     waiting: int = 0
 
@@ -139,8 +144,8 @@ class Desk:
     def message(self, message: Message, now_s: float) -> None:
         """Take a message on a command topic: a command, or an answer that says why it is none."""
         device_id = self._topics.device_of(message.topic)
-        if device_id is None or (not message.payload and message.is_retained):
-            return  # an empty retained message is how one is removed
+        if device_id is None or not message.payload:
+            return  # empty: how a retained message is removed, which we hear as one that is not retained
         device = self._devices.get(device_id)
         if device is None:
             self._remark(f"{message.topic[:80]!r}: there is no such device here", now_s)
@@ -202,6 +207,13 @@ class Desk:
         self, device_id: str, dps: Mapping[int, Any], message: Message, error: str, why: str, now_s: float
     ) -> None:
         self._remark(f"{message.topic}: {why}", now_s)
+        device = self._devices[device_id]
+        if not device.refusals.take(now_s):
+            device.unanswered += 1
+            return
+        if device.unanswered:
+            why = f"{why} (and {device.unanswered} more refused messages, not answered)"
+            device.unanswered = 0
         self._answer(_Asker(device_id, dps, message.response_topic, message.correlation), error, why)
 
     def _remark(self, text: str, now_s: float) -> None:
