@@ -8,7 +8,7 @@ import pytest
 
 from tests.domoticz.fakes import SY1_DPS, entry
 from tuya.devices.commands import CommandRefused
-from tuya.devices.device import COMMAND_EFFECT_S, KnownDevice, Terms
+from tuya.devices.device import COMMAND_EFFECT_S, UNREPORTED_S, KnownDevice, Terms
 from tuya.lan.errors import NotConfirmed, NotConnected, Unreachable
 from tuya.lan.events import Connected, Status
 
@@ -121,3 +121,31 @@ def test_anything_else_is_refused_as_a_whole(dps: Dict[int, Any], what: str):
 def test_both_the_file_and_the_front_end_can_refuse(device: KnownDevice):
     with pytest.raises(CommandRefused, match="switching is refused by the settings"):
         device.command({1: False}, 1.0)
+
+
+def test_heartbeats_alone_are_no_report_and_are_told_once():
+    device = known()
+    device.answered(170.0)
+    assert device.reported_at_s is None
+    assert not device.is_silent_now(UNREPORTED_S - 1.0)
+    assert device.is_silent_now(UNREPORTED_S)
+    assert not device.is_silent_now(UNREPORTED_S + 2.0), "said once"
+    device.report(Status(device.device_id, 300.0, {20: 0}, False))
+    assert device.reported_at_s == 300.0, "0 V is a report, too"
+    assert not device.is_silent_now(300.0 + UNREPORTED_S - 1.0)
+    assert device.is_silent_now(300.0 + UNREPORTED_S)
+    device.connected(Connected(device.device_id, 900.0, "192.168.1.20", 6668, "3.4"))
+    assert device.reported_at_s is None
+    device.lost(Unreachable("Kitchen", "gone"), 901.0)
+    assert not device.is_silent_now(5000.0)
+
+
+def test_a_command_that_was_not_taken_is_over_once_the_state_was_told():
+    device = known()
+    device.report(Status(device.device_id, 0.0, SY1_DPS, True))
+    device.command_ended({1: not SY1_DPS[1]}, NotConfirmed("Kitchen", "did not report the new state within 3 s"))
+    device.report(Status(device.device_id, 1.0, {20: 2300}, True))
+    assert not device.is_untaken_over, "that tells nothing of its switch"
+    device.report(Status(device.device_id, 2.0, SY1_DPS, True))
+    assert device.is_untaken_over
+    assert device.untaken is not None

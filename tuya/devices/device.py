@@ -24,6 +24,7 @@ REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; read
 # Finding the profile takes over 1 ms: at once for so many frames with new data points, else no more often than this.
 FREE_MATCHES = 64
 LOOK_AGAIN_S = 1.0
+UNREPORTED_S = 180.0  # it is queried every 30 s: six questions without one data point
 MAX_DOUBTS = 50  # different ones that are remembered; what comes after them is not said
 TOO_MUCH = "it reports more data points, or longer ones, than any known device: the rest is left out"
 
@@ -70,6 +71,7 @@ class KnownDevice:
         self.connected_at_s = 0.0
         self.connection: Optional[Connected] = None  # the last one, also when it is lost
         self.heard_at_s: Optional[float] = None
+        self.reported_at_s: Optional[float] = None  # data points came last in this session; heartbeats are none
         self.measured_at_s = float("-inf")  # what it measures came last; an answer alone is no reading
         self.error: Optional[TuyaError] = None  # why it is not connected
         self.untaken: Optional[TuyaError] = None  # what became of its last command, where it did not confirm it
@@ -84,7 +86,9 @@ class KnownDevice:
         self._book_layout: object = None
         self._is_unknown_said = False
         self._is_too_much_said = False
+        self._is_silence_said = False
         self._said_doubts: Set[str] = set()
+        self.is_untaken_over = False  # it has told its state since: what it did then is seen by now
         self._untaken_dps: Dps = {}
         self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
@@ -150,6 +154,7 @@ class KnownDevice:
         self.connected_at_s = event.at_s
         self.connection = event
         self.has_full_answer = False
+        self.reported_at_s = None
         self.error = None
 
     def lost(self, error: TuyaError, at_s: float) -> None:
@@ -176,8 +181,13 @@ class KnownDevice:
         if self._points.take(event.dps) or not self.is_recognised:
             self._is_match_due = True
         self.has_full_answer = self.has_full_answer or event.full
+        if event.dps:
+            self.reported_at_s = event.at_s
+            self._is_silence_said = False
         if self.untaken is not None and all(self.dps.get(dp) == value for dp, value in self._untaken_dps.items()):
             self.untaken = None  # it was late, or somebody else saw to it
+        elif event.full and self._untaken_dps.keys() <= event.dps.keys():
+            self.is_untaken_over = True
         before = self.profile
         if self._is_match_due and (self._free_matches > 0 or event.at_s - self._matched_at_s >= LOOK_AGAIN_S):
             self._free_matches -= 1
@@ -226,6 +236,14 @@ class KnownDevice:
         if self.is_recognised or not self.has_full_answer or self._is_unknown_said:
             return False
         self._is_unknown_said = True
+        return True
+
+    def is_silent_now(self, at_s: float) -> bool:
+        """Whether it has just become UNREPORTED_S that it answers heartbeats and reports nothing; true only once."""
+        since_s = self.connected_at_s if self.reported_at_s is None else self.reported_at_s
+        if not self.is_connected or self._is_silence_said or at_s - since_s < UNREPORTED_S:
+            return False
+        self._is_silence_said = True
         return True
 
     def new_doubts(self) -> List[str]:
@@ -300,7 +318,7 @@ class KnownDevice:
     def command_ended(self, dps: Dps, error: Optional[TuyaError]) -> None:
         """A write was confirmed (None), or not: what happens to these data points then is not our doing."""
         if error is None or isinstance(error, NotConfirmed):  # else nothing was sent, which tells nothing of the device
-            self.untaken, self._untaken_dps = error, dict(dps)
+            self.untaken, self._untaken_dps, self.is_untaken_over = error, dict(dps), False
         for dp in dps if error is not None else ():
             self._asked.pop(dp, None)
 

@@ -25,7 +25,7 @@ from ..lan.events import (
 )
 from ..lan.limits import HEARTBEAT_INTERVAL_S
 from ..metering.profile import NO_METER
-from .device import KnownDevice
+from .device import UNREPORTED_S, KnownDevice
 from .devices_file import DeviceEntry
 from .journal import Journal, Line
 
@@ -199,6 +199,11 @@ class Household:
         """Look at the clock: devices may have stayed away for long enough to say so."""
         with self.lock:
             self.journal.tick(now_s)
+            for device in list(self.devices.values()):
+                if device.is_silent_now(now_s):
+                    why = f"connected, but it has reported nothing for {UNREPORTED_S / 60:.0f} minutes, though asked"
+                    cure = "If that stays, switch its power off for ten seconds"
+                    self.journal.say(f"{device.entry.shown_name}: {why}. {cure}", is_error=True)
 
     def take_lines(self) -> Tuple[Line, ...]:
         """Return the lines for the log; each is returned once."""

@@ -83,6 +83,11 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
         told = {"id": device.device_id, "name": device.entry.shown_name, "connected": device.is_connected}
         told["heard_age_s"] = None if heard_s is None else round(now_s - heard_s, 3)
         told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
+        if device.is_connected:
+            told["connected_age_s"] = round(now_s - device.connected_at_s, 3)
+        if device.reported_at_s is not None:
+            told["reported_age_s"] = round(now_s - device.reported_at_s, 3)
+        told["is_untaken_over"] = device.is_untaken_over
         told["untaken"] = "" if device.untaken is None else device.untaken.what
         served.append({**told, **error_fields(device.error)})
     own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": ".".join(map(str, sys.version_info[:3]))}

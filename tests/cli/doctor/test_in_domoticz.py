@@ -331,6 +331,17 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
             {"served": [{**SERVED, "untaken": "did not report the new state within 3 s"}]},
             *("not checked", "switching", "its last command: it did not report the new state"),
         ),
+        (
+            {"served": [{**SERVED, "connected_age_s": 200.0}]},
+            *("not well", "readings", "no reading for 200 s (none since the connection began)"),
+        ),
+        (
+            {"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 190.0}]},
+            *("not well", "readings", "no reading for 190 s; it answers heartbeats only"),
+        ),
+        ({"served": [{**SERVED, "connected_age_s": 9.0}]}, "not checked", "readings", "no reading yet"),
+        ({"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 20.0}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "untaken": "did not report", "is_untaken_over": True}]}, "well", "domoticz", ""),
         ({"served": [{**SERVED, "connected": False}]}, "not checked", "served", "is connecting"),
         ({"errors": [{"at": NOW_S - 720, "text": "Boiler: lost"}]}, "well", "domoticz", ""),
     ],

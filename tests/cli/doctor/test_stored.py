@@ -8,9 +8,10 @@ import time
 
 import pytest
 
+from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import StoredUnit, from_database
 from tuya.cli.doctor.life import life_sign
-from tuya.cli.doctor.stored import ages_s, check_stored, zone_of
+from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import parse_devices
 
 ID = "bf0123456789abcdefgh"
@@ -49,6 +50,17 @@ def states(told, stored):
 
 def test_values_that_arrive_are_ok():
     assert states(sign(), rows()) == [("ok", "stored 20 s ago")]
+
+
+def test_statements_that_the_database_refused_are_over_where_values_arrive():
+    log = [
+        '2026-01-01 10:00:00.000  Error: SQL Query("UPDATE DeviceStatus") : attempt to write a readonly database'
+    ] * 2
+    assert judge(log, "domoticz.log", "us").unstored == 2
+    arrived = list(check_stored(sign(), rows(), ages_s(rows(), NOW_S, None), ENTRIES))
+    assert check_refused(2, arrived).state == "note"
+    unknown = check_refused(2, ())
+    assert (unknown.state, bool(unknown.cure), "2 statements" in unknown.text) == ("unchecked", True, True)
 
 
 def test_devices_that_the_user_deleted_are_told_of():

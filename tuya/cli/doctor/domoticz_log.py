@@ -19,6 +19,7 @@ DEV_PACKAGE_CURE = (
 _START = re.compile(r"Domoticz V\S.*\(c\)2012-")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +")
 _SHOWN_ERRORS = 3
+_REFUSED = "SQL Query("  # main/SQLHelper.cpp: the statement, and SQLite's reason
 _FATAL = (
     ("Registration ignored, Plugins are not enabled", "Domoticz ignores plugins", EVENT_SYSTEM_CURE),
     ("PluginSystem: Failed dynamic library load", "Domoticz found no Python to run plugins with", DEV_PACKAGE_CURE),
@@ -37,6 +38,7 @@ class LogWord:
     finding: Finding
     hardware: Dict[str, Tuple[str, bool]]
     errors: Tuple[str, ...]
+    unstored: int = 0  # statements that its database refused since Domoticz was started
 
 
 def of_this_start(lines: Sequence[str]) -> List[str]:
@@ -54,10 +56,12 @@ def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
     hardware: Dict[str, Tuple[str, bool]] = {}
     errors: List[str] = []
     fatal: Optional[Finding] = None
+    unstored = 0
     for line in of_this_start(lines):
         text = _STAMP.sub("", line).lstrip()
         is_error = text.startswith("Error: ")
         text = text.partition(": ")[2] if text.startswith(("Error: ", "Status: ", "Debug: ")) else text
+        unstored += is_error and text.startswith(_REFUSED)
         for sign, meaning, cure in _FATAL:
             if sign in text:
                 fatal = Finding("log", FAILED, f"{log}: {meaning}", cure)
@@ -72,7 +76,7 @@ def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
                 hardware[name] = (version, False)
             elif is_error and text.startswith(f"{name}: "):
                 errors.append(text)
-    return LogWord(fatal or _finding(log, hardware, errors), hardware, tuple(errors))
+    return LogWord(fatal or _finding(log, hardware, errors), hardware, tuple(errors), unstored)
 
 
 def _finding(log: str, hardware: Dict[str, Tuple[str, bool]], errors: Sequence[str]) -> Finding:

@@ -17,7 +17,7 @@ from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.holder import is_stopped
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
-from tuya.cli.doctor.stored import ages_s, check_stored, zone_of
+from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.installation import code_state
 from tuya.domoticz.settings import KEY_FIELD_CURE
@@ -105,8 +105,10 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
         yield from _check_sign(sign, around)
     yield from _check_served(ours, around, entries)
     ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
-    for sign in ours:
-        yield from check_stored(sign, around.stored, ages, entries)
+    stored = [finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries)]
+    yield from stored
+    if around.log is not None and around.log.unstored:
+        yield check_refused(around.log.unstored, stored)
     yield from _tell_errors(ours, around.now_s)
 
 
@@ -286,6 +288,8 @@ def _check_units(sign: LifeSign) -> Finding:
     if sign.units_existing is None:
         text = f"{sign.name} does not say which devices Domoticz has"
         return Finding("devices in Domoticz", UNCHECKED, text, "look at Setup > Devices")
+    if not waiting and not sign.units_existing and not any(device.connected for device in sign.served):
+        return Finding("devices in Domoticz", NOTE, f"none of {sign.name}: no breaker of it is connected")
     if waiting or not sign.units_existing:
         text = f"{sign.units_existing} there, {waiting} to come"
         cure = "run this again in a minute"
@@ -329,11 +333,24 @@ def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequ
 
 def _check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
     """Whether it is of use: a device may answer for ever, and neither measure nor switch."""
-    if device.measured_age_s is not None and device.measured_age_s > UNMEASURED_S:
+    unreported_s = device.unreported_s
+    is_first = device.reported_age_s is None
+    if unreported_s is not None and unreported_s > UNMEASURED_S:
+        text = f"connected, but no reading for {unreported_s:.0f} s"
+        text += " (none since the connection began)" if is_first else "; it answers heartbeats only"
+        cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
+        yield Finding("readings", FAILED, text, cure, name)
+    elif unreported_s is not None and is_first:
+        text = f"connected {unreported_s:.0f} s ago, and no reading yet"
+        yield Finding("readings", UNCHECKED, text, "run this again in half a minute", name)
+    elif device.measured_age_s is not None and device.measured_age_s > UNMEASURED_S:
         text = f"it answers, and has reported nothing that it measures for {device.measured_age_s:.0f} s"
         cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
         yield Finding("readings", UNCHECKED, text, cure, name)
-    if device.untaken:
+    if device.untaken and device.is_untaken_over:
+        text = f"a command that is over: it {device.untaken}. It has told its state since, which is what is shown"
+        yield Finding("switching", NOTE, text, device=name)
+    elif device.untaken:
         cure = "look whether it switches at its button and in the maker's app; the next command that it takes ends this"
         yield Finding("switching", UNCHECKED, f"its last command: it {device.untaken}", cure, name)
 

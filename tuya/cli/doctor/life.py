@@ -20,7 +20,9 @@ class ServedDevice:
     """One device as its owner sees it now.
 
     heard_age_s, measured_age_s: since it last answered, and since it was connected or last reported what it measures
-    (None: its owner does not tell). untaken: what became of its last command, where it did not confirm it.
+    (None: its owner does not tell). untaken: what became of its last command, where it did not confirm it;
+    is_untaken_over: it has told its state since. connected_age_s: since it was connected (None: not told);
+    reported_age_s: since data points came last, None where none came in this session.
     """
 
     device_id: str
@@ -30,6 +32,14 @@ class ServedDevice:
     heard_age_s: Optional[float]
     measured_age_s: Optional[float] = None
     untaken: str = ""
+    is_untaken_over: bool = False
+    connected_age_s: Optional[float] = None
+    reported_age_s: Optional[float] = None
+
+    @property
+    def unreported_s(self) -> Optional[float]:
+        """For how long no data point has come, in seconds, heartbeats or not; None where its owner does not tell."""
+        return self.connected_age_s if self.reported_age_s is None else self.reported_age_s
 
 
 @dataclass(frozen=True)
@@ -140,6 +150,9 @@ def _served(device: Mapping[str, Any]) -> ServedDevice:
         heard_age_s=_number(device.get("heard_age_s"), float),
         measured_age_s=_number(device.get("measured_age_s"), float),
         untaken=_text(device.get("untaken")),
+        is_untaken_over=device.get("is_untaken_over") is True,
+        connected_age_s=_number(device.get("connected_age_s"), float),
+        reported_age_s=_number(device.get("reported_age_s"), float),
     )
 
 

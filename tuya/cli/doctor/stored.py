@@ -24,7 +24,7 @@ FRESH_S = 60.0  # and it reported what it measures so long ago at most
 SAME_MOMENT_S = 15.0  # between what the plugin says and the look into the database
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _ENERGY = (243, 29)  # type and subtype of kWh devices: the ones that are given once a minute
-_RESTORE_CURE = '"domoticz": {"restore": true} in its entry of devices.json brings them'
+_RE_CURE = '"domoticz": {"restore": true} in its entry of devices.json brings them'
 _CURE = (
     "Setup > Log: what does it say of SQL or its database? Is the disk full (df -h)? Does another program hold "
     "domoticz.db? Then restart Domoticz"
@@ -102,7 +102,7 @@ def check_stored(
         gone = sign.deleted.get(entry.device_id, ())
         if gone and held.get(entry.device_id):
             text = f"some were deleted in Domoticz, and stay away ({_units(gone)})"
-            yield Finding("devices in Domoticz", NOTE, text, f"{_RESTORE_CURE} back", name)
+            yield Finding("devices in Domoticz", NOTE, text, f"{_RE_CURE} back", name)
         lost = [unit for device_id, unit in sign.lost if device_id == entry.device_id]
         if lost:
             yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({_units(lost)})", _CURE, name)
@@ -118,10 +118,20 @@ def check_stored(
             )
 
 
+def check_refused(count: int, stored: Sequence[Finding]) -> Finding:
+    """Domoticz's log says that its database refused something: over where values have been stored of late."""
+    of_values = [finding.state for finding in stored if finding.check == CHECK]
+    is_over = bool(of_values) and all(state == OK for state in of_values)
+    text = f"Domoticz's log: its database refused {count} statement{'' if count == 1 else 's'} since its start"
+    if is_over:
+        return Finding("database", NOTE, f"{text}. That is over: values are stored now")
+    return Finding("database", UNCHECKED, f"{text}, and that values are stored now is not known", _CURE)
+
+
 def _without_units(sign: LifeSign, name: str) -> Finding:
     text = "it is connected, and Domoticz has no device of it"
     cure = (
-        f'were its devices deleted in Domoticz, {_RESTORE_CURE} back; if it is not to be there, "use": false; '
+        f'were its devices deleted in Domoticz, {_RE_CURE} back; if it is not to be there, "use": false; '
         "else python3 -m tuya watch shows what it reports"
     )
     return Finding("devices in Domoticz", UNCHECKED, f"{text} ({sign.name})", cure, name)
