@@ -203,7 +203,7 @@ class Household:
                 if device.is_silent_now(now_s):
                     why = f"connected, but it has reported nothing for {UNREPORTED_S / 60:.0f} minutes, though asked"
                     cure = "If that stays, switch its power off for ten seconds"
-                    self.journal.say(f"{device.entry.shown_name}: {why}. {cure}", is_error=True)
+                    self.journal.say(f"{device.entry.shown_name}: {why}. {cure}")
 
     def take_lines(self) -> Tuple[Line, ...]:
         """Return the lines for the log; each is returned once."""
