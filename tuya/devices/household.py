@@ -28,6 +28,7 @@ from ..metering.profile import NO_METER
 from .device import UNREPORTED_S, KnownDevice
 from .devices_file import DeviceEntry
 from .journal import Journal, Line
+from .two_places import TwoPlaces
 
 # What the totals need to survive a crash is small; the front end shows the totals themselves.
 ENERGY_SAVE_INTERVAL_S = 600.0
@@ -67,6 +68,7 @@ class Household:
         self._faults: Set[str] = set()
         self._energy_saved_s: Optional[float] = None
         self._anchors: Dict[str, object] = {}
+        self._places = TwoPlaces()
 
     def observe(self, observer: Observer) -> None:
         """Tell this one, too, what happens from now on."""
@@ -100,6 +102,7 @@ class Household:
             if device is None:
                 return
             self.journal.remove(device_id)
+            self._places.drop(device_id)
             for observer in self._observers:
                 observer.dropped(device)
 
@@ -137,6 +140,7 @@ class Household:
             if isinstance(event, Announced):
                 if device.announced(event.product_id):
                     self._polling.append((event.device_id, device.polling))
+                self._doubt(device, event)
                 return False
             if isinstance(event, (Alive, Connected, Status)):
                 device.heard_at_s = event.at_s
@@ -149,6 +153,7 @@ class Household:
                 self._status(device, event)
             elif isinstance(event, Connected):
                 device.connected(event)
+                self._places.connected(event)
                 self.journal.connected(event.device_id, f"{event.address}, protocol {event.version}", now_s)
             elif isinstance(event, Lost):
                 error = _with_cure(event.error, device.entry)
@@ -165,6 +170,13 @@ class Household:
             for observer in self._observers:
                 observer.heard(device, event, now_s)
             return True
+
+    def _doubt(self, device: KnownDevice, event: Announced) -> None:
+        """Say where two go by the id of one breaker."""
+        if device.is_connected and device.connection is not None:
+            doubt = self._places.announced(event, device.connection)
+            if doubt:
+                self.journal.say(f"{device.entry.shown_name}: {doubt}", is_error=True)
 
     def _status(self, device: KnownDevice, event: Status) -> None:
         was_recognised = device.is_recognised
