@@ -98,6 +98,7 @@ class Domoticz:
 
     def launch(self, wait: bool = True) -> None:
         """Start the process and wait until its API answers (and, with `wait`, until hardware may be added)."""
+        assert not self.is_alive(), "one process for one database: quit() first"
         self.port = _free_port()
         log = self.user_data / "domoticz.log"
         log.unlink(missing_ok=True)

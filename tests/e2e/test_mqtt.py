@@ -123,10 +123,8 @@ def test_two_domoticz(
     a, b = pair
     device_id = fleet.devices()[0]["id"]
     try:
-        a.launch()
         idx = a.add_hardware("Breakers", {"Mode1": devices_file})
         eventually(lambda: len(a.devices(idx)) == 12, 60, "A's units")
-        b.launch()
         b.accept_new(True)
         gateway = b.api(
             "addhardware",
