@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lateness import lateness
+from tests import lateness as module
+from tests.lateness import ATTEMPTS, again_if_late, lateness
 from tests.leftovers import Leftovers
 
 
@@ -41,6 +42,27 @@ def test_the_waiting_of_threads_that_have_ended_counts():
     ended.set()
     thread.join()
     assert 0.3 < late_s() <= time.monotonic() - began_s + 0.1
+
+
+@pytest.mark.parametrize(
+    ("late_s", "failures", "runs", "passes"),
+    [(0.0, 1, 1, False), (1.0, 1, 2, True), (1.0, ATTEMPTS, ATTEMPTS, False), (0.0, 0, 1, True)],
+)
+def test_only_what_failed_on_a_late_machine_tries_again(monkeypatch, late_s, failures, runs, passes):
+    monkeypatch.setattr(module, "lateness", lambda: lambda: late_s)
+    calls = []
+
+    @again_if_late
+    def judged(word):
+        calls.append(word)
+        assert len(calls) > failures
+
+    if passes:
+        judged("given")
+    else:
+        with pytest.raises(AssertionError):
+            judged("given")
+    assert calls == ["given"] * runs
 
 
 def test_a_thread_of_the_test_is_found_and_one_of_before_is_not():

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.lateness import lateness
+from tests.lateness import again_if_late, lateness
 from tests.simulator.peer import VERSIONS, Peer
 from tests.simulator.test_distortion import only_status
 from tuya.simulator import FAULTS, Fleet
@@ -103,6 +103,7 @@ def test_delay(breaker, peer):
 
 
 @every_version
+@again_if_late
 def test_slow(breaker, peer):
     breaker.fault("slow", delay_s=0.005)
     peer.send(9)

@@ -80,11 +80,12 @@ def test_resets_when_pinged_within_a_second_of_its_push(version, every_s, clicks
 
 
 @pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("least_s", "most_s"), [(1.0, 2.0), (2.0, 5.0)])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_2_to_5_s_late_both_ways(version, seed):
+def test_seconds_late_both_ways(version, least_s, most_s, seed):
     """Each message has a delay of its own and the order stays; clicks are done and confirmed, nothing is lost."""
     world = World(version)
-    world.late(seed, 2.0, 5.0)
+    world.late(seed, least_s, most_s)
     world.link.start(world.now_s)
     world.run(120.0)
     assert world.link.connected

@@ -1,6 +1,6 @@
 """Devices that do what nobody expects, each version in virtual time: nothing false, nothing twice, no connection lost.
 
-What public reports describe in real time is in test_field_devices.py.
+What public reports describe in real time is in test_field_*.py.
 """
 
 from __future__ import annotations
