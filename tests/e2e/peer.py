@@ -31,6 +31,15 @@ LOG_LEVEL_ALL = 268435455
 PYTHON_PLUGIN = 94
 ANSWER_LIMIT_S = 1.0
 ABORTED, ATTACHED_TWICE = -6, "_PyThreadState_Attach: non-NULL old thread state"
+# What is a command now was a type of its own in older releases: RegisterRType in main/WebServer.cpp.
+COMMANDS_SINCE = (2023, 2)
+OLD_TYPES = {
+    "createdevice": "createdevice",
+    "deletedevice": "deletedevice",
+    "dotransferdevice": "transferdevice",
+    "getdevices": "devices",
+    "getsettings": "settings",
+}
 LEVELS = {"Error": "error", "Status": "status"}
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\s+(?:(Error|Status|Debug): )?(?:(\S.*?): )?(.*)")
 
@@ -56,12 +65,14 @@ class Domoticz:
         (self.user_data / "plugins").mkdir(parents=True)
         plugin.rename(self.user_data / "plugins" / plugin.name)
         self.port = 0
+        self.has_old_types = False
         self.environment: Dict[str, str] = {}  # of the next launches, besides that of the tests
         self._output_bytes = 0  # what earlier launches have said
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._hardware: Dict[int, Dict[str, Any]] = {}
         self._keep_other_ports_closed()
         self.launch()
+        self.has_old_types = self.release < COMMANDS_SINCE
 
     def _own_root(self, root: Path) -> Path:
         """Link the installation, with a folder of its own for custom pages."""
@@ -169,7 +180,11 @@ class Domoticz:
 
     def api(self, command: str, timeout_s: float = 20.0, **arguments: object) -> Dict[str, Any]:
         """Call one command of the JSON API."""
-        query = urllib.parse.urlencode({"type": "command", "param": command, **arguments})
+        if command in OLD_TYPES and self.has_old_types:
+            words = {"type": OLD_TYPES[command], **arguments}
+        else:
+            words = {"type": "command", "param": command, **arguments}
+        query = urllib.parse.urlencode(words)
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/json.htm?{query}", timeout=timeout_s) as answer:
             decoded: Dict[str, Any] = json.load(answer)
         return decoded
@@ -314,7 +329,7 @@ class Domoticz:
 
     def today_kwh(self, row: DeviceRow) -> float:
         """Return what the Utility tab shows as Today."""
-        shown = self.api("getdevices", rid=row.idx)["result"][0]
+        (shown,) = self.api("getdevices", rid=row.idx)["result"]
         return float(shown["CounterToday"].split()[0])
 
     def lines(self, *levels: str, idx: Optional[int] = None) -> List[str]:
