@@ -217,4 +217,5 @@ def test_an_update_to_another_version(old, new):
             run.seen.wait_connected(breaker.device_id)
             since = len(run.seen.events)
             breaker.fault("version", version=new, dark_s=0.2)
-            assert run.seen.wait_connected(breaker.device_id, 25.0, since).version == new
+            # nobody announces it here: what has worked keeps its tries for 40 s, then others have one in three
+            assert run.seen.wait_connected(breaker.device_id, 110.0, since).version == new

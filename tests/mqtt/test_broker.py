@@ -143,7 +143,8 @@ def test_odd_topics_and_payloads_are_harmless(broker: Mosquitto):
             for payload in payloads:
                 friend.publish(topic, payload)
         friend.publish(SET, b"x" * 65536)
-        eventually(lambda: len(results(friend)) == len(payloads) + 1, what="an answer to each on a device's topic")
+        said = [payload for payload in payloads if payload]  # an empty one clears a topic and is no command
+        eventually(lambda: len(results(friend)) == len(said) + 1, what="an answer to each on a device's topic")
         assert home.source.commands == []
         friend.publish(SET_1, "OFF")
         eventually(lambda: len(home.source.commands) == 1, what="a command after it all")
