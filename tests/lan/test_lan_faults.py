@@ -209,7 +209,8 @@ def test_busy_and_eviction_are_told_apart_from_a_broken_device():
                     assert isinstance(lost.error, Busy if number else Closed)
 
 
-@pytest.mark.parametrize(("old", "new"), [("3.3", "3.4"), ("3.4", "3.5"), ("3.1", "3.3")])
+# 3.3 to 3.4 closes each try and takes more than a minute where nobody announces it: connection/test_proven_version.py
+@pytest.mark.parametrize(("old", "new"), [("3.4", "3.5"), ("3.1", "3.3")])
 def test_an_update_to_another_version(old, new):
     with Fleet(version=old) as fleet:
         breaker = fleet.breakers[0]
@@ -217,5 +218,4 @@ def test_an_update_to_another_version(old, new):
             run.seen.wait_connected(breaker.device_id)
             since = len(run.seen.events)
             breaker.fault("version", version=new, dark_s=0.2)
-            # nobody announces it here: what has worked keeps its tries for 40 s, then others have one in three
-            assert run.seen.wait_connected(breaker.device_id, 110.0, since).version == new
+            assert run.seen.wait_connected(breaker.device_id, 25.0, since).version == new

@@ -186,7 +186,8 @@ def test_who_never_reads_delays_nobody_and_goes_on_with_snapshots(fleet: Fleet, 
         fleet.breakers[0].push()
     for _ in range(20):
         worst_s = max(worst_s, delay_s(owner, fleet))
-    assert worst_s < 0.5 + late_s()
+    # who waits for a full socket waits for ever, or for a time limit of seconds; the rest is the machine's
+    assert worst_s < 2.0 + 2.0 * late_s()
     # it reads again: the events that were not dropped, then what is known now
     kinds: List[str] = []
     until_s = time.monotonic() + 20.0
