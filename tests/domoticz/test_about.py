@@ -30,11 +30,15 @@ def test_all_that_the_doctor_needs_is_told():
     framework = Framework(domoticz, domoticz.namespace)
     now_s = [100.0]
     about = About(
-        framework, read_settings(framework.parameters), lambda: now_s[0], lambda _now_s: 0.25, lambda: (("one", 1),)
+        framework,
+        read_settings(framework.parameters),
+        lambda: now_s[0],
+        lambda _now_s: 0.25,
+        lambda: (("one", 1),),
+        lambda: {"one": [3]},
     )
     about.look(now_s[0])
     about.error("lost")
-    about.deleted = {"one": [3]}
     now_s[0] += 7.0
     sign = life_sign(json.loads(json.dumps(about.told())))
     assert (sign.uptime_s, sign.beat_age_s, sign.looked_age_s, sign.update_waits_s) == (7.0, 7.0, 7.0, 0.25)

@@ -123,6 +123,7 @@ def test_two_programs_one_breaker_one_write(broker: Mosquitto, tmp_path: Path, v
     """As people start them: the second is told why it does nothing, and takes over when the first is killed."""
     with Fleet(version="3.4", count=1, noise=0.0, load_w=3000.0) as fleet, Friend(broker.port, version) as friend:
         (device,) = fleet.devices()
+        fleet.breakers[0].push_every(1.0)  # a load that stands still is told with the queries only, every 30 s
         state, set_1 = f"tuya/{device['id']}/state", f"tuya/{device['id']}/1/set"
         path = tmp_path / "devices.json"
         path.write_text(json.dumps([device]))

@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Dict, Iterator, List
 
 import pytest
@@ -30,11 +30,18 @@ def _fleet() -> Iterator[Fleet]:
         yield fleet
 
 
-@pytest.fixture(name="owner")
-def _owner(fleet: Fleet) -> Iterator[Source]:
-    with Source(entries_of(fleet), "the owner", discovery=False) as owner:
+@contextmanager
+def owning(fleet: Fleet, **terms: Any) -> Iterator[Source]:
+    """An owner that holds all of them: who listens from now on comes second."""
+    with Source(entries_of(fleet), "the owner", discovery=False, **terms) as owner:
         for _ in fleet.breakers:
             until(owner, is_event("status", full=True))
+        yield owner
+
+
+@pytest.fixture(name="owner")
+def _owner(fleet: Fleet) -> Iterator[Source]:
+    with owning(fleet) as owner:
         yield owner
 
 
@@ -76,8 +83,7 @@ def test_a_command_is_one_write_of_the_owner_and_ends_in_one_result(fleet: Fleet
 
 def test_the_rules_of_the_owner_hold_for_everybody(fleet: Fleet):
     device_id = fleet.breakers[0].device_id
-    owner = Source(entries_of(fleet), "the owner", discovery=False, terms=Terms(may_switch=False))
-    with owner, listening(fleet) as listener:
+    with owning(fleet, terms=Terms(may_switch=False)), listening(fleet) as listener:
         snapshot = until(listener, is_event("snapshot", id=device_id, via="the owner"))
         assert not snapshot["may_switch"]
         result = until(listener, is_event("result", request=listener.command(device_id, {1: False})))

@@ -25,8 +25,8 @@ NEVER = float("-inf")
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
-    deleted: units of each device that the user deleted. update_waits_s(now): for how long an Update has been waiting
-    for Domoticz; None: none waits. lost(): device id and unit of each state that Domoticz did not store.
+    update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
+    unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class About:
         clock: Callable[[], float] = time.monotonic,
         update_waits_s: Callable[[float], Optional[float]] = lambda _now_s: None,
         lost: Callable[[], Tuple[Tuple[str, int], ...]] = tuple,
+        deleted: Callable[[], Mapping[str, List[int]]] = dict,
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
         self.made = 0
         self.waiting = 0
         self.is_refused = False
-        self.deleted: Mapping[str, List[int]] = {}
         self._framework = framework
         self._settings = settings
         self._version = plugin_version()
@@ -51,6 +51,7 @@ class About:
         self._clock = clock
         self._update_waits_s = update_waits_s
         self._lost = lost
+        self._deleted = deleted
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
         self._started_s = self._beat_s = clock()
         self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
@@ -116,7 +117,7 @@ class About:
                 "accepts_new_devices": self._accepts,
                 "looked_age_s": None if self._looked_s == NEVER else round(now_s - self._looked_s, 3),
                 "shown": self._shown,
-                "deleted": self.deleted,
+                "deleted": self._deleted(),
                 "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [

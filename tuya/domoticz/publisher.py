@@ -27,7 +27,7 @@ LOST_RETRY_S = 600.0
 LOST_TRIES = 3
 
 
-class Lost(NamedTuple):
+class Unstored(NamedTuple):
     """A state that Domoticz did not store: what the unit holds instead, since when, and how often that was so."""
 
     wanted: State
@@ -58,7 +58,7 @@ class Publisher:
         self._beat_at_s: Optional[float] = None
         self._thread: Optional[threading.Thread] = None
         self._writing_since_s: Optional[float] = None
-        self._lost: Dict[Tuple[str, int], Lost] = {}
+        self._lost: Dict[Tuple[str, int], Unstored] = {}
         self._quick_at_s = self._slow_at_s = float("-inf")  # when the last Update of each kind ended
 
     def start(self) -> None:
@@ -166,7 +166,7 @@ class Publisher:
             before = self._lost.pop(key, None)
             if held.nvalue != write.state.nvalue:
                 tries = 1 + (before.tries if before is not None and before.wanted == write.state else 0)
-                self._lost[key] = Lost(write.state, held, now_s, tries)
+                self._lost[key] = Unstored(write.state, held, now_s, tries)
                 if tries == 1:
                     name = self._fleet.household.name_of(write.device_id) or ""
                     self._fleet.household.fault(

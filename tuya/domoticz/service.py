@@ -59,7 +59,9 @@ class Service:
         self._fleet = Fleet(settings.rules, memory, self._household)
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
         owner = f"hardware {settings.hardware_name}"
-        self._about = About(framework, settings, clock, self._publisher.waits_s, self._publisher.lost)
+        self._about = About(
+            framework, settings, clock, self._publisher.waits_s, self._publisher.lost, self._fleet.deleted
+        )
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)
         self._server.access = self._client
@@ -146,7 +148,6 @@ class Service:
                 self._framework.status(problem)
         self._pass_polling()
         self._about.problems = list(self._problems_said)
-        self._about.deleted = self._fleet.deleted()
         self._about.look(now_s)
         self._create(now_s)
         self._fleet.tick(now_s)

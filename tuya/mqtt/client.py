@@ -24,8 +24,9 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ..lan.limits import TokenBucket
 from .broker import Broker, Denied, Down, Happening, Up, reason_of, running_s, tls_context
-from .commands import Bucket, Message, Publication
+from .commands import Message, Publication
 from .consent import Consent
 from .outbox import Outbox
 from .topics import OFFLINE, Topics
@@ -79,7 +80,7 @@ class Client:
         self._version = _V5
         self._paho: Optional[paho.Client] = None
         self._welcome: Optional[str] = None  # "": the broker has let us in; else why not
-        self._pace = Bucket(BURST_MESSAGES, MESSAGES_PER_S)
+        self._pace = TokenBucket(1.0 / MESSAGES_PER_S, BURST_MESSAGES)
         self._last_words: List[paho.MQTTMessageInfo] = []  # that the broker has not acknowledged
         self._good_bye_s = GOOD_BYE_S
         self._is_paced = False  # something waits for its turn

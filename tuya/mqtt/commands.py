@@ -7,7 +7,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Container, Deque, Dict, List, Mapping, NamedTuple, Optional
 
-from .topics import BadMessage, Topics
+from ..lan.limits import TokenBucket
+from .topics import BadMessage, Topics, no_options
 
 DUPLICATE_S = 1.0  # the same delivery again within this is not another command
 REPEATED_S = 60.0  # and one that its sender marks as sent before, within this
@@ -71,27 +72,10 @@ class _Asker(NamedTuple):
     correlation: Optional[bytes]
 
 
-class Bucket:
-    """So many at once, and so many a second after that."""
-
-    def __init__(self, burst: int, per_s: float) -> None:
-        self._burst, self._per_s = float(burst), per_s
-        self._tokens, self._at_s = float(burst), float("-inf")
-
-    def take(self, now_s: float) -> bool:
-        """Return whether there is one left, and take it."""
-        self._tokens = min(self._burst, self._tokens + max(0.0, now_s - self._at_s) * self._per_s)
-        self._at_s = now_s
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
-
-
 @dataclass
 class _Device:
-    bucket: Bucket = field(default_factory=lambda: Bucket(BURST_COMMANDS, COMMANDS_PER_S))
-    refusals: Bucket = field(default_factory=lambda: Bucket(BURST_REFUSALS, REFUSALS_PER_S))
+    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(1.0 / COMMANDS_PER_S, BURST_COMMANDS))
+    refusals: TokenBucket = field(default_factory=lambda: TokenBucket(1.0 / REFUSALS_PER_S, BURST_REFUSALS))
     unanswered: int = 0  # refusals since the last one that was answered
     deliveries: Deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_DELIVERIES))
     waiting: int = 0
@@ -103,9 +87,7 @@ class Desk:
     options: the words that a data point of a device takes.
     """
 
-    def __init__(
-        self, topics: Topics, options: Callable[[str, int], Container[str]] = lambda _device_id, _dp: ()
-    ) -> None:
+    def __init__(self, topics: Topics, options: Callable[[str, int], Container[str]] = no_options) -> None:
         self._topics = topics
         self._options = options
         self._devices: Dict[str, _Device] = {}
@@ -114,7 +96,7 @@ class Desk:
         self._commands: List[Command] = []
         self._answers: Deque[Publication] = deque(maxlen=MAX_ANSWERS)
         self._remarks: List[str] = []
-        self._talk = Bucket(BURST_REMARKS, REMARKS_PER_S)
+        self._talk = TokenBucket(1.0 / REMARKS_PER_S, BURST_REMARKS)
         self._unsaid = 0
 
     def take_commands(self) -> List[Command]:

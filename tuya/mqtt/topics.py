@@ -45,7 +45,8 @@ def valid_prefix(text: str) -> str:
     return prefix
 
 
-def _no_options(_device_id: str, _dp: int) -> Container[str]:
+def no_options(_device_id: str, _dp: int) -> Container[str]:
+    """No data point takes words."""
     return ()
 
 
@@ -91,7 +92,7 @@ class Topics:
         return levels[0] if levels else None
 
     def request(
-        self, topic: str, payload: bytes, options: Callable[[str, int], Container[str]] = _no_options
+        self, topic: str, payload: bytes, options: Callable[[str, int], Container[str]] = no_options
     ) -> Request:
         """Return what a message on a command topic asks for. Raises BadMessage.
 

@@ -55,6 +55,7 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
             say(f"lib/ does not work ({error}); it is made anew")
         else:
             if not quiet:
+                _compile(folder, chosen)
                 say(f"lib/ is up to date: tinytuya {found['tinytuya']}, {found['crypto']}, Python {found['python']}")
                 _say_next(folder, is_update=True)
             return

@@ -21,18 +21,28 @@ def told(world):
     return [None if event.error is None else type(event.error) for event in world.of(WriteDone)]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_confirmed_by_a_report_that_was_on_its_way_it_is_stopped_in_time(version):
-    """Somebody closes the breaker by hand while the click stands still on its way, then opens it again."""
-    world = World(version).up()
+def closed_by_hand_meanwhile(world):
+    """A click for On that stands still on its way, while somebody closes the breaker by hand: told as confirmed.
+
+    Returns when the click was.
+    """
     world.breaker.set_relay(False)
     world.run(1.0)
     world.stall()
     world.link.write({1: True}, world.now_s)
     clicked_s = world.now_s
+    world.run(0.2)
     world.breaker.set_relay(True)
-    world.run(0.5)
+    world.run(0.2)
     assert told(world) == [None]
+    return clicked_s
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_confirmed_by_a_report_that_was_on_its_way_it_is_stopped_in_time(version):
+    """Somebody closes the breaker by hand while the click stands still on its way, then opens it again."""
+    world = World(version).up()
+    clicked_s = closed_by_hand_meanwhile(world)
     world.breaker.set_relay(False)
     for _ in range(12):
         world.run(0.5)
@@ -50,14 +60,7 @@ def test_confirmed_by_a_report_that_was_on_its_way_it_is_stopped_in_time(version
 def test_switched_by_hand_in_the_moment_of_the_click(version):
     """The state changes to what was asked for, but not by what was sent: that still waits on its way."""
     world = World(version).up()
-    world.breaker.set_relay(False)
-    world.run(1.0)
-    world.stall()
-    world.link.write({1: True}, world.now_s)
-    world.run(0.2)
-    world.breaker.set_relay(True)
-    world.run(0.2)
-    assert told(world) == [None]
+    closed_by_hand_meanwhile(world)
     world.breaker.set_relay(False)
     world.run(4.0)
     world.unstall()
@@ -132,13 +135,7 @@ def test_a_write_that_was_answered_asks_for_nothing(version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_however_the_connection_ends_meanwhile_nothing_arrives(version, ends):
     world = World(version).up()
-    world.breaker.set_relay(False)
-    world.run(1.0)
-    world.stall()
-    world.link.write({1: True}, world.now_s)
-    world.breaker.set_relay(True)
-    world.run(0.2)
-    assert told(world) == [None]
+    closed_by_hand_meanwhile(world)
     if ends == "stop":
         world.link.stop(world.now_s)
     elif ends == "settings":
@@ -249,9 +246,10 @@ def test_a_device_that_takes_commands_late_and_answers_at_once(version, takes, q
     assert world.breaker.relay is (takes != "the first")
 
 
+@pytest.mark.parametrize("late_s", [0.0, 1.5])
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_acknowledgement_that_repeats_the_write_is_not_the_devices_state(version):
-    """It does not obey, and sends the command's own words back with the acknowledgement."""
+def test_an_acknowledgement_that_repeats_the_write_is_not_the_devices_state(version, late_s):
+    """It does not obey, and sends the command's own words back with the acknowledgement, perhaps behind a query."""
     world = World(version).up()
     session = world.session
     answer = type(session).answer
@@ -259,7 +257,9 @@ def test_an_acknowledgement_that_repeats_the_write_is_not_the_devices_state(vers
     def echoing(command, sequence, plain, *, code=0):
         if command in CONTROLS:
             plain = b'{"dps":{"1":false,"9":0}}'
-        answer(session, command, sequence, plain, code=code)
+            world.later(late_s, lambda: (answer(session, command, sequence, plain, code=code), world.flush()))
+        else:
+            answer(session, command, sequence, plain, code=code)
 
     session.answer = echoing
     world.breaker.write = lambda *_, **__: None

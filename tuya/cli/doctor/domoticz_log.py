@@ -87,5 +87,7 @@ def _finding(log: str, hardware: Dict[str, Tuple[str, bool]], errors: Sequence[s
         return Finding("log", NOTE, f"{log}: the plugin {what}", cure)
     if errors:
         said = " / ".join(dict.fromkeys(errors[-_SHOWN_ERRORS:]))
-        return Finding("log", NOTE, f"{log}: {counted(len(errors))} since the plugin was started; last: {said}")
+        return Finding(
+            "log", NOTE, f"{log}: {counted(len(errors), 'error')} since the plugin was started; last: {said}"
+        )
     return Finding("log", OK, f"{log}: {', '.join(running)} started, no errors since")

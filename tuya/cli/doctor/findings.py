@@ -42,9 +42,9 @@ def tell_json(finding: Finding) -> None:
     print_json(asdict(finding))
 
 
-def counted(errors: int) -> str:
-    """So many errors, in words."""
-    return f"{errors} error{'' if errors == 1 else 's'}"
+def counted(number: int, noun: str) -> str:
+    """So many of something: "1 error", "2 errors"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def verdict_of(findings: Sequence[Finding]) -> Finding:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tuya.cli.doctor.domoticz_view import StoredUnit
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, counted
 from tuya.cli.doctor.life import LifeSign
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.units import Kind, kind_of
@@ -122,7 +122,7 @@ def check_refused(count: int, stored: Sequence[Finding]) -> Finding:
     """Domoticz's log says that its database refused something: over where values have been stored of late."""
     of_values = [finding.state for finding in stored if finding.check == CHECK]
     is_over = bool(of_values) and all(state == OK for state in of_values)
-    text = f"Domoticz's log: its database refused {count} statement{'' if count == 1 else 's'} since its start"
+    text = f"Domoticz's log: its database refused {counted(count, 'statement')} since its start"
     if is_over:
         return Finding("database", NOTE, f"{text}. That is over: values are stored now")
     return Finding("database", UNCHECKED, f"{text}, and that values are stored now is not known", _CURE)

@@ -313,7 +313,7 @@ class Link:
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
             if self._writes:
-                self._writes.answered(self._session, now_s)
+                self._writes.confirm(self._session, now_s)
         elif isinstance(output, Opened):
             self._tries.session_up(self._attempt.address, self._attempt.version, proven=output.proven)
             self._diagnosis.all_is_well()

@@ -112,14 +112,13 @@ def not_confirmed(
     cure = "It is not sent again: look at the breaker, then click again"
     what = f"did not report the new state within {limit_s:.0f} s"
     if instead:
-        said = (f"{_shown(instead[dp])} instead of {_shown(wanted[dp])} for data point {dp}" for dp in sorted(instead))
+        shown = f".{LONGEST_SHOWN}"
+        said = (
+            f"{json.dumps(instead[dp]):{shown}} instead of {json.dumps(wanted[dp]):{shown}} for data point {dp}"
+            for dp in sorted(instead)
+        )
         what += f": it reports {', '.join(said)}"
     return NotConfirmed(label, what, cure)
-
-
-def _shown(value: DpValue) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def given_up(label: str, why: str) -> TuyaError:

@@ -7,7 +7,7 @@ to a device that has refused plain queries in words, and it names measuring data
 
 from __future__ import annotations
 
-from typing import Collection, Dict, Iterable, List, Mapping, Set
+from typing import Dict, Iterable, List, Mapping, Set
 
 from ..device import Habits, Polling
 from ..events import DpValue
@@ -83,11 +83,6 @@ class Questions:
     def written(self, dps: Iterable[int]) -> None:
         """A write goes out: what comes next may be its echo rather than an answer."""
         self._written.update(dps)
-
-    @property
-    def written_dps(self) -> Collection[int]:
-        """What was written since the last query."""
-        return self._written
 
     def answered_plainly(self) -> None:
         """A plain query was answered by data."""

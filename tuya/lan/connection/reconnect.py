@@ -229,7 +229,7 @@ class Tries:
             self._backoff.longest()
         announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
         wait_s = self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
-        if self.fruitless < FRUITLESS_CONTACTS and (self._guesses(version)):
+        if self.fruitless < FRUITLESS_CONTACTS and self._guesses(version):
             wait_s = min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
         self.due_s = now_s + wait_s
 

@@ -59,11 +59,11 @@ class Requests:
         waiting.append((self._sent, now_s))
         return self._sent
 
-    def heard(self, command: int, now_s: float) -> None:
-        """A message with this command came: the answer to the oldest request by it."""
+    def heard(self, command: int, now_s: float) -> int:
+        """A message with this command came: the answer to the oldest request by it. Returns its number, 0 for none."""
         waiting = self.waiting.get(command)
         if not waiting:
-            return
+            return 0
         took_s = now_s - waiting[-1][1]
         number = self._acknowledged[command] = waiting.popleft()[0]
         self._answered = max(self._answered, number)
@@ -71,6 +71,7 @@ class Requests:
         if took_s < habits.answer_s:
             took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
         habits.answer_s = took_s
+        return number
 
     def has(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered: then it has arrived."""

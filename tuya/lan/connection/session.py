@@ -10,7 +10,7 @@ is an event of its own and nothing is paired by sequence number.
 
 from __future__ import annotations
 
-from typing import Callable, List, Mapping
+from typing import Callable, Collection, Dict, List, Mapping
 
 from .. import limits
 from ..device import Habits, Polling
@@ -34,7 +34,7 @@ from ..versions import (
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
-from .requests import NEW, OLD, Marks, Numbers, Requests
+from .requests import NEW, OLD, REQUESTS_A_COMMAND, Marks, Numbers, Requests
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 
@@ -81,6 +81,7 @@ class Session:
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
         self._requests = Requests(wire, habits)
+        self._written: Dict[int, Collection[int]] = {}  # the data points of writes without acknowledgement, by number
         self.outgoing = self._requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._marks = Marks()
         self._numbers = Numbers()
@@ -118,6 +119,9 @@ class Session:
         """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
         number = self._requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
         self._questions.written(dps)
+        self._written[number] = tuple(dps)
+        if len(self._written) > REQUESTS_A_COMMAND:
+            del self._written[next(iter(self._written))]
         return number
 
     def ask_now(self, now_s: float) -> None:
@@ -232,14 +236,22 @@ class Session:
                 return
             # without a date and a number a device says the same in the same bytes
             fresh = fresh and (heard is NEW or not (report.is_dated or message.sequence))
-        self._live(message.command, now_s)
+        written = self._live(message.command, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)
-        self._report(message.command, report, now_s, outputs, fresh=fresh)
+        self._report(message.command, report, now_s, outputs, fresh=fresh, written=written)
 
     def _report(
-        self, command: int, report: payloads.Report, now_s: float, outputs: List[Output], *, fresh: bool
+        self,
+        command: int,
+        report: payloads.Report,
+        now_s: float,
+        outputs: List[Output],
+        *,
+        fresh: bool,
+        written: Collection[int],
     ) -> None:
+        """Data points. written: those of the write that this message acknowledges."""
         schedule, questions = self._schedule, self._questions
         if report.dps:
             self._reported = True
@@ -255,9 +267,9 @@ class Session:
         elif schedule.refresh_open:
             schedule.refresh_answered(refused=False)
         dps = report.dps
-        if command == self._row.control and not full and questions.written_dps:
+        if written and not full:
             # what comes with an acknowledgement may be our own words, of a device that did not obey: it is asked
-            dps = {dp: value for dp, value in dps.items() if dp not in questions.written_dps}
+            dps = {dp: value for dp, value in dps.items() if dp not in written}
             self._query(now_s)
             self._set_deadline()
         if dps:
@@ -337,11 +349,15 @@ class Session:
         elif self._bad_frames >= limits.MAX_BAD_FRAMES:
             self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
 
-    def _live(self, command: int, now_s: float) -> None:
-        """The device was heard, or somebody in its place, where anybody can make such a message."""
+    def _live(self, command: int, now_s: float) -> Collection[int]:
+        """The device was heard, or somebody in its place, where anybody can make such a message.
+
+        Returns the data points of the write that the message acknowledges, if it does.
+        """
         self._heard_s = now_s
-        if command in self._requests.waiting:
-            self._requests.heard(command, now_s)
+        if command not in self._requests.waiting:
+            return ()
+        return self._written.pop(self._requests.heard(command, now_s), ())
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
         self.up = True

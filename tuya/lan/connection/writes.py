@@ -153,7 +153,7 @@ class Writes:
             for pending in self._pending:
                 for dp in pending.dps.keys() & dps.keys():
                     self._compare(pending, dp, dps[dp], now_s)
-            self._confirm(session, now_s)
+            self.confirm(session, now_s)
         self._said.update(dps)
         if len(self._said) > REMEMBERED_DPS:
             self._said.clear()
@@ -171,12 +171,8 @@ class Writes:
         if not self._is_said(dp, value):
             pending.instead[dp] = value
 
-    def answered(self, session: Optional[Session], now_s: float) -> None:
-        """The device has sent a message without data points, which may be the acknowledgement of a write."""
-        self._confirm(session, now_s)
-
-    def _confirm(self, session: Optional[Session], now_s: float) -> None:
-        """Tell of the writes that are done, oldest first."""
+    def confirm(self, session: Optional[Session], now_s: float) -> None:
+        """Tell of the writes that are done, oldest first; after each message, which may acknowledge one."""
         done: List[Pending] = []
         left: List[Pending] = []
         for pending in self._pending:
