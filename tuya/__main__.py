@@ -85,6 +85,7 @@ def _run(words: List[str]) -> int:
         sub = commands[name] = subparsers.add_parser(name, help=summary, description=summary)
         if name == chosen:
             module = importlib.import_module(f"tuya.cli.{module_name}")
+            _hear_our_domoticz()
             module.add_arguments(sub)
             sub.set_defaults(run=module.run)
     args, unknown = parser.parse_known_args(words)
@@ -93,6 +94,13 @@ def _run(words: List[str]) -> int:
         usage_of.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = args.run(args)
     return result
+
+
+def _hear_our_domoticz() -> None:
+    from tuya.cli import our_domoticz
+    from tuya.lan.locks import peer_credentials
+
+    peer_credentials.accept_owners(our_domoticz.runs_as)
 
 
 def _explained(error: Exception) -> int:

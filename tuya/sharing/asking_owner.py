@@ -25,10 +25,13 @@ def owners(timeout_s: float = 2.0) -> List[Dict[str, Any]]:
     return _descriptions(place.addresses(), time.monotonic() + timeout_s)
 
 
-def is_there(pid: int) -> bool:
-    """Whether an owner that we may hear listens in that process, be it that it answers or not."""
+def is_there(pid: int, of_anybody: bool = False) -> bool:
+    """Whether an owner that we may hear listens in that process, be it that it answers or not.
+
+    of_anybody: also one whose word does not count for us.
+    """
     for address in place.addresses():
-        sock = place.connect(address)
+        sock = place.connect(address, of_anybody)
         if sock is not None:
             with sock:
                 if _pid_of(sock, place.pid_of(address)) == pid:

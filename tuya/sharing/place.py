@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import List, Optional, Union
 
 from ..lan.locks.device_lock import HAS_ABSTRACT_SOCKETS
-from ..lan.locks.peer_credentials import is_trusted
+from ..lan.locks.peer_credentials import is_owner, is_trusted
 
 PREFIX = "@tuya-breakers/share/"
 _BACKLOG = 32
@@ -77,12 +77,19 @@ def leave(address: str) -> None:
 
 
 def may_hear(sock: socket.socket, address: str) -> bool:
-    """Whether the other end is trusted: by the kernel's word, or because only our user can have made the file."""
-    return is_trusted(sock) or (not HAS_ABSTRACT_SOCKETS and not address.startswith("@") and _folder() is not None)
+    """Whether who came to us is trusted: by the kernel's word, or because only our user can have made the file."""
+    return is_trusted(sock) or _is_private(address)
 
 
-def connect(address: str) -> Optional[socket.socket]:
-    """Return a connection to an owner, not blocking; None when nobody is there, or somebody who is not trusted."""
+def _is_private(address: str) -> bool:
+    return not HAS_ABSTRACT_SOCKETS and not address.startswith("@") and _folder() is not None
+
+
+def connect(address: str, of_anybody: bool = False) -> Optional[socket.socket]:
+    """Return a connection to an owner, not blocking; None when nobody is there, or somebody whose word does not count.
+
+    of_anybody: also to the latter, to see who it is.
+    """
     if not address.startswith("@") and _folder() != Path(address).parent:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -92,7 +99,7 @@ def connect(address: str) -> Optional[socket.socket]:
     except (OSError, ValueError):  # gone, or its queue is full; or a name with a zero in it
         sock.close()
         return None
-    if not may_hear(sock, address):
+    if not (of_anybody or is_owner(sock) or _is_private(address)):
         sock.close()
         return None
     return sock

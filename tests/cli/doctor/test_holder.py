@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
 from tuya.cli.doctor import holder as holders
+from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.holder import Holder, holder_of, is_stopped, silent
+from tuya.devices.devices_file import parse_devices
 from tuya.keys.accounts import Account
-from tuya.lan.locks import device_lock
+from tuya.lan.locks import device_lock, peer_credentials
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 DEVICE_ID = f"bfholder{os.getpid():014d}"
@@ -70,6 +73,26 @@ def test_a_process_that_may_not_tell_us_is_no_fault(monkeypatch):
     named = Account(54322, 54322)
     monkeypatch.setattr(Account, "name", "dz")
     assert silent(Holder(4711, named, "", is_stopped=False)).cure == "sudo -u dz python3 -m tuya doctor"
+
+
+@as_root
+def test_a_device_that_a_stranger_holds_is_left_alone(monkeypatch):
+    monkeypatch.setattr(peer_credentials, "_accepts_owner", None)
+    device_id = DEVICE_ID + "s"
+    (entry,) = parse_devices(f'[{{"id": "{device_id}", "key": "0123456789abcdef", "ip": "127.0.0.1"}}]').entries
+
+    def hold():
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.bind(device_lock.socket_name(device_id))
+        sock.listen(4)
+        return sock
+
+    with OtherUser(NOBODY, hold):
+        assert holder_of(device_id) is None
+        found = list(examine(entry, None, False))
+    assert [(finding.check, finding.state) for finding in found] == [("key", "ok"), ("owner", "unchecked")]
+    assert "of nobody holds it" in found[1].text
+    assert "sudo -u nobody python3 -m tuya doctor" in found[1].cure
 
 
 def test_where_nobody_listens_nobody_is_named():

@@ -45,7 +45,11 @@ def test_the_folder_that_counts_is_the_one_with_plugin_py():
 
 @as_root
 @pytest.mark.parametrize(("uid", "trusted"), [(NOBODY, False), (0, True)])
-def test_another_user_is_told_apart_from_both_sides(uid, trusted):
+@pytest.mark.parametrize("accepted_as_owner", [False, True])
+def test_another_user_is_told_apart_from_both_sides(monkeypatch, uid, trusted, accepted_as_owner):
+    monkeypatch.setattr(peer_credentials, "_accepts_owner", None)
+    if accepted_as_owner:
+        peer_credentials.accept_owners(lambda user: user == uid)
     name = "\0tuya-test/" + uuid.uuid4().hex
 
     def listen_and_connect():
@@ -62,6 +66,7 @@ def test_another_user_is_told_apart_from_both_sides(uid, trusted):
             client.connect(name)
             assert peer_credentials.peer_of(client).uid == uid
             assert peer_credentials.is_trusted(client) is trusted
+            assert peer_credentials.is_owner(client) is (trusted or accepted_as_owner)
             accepted, _ = listener.accept()
             with accepted:
                 assert peer_credentials.peer_of(accepted).uid == uid

@@ -16,7 +16,7 @@ from tests.lan.lan_helpers import Running, device_of
 from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
 from tuya.lan.client import Device
 from tuya.lan.errors import OwnedElsewhere
-from tuya.lan.locks import address_locks, bound_names, device_lock, last_closed
+from tuya.lan.locks import address_locks, bound_names, device_lock, last_closed, peer_credentials
 from tuya.lan.locks.address_locks import AddressLocks
 from tuya.lan.locks.last_closed import Closings
 from tuya.simulator import Fleet
@@ -95,9 +95,32 @@ def test_a_lock_beside_a_squatter_holds_also_when_he_has_gone(device_id):
 @as_root
 def test_a_trusted_holder_of_another_user_is_respected(device_id, monkeypatch):
     # as root's command line finds the plugin of Domoticz's user, who owns the plugin's folder
-    monkeypatch.setattr(device_lock, "trusted_users", lambda: frozenset({0, NOBODY}))
+    monkeypatch.setattr(peer_credentials, "trusted_users", lambda: frozenset({0, NOBODY}))
     with OtherUser(NOBODY, squat(device_lock.socket_name(device_id))):
         assert device_lock.take(device_id, "another") is None
+
+
+@as_root
+def test_a_user_whose_word_a_program_takes_holds_a_device(device_id, monkeypatch):
+    monkeypatch.setattr(peer_credentials, "_accepts_owner", None)
+    address = "\0tuya-breakers/address/{}:{}".format(*PLACE)
+
+    def begin():
+        return squat(device_lock.socket_name(device_id))(), squat(address, "bound", socket.SOCK_DGRAM)()
+
+    asked = []
+    with OtherUser(NOBODY, begin):
+        assert device_lock.holder_name(device_id) == ""
+        assert device_lock.foreign_name(device_id) == device_lock.socket_name(device_id)
+        peer_credentials.accept_owners(lambda user: bool(asked.append(user)) or user == NOBODY)
+        assert device_lock.take(device_id, "another") is None
+        assert device_lock.holder_name(device_id) == device_lock.socket_name(device_id)
+        assert device_lock.foreign_name(device_id) == ""
+        assert device_lock.ask(device_id, 0.2).owner == "another program"  # it is there, and says nothing
+        locks = AddressLocks()
+        assert not locks.claim(PLACE)
+        locks.close()
+    assert set(asked) == {NOBODY}  # of trusted users nobody is asked
 
 
 @as_root

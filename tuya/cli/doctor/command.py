@@ -101,7 +101,9 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
     views: List[View] = []
     web_problem = ""
     stored = None
-    signs, is_mute = _patient_signs(domoticz.pid if domoticz is not None else None)
+    pid = domoticz.pid if domoticz is not None else None
+    signs, is_mute = _patient_signs(pid)
+    is_unheard = pid is not None and not is_there(pid) and is_there(pid, of_anybody=True)
     if web is not None:
         try:
             views.append(web.view())
@@ -124,7 +126,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         log=log,
         containers=find_domoticz.containers() if domoticz is None else [],
         running=list(running()),
-        can_hear=can_hear(domoticz, machine.folder),
+        can_hear=can_hear(domoticz, machine.folder) and not is_unheard,
         web_problem=web_problem,
         is_mute=is_mute,
         is_apart=is_apart(domoticz),

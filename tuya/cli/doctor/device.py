@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
-from tuya.cli.doctor.holder import holder_of, silent
+from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.lan import errors
@@ -72,6 +72,10 @@ def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: boo
     owner = ask(entry.device_id)
     if owner is not None:
         yield from _owned(entry, owner)
+        return
+    stranger = foreign_holder_of(entry.device_id)
+    if stranger is not None:
+        yield foreign(stranger)
         return
     yield Finding("owner", OK, "no other process on this machine holds it")
     address, finding = _check_announcement(entry, heard, listened)

@@ -10,8 +10,8 @@ from typing import Optional
 
 from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding
 from tuya.keys.accounts import ROOT_UID, Account
-from tuya.lan.locks.device_lock import HAS_ABSTRACT_SOCKETS, holder_name
-from tuya.lan.locks.peer_credentials import PLUGIN_FOLDER, is_trusted, peer_of
+from tuya.lan.locks.device_lock import HAS_ABSTRACT_SOCKETS, foreign_name, holder_name
+from tuya.lan.locks.peer_credentials import PLUGIN_FOLDER, is_owner, peer_of
 
 _STOPPED = ("T", "t")  # of proc(5): by a signal, by a debugger
 _TIMEOUT_S = 0.5
@@ -42,7 +42,15 @@ def is_stopped(pid: int) -> bool:
 
 def holder_of(device_id: str) -> Optional[Holder]:
     """The process that holds the lock of a device; None where the kernel does not tell (another container)."""
-    name = holder_name(device_id) if HAS_ABSTRACT_SOCKETS else ""
+    return _listens_at(holder_name(device_id), of_anybody=False) if HAS_ABSTRACT_SOCKETS else None
+
+
+def foreign_holder_of(device_id: str) -> Optional[Holder]:
+    """The process that holds the lock of a device though its word does not count here; None where there is none."""
+    return _listens_at(foreign_name(device_id), of_anybody=True)
+
+
+def _listens_at(name: str, of_anybody: bool) -> Optional[Holder]:
     if not name:
         return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
@@ -51,7 +59,7 @@ def holder_of(device_id: str) -> Optional[Holder]:
             sock.connect(name)
         except OSError:
             return None
-        peer = peer_of(sock) if is_trusted(sock) else None
+        peer = peer_of(sock) if of_anybody or is_owner(sock) else None
     if peer is None or peer.pid == 0:
         return None
     try:
@@ -70,10 +78,28 @@ def silent(holder: Holder) -> Finding:
         return Finding("owner", FAILED, text, cure)
     if not _tells_us(holder.user.uid):
         text = f"{holder} holds it, and tells how it is to that user and to root only"
-        as_user = f"-u {holder.user.name} " if " " not in holder.user.name else ""  # a number has no name
-        return Finding("owner", UNCHECKED, text, f"sudo {as_user}python3 -m tuya doctor")
+        return Finding("owner", UNCHECKED, text, doctor_as(holder.user))
     cure = "run this again in half a minute; if it stays, restart that process"
     return Finding("owner", UNCHECKED, f"{holder} holds it, and did not answer: it hangs, or is very busy", cure)
+
+
+def foreign(holder: Holder) -> Finding:
+    """What it means that a user holds a device whose word does not count: it is asked nothing, and not taken from him.
+
+    Two connections wedge real breakers, and this one may well be Domoticz's.
+    """
+    text = (
+        f"{holder} holds it, who is neither root, nor the user of this run, nor the owner of the plugin's folder, nor "
+        "known to run the Domoticz of this plugin: his word does not count, and nothing is connected beside his"
+    )
+    cure = f"if that is Domoticz: {doctor_as(holder.user)}; if it is no program of yours: sudo kill {holder.pid}"
+    return Finding("owner", UNCHECKED, text, cure)
+
+
+def doctor_as(user: Account) -> str:
+    """The command that runs the doctor as that user."""
+    as_user = f"-u {user.name} " if " " not in user.name else ""  # a number has no name
+    return f"sudo {as_user}python3 -m tuya doctor"
 
 
 def _tells_us(uid: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Iterator, Optional, Sequence
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
-from tuya.cli.doctor.holder import is_stopped
+from tuya.cli.doctor.holder import doctor_as, is_stopped
 from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
@@ -189,10 +189,8 @@ def _no_sign(around: Surroundings) -> Finding:
         cure = "docker exec -it CONTAINER python3 -m tuya doctor, in the plugin's folder there; or its Setup > Log"
         return Finding("plugin", UNCHECKED, text, cure)
     if not around.can_hear and account is not None:
-        text = f"Domoticz runs as {account.name}, and its plugin tells how it is to that user and to root only"
-        return Finding(
-            "plugin", UNCHECKED, text, f"sudo -u {account.name} python3 -m tuya doctor; or look at Setup > Log"
-        )
+        text = f"Domoticz runs as {account.name}, and what its plugin says does not reach the user of this run"
+        return Finding("plugin", UNCHECKED, text, f"{doctor_as(account)}; or look at Setup > Log")
     began_s = domoticz.started.began_s if domoticz is not None and domoticz.started is not None else None
     if began_s is not None and around.now_s - began_s < NEW_FILE_S:
         text = (

@@ -14,7 +14,7 @@ from typing import Dict
 from .address_use import Place
 from .bound_names import users_of
 from .device_lock import HAS_ABSTRACT_SOCKETS
-from .peer_credentials import trusted_users
+from .peer_credentials import may_own
 
 
 class AddressLocks:
@@ -55,4 +55,4 @@ class AddressLocks:
 def _is_squatted(name: str) -> bool:
     """Whether a user who has no right to it has bound this name, who then keeps nobody away."""
     user = users_of(name, socket.SOCK_DGRAM).get(name)
-    return user is not None and user not in trusted_users()
+    return user is not None and not may_own(user)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import IO, Callable, Dict, Optional, Set, Tuple, Union
 
 from .bound_names import users_of
-from .peer_credentials import is_trusted, trusted_users
+from .peer_credentials import is_owner, is_trusted, may_own
 
 MAX_ANSWER_BYTES = 4096
 ASK_TIMEOUT_S = 0.5
@@ -117,7 +117,7 @@ def _take_name(device_id: str, owner: str) -> Optional[Lock]:
             if error.errno != errno.EADDRINUSE:
                 raise
             user = users_of(first, socket.SOCK_STREAM).get(first)
-            if user is None or user in trusted_users():
+            if user is None or may_own(user):
                 sock.close()
                 return None
             squatter = user_name(user)
@@ -137,16 +137,21 @@ def _take_name(device_id: str, owner: str) -> Optional[Lock]:
 
 def _trusted_names(first: str) -> Set[str]:
     """The names of locks of one device which are held by somebody who may."""
-    trusted = trusted_users()
-    return {name for name, user in users_of(first, socket.SOCK_STREAM).items() if user in trusted}
+    return {name for name, user in users_of(first, socket.SOCK_STREAM).items() if may_own(user)}
 
 
 def holder_name(device_id: str) -> str:
     """The name under which the owner of a device listens; the usual one where none is seen, "" where it is squatted."""
     first = socket_name(device_id)
-    users, trusted = users_of(first, socket.SOCK_STREAM), trusted_users()
+    users = users_of(first, socket.SOCK_STREAM)
     usual = first if users.get(first) is None else ""
-    return min((name for name, user in users.items() if user in trusted), default=usual)
+    return min((name for name, user in users.items() if may_own(user)), default=usual)
+
+
+def foreign_name(device_id: str) -> str:
+    """The name under which somebody holds a device whose word does not count; "" where there is none."""
+    users = users_of(socket_name(device_id), socket.SOCK_STREAM) if HAS_ABSTRACT_SOCKETS else {}
+    return min((name for name, user in users.items() if user is not None and not may_own(user)), default="")
 
 
 def user_name(user: int) -> str:
@@ -188,7 +193,7 @@ class Question:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.setblocking(False)
         self._data = b""
-        self.open = name != "" and self._socket.connect_ex(name) == 0 and is_trusted(self._socket)
+        self.open = name != "" and self._socket.connect_ex(name) == 0 and is_owner(self._socket)
 
     def fileno(self) -> int:
         """For a selector."""
@@ -236,7 +241,7 @@ def ask(device_id: str, timeout_s: float = ASK_TIMEOUT_S) -> Optional[OwnerState
             sock.connect(name)
         except OSError as error:
             return None if isinstance(error, ConnectionRefusedError) else OwnerState("another program")
-        if not is_trusted(sock):
+        if not is_owner(sock):
             return None  # who has no right to it keeps nobody away
         with contextlib.suppress(OSError):
             while len(data) < MAX_ANSWER_BYTES:
