@@ -132,6 +132,8 @@ def test_heartbeats_alone_are_no_report_and_are_told_once():
     assert not device.is_silent_now(UNREPORTED_S + 2.0), "said once"
     device.report(Status(device.device_id, 300.0, {20: 0}, False))
     assert device.reported_at_s == 300.0, "0 V is a report, too"
+    assert not device.is_silent_now(300.0 + UNREPORTED_S), "it tells what changes, and answers no query"
+    device.report(Status(device.device_id, 300.0, {20: 0}, True))
     assert not device.is_silent_now(300.0 + UNREPORTED_S - 1.0)
     assert device.is_silent_now(300.0 + UNREPORTED_S)
     device.connected(Connected(device.device_id, 900.0, "192.168.1.20", 6668, "3.4"))

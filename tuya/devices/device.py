@@ -241,7 +241,9 @@ class KnownDevice:
     def is_silent_now(self, at_s: float) -> bool:
         """Whether it has just become UNREPORTED_S that it answers heartbeats and reports nothing; true only once."""
         since_s = self.connected_at_s if self.reported_at_s is None else self.reported_at_s
-        if not self.is_connected or self._is_silence_said or at_s - since_s < UNREPORTED_S:
+        # one that answers no query, and tells by itself what changes, has nothing to tell
+        tells_changes_only = self.reported_at_s is not None and not self.has_full_answer
+        if not self.is_connected or tells_changes_only or self._is_silence_said or at_s - since_s < UNREPORTED_S:
             return False
         self._is_silence_said = True
         return True

@@ -43,6 +43,7 @@ REFRESH_CRASHES = 2
 CONFIRM_QUERY_S = 1.0
 CONFIRM_HEARTBEAT_S = 2.0  # its answer tells that what was sent before it has been read
 CONFIRM_LIMIT_S = 3.0
+LOOK_AGAIN_S = 5.0  # behind a click: whether what was shown is still so
 CONFIRM_LATEST_S = 10.0  # the longest limit where answers of this device are known to take long ...
 CONFIRM_LATER = 2.5  # ... which is so many times what they took
 PENDING_WRITES = 32

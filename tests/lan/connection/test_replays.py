@@ -1,6 +1,6 @@
 """Somebody in the middle who has no key sends the breaker's own sealed messages again: in virtual time.
 
-On 3.1-3.3 nothing in a message tells that it was sent before (requests.Marks says why), so those are not here.
+On 3.1-3.3 nothing in a message tells that it was sent before (replays.Marks says why), so those are not here.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.lan.connection.virtual import World
-from tuya.lan.connection.requests import NUMBERS_RISEN, Numbers
+from tuya.lan.connection.replays import NUMBERS_RISEN, Numbers, Replays
 from tuya.lan.errors import NotConfirmed
 from tuya.lan.events import Lost, Status, WriteDone
 
@@ -127,3 +127,31 @@ def test_numbers():
     for odd in ([5, 5, 5, 6, 6, 6] * 30, [9, 2, 7, 1] * 60, [0] * 100):
         numbers = Numbers()
         assert not any(numbers.is_old(number) for number in odd)
+
+
+def test_a_device_whose_numbers_fall_or_stand_is_believed_again():
+    """A count that begins anew; one that only falls; one number for all: clicks are confirmed all the same."""
+    for drawn in ([*range(100, 120), *range(1, 60)], list(range(500, 400, -1)), [7] * 100):
+        numbers = Numbers()
+        old = [numbers.is_old(number) for number in drawn]
+        assert sum(old) <= 2 * NUMBERS_RISEN
+        assert not any(old[-NUMBERS_RISEN:])
+
+
+@pytest.mark.parametrize("version", BY_KEY)
+def test_answers_with_our_numbers_and_pushes_with_a_count_of_their_own(version):
+    replays = Replays(counts=version == "3.5")
+    said = 0
+    for second in range(60):
+        mark = b"answer%02d" % second
+        assert replays.fresh(mark, 16, 1000 + second, is_dated=False, now_s=float(second))
+        if second % 20 == 0:
+            said += 1
+            assert replays.fresh(b"push  %02d" % second, 8, said, is_dated=False, now_s=float(second))
+
+
+def test_one_number_for_all_the_same_bytes_are_said_anew():
+    """It says On, Off and On again in the same bytes, for minutes: no replay can be told there, and no click fails."""
+    replays = Replays(counts=False)
+    fresh = [replays.fresh(b"on%06d" % (second % 2), 8, 7, is_dated=False, now_s=float(second)) for second in range(30)]
+    assert all(fresh[2:])

@@ -258,8 +258,17 @@ class Versions:
 
     def only_unsealed(self, address: str) -> bool:
         """Whether all that is announced at an address is a version which is not tried, because it proves nothing."""
+        announced = self._announced_but_not_tried(address)
+        return bool(announced) and not any(versions.TABLE[version].reports_sealed for version in announced)
+
+    def lower_only(self, address: str) -> Optional[str]:
+        """The version announced at an address, where it is lower than the one that has worked: it is not tried."""
+        return max(self._announced_but_not_tried(address), default=None)
+
+    def _announced_but_not_tried(self, address: str) -> Set[str]:
+        """All that is announced at an address; empty where one of it may be tried."""
         turns = self._turns.get(address)
-        return turns is not None and bool(turns.announced) and not any(map(self._may, turns.announced))
+        return set() if turns is None or any(map(self._may, turns.announced)) else turns.announced
 
     def version_worked(self, version: str) -> None:
         """A session got up in this version, proven by the local key."""

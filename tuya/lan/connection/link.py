@@ -301,6 +301,7 @@ class Link:
         if overdue.stop:  # before it is told: "not confirmed" is never followed by a switch
             self._close(messages.unanswered(self.device.label), now_s, abort=True)
         self._writes.give_up(overdue, self.device.label, now_s)
+        self._writes.confirm(self._session, now_s)  # what has waited for their end
 
     # -- what follows
 

@@ -26,6 +26,10 @@ from .lives import Lives
 POWER_CYCLE = (
     "Devices that stay so recover when their power is switched off and on: the supply of the breaker, not its relay"
 )
+_LOWER_CURE = (
+    "if its firmware was changed to a lower one, choose it as Protocol on the Hardware page, or as its version in "
+    "devices.json"
+)
 LONGEST_SHOWN = 40  # characters of a value
 
 
@@ -152,6 +156,8 @@ def with_causes(error: TuyaError, device: Device, *, key_worked: bool) -> TuyaEr
     if isinstance(error, WrongVersion) and error.cure == WrongVersion.default_cure:
         if device.version_fixed:
             cure = "Choose Protocol auto on the Hardware page"
+        elif key_worked:
+            cure = f"Higher versions are tried by themselves; {_LOWER_CURE}"
         else:
             cure = "The other versions are tried by themselves"
         if not key_worked:
@@ -171,6 +177,12 @@ def wedged(error: TuyaError, count: int) -> TuyaError:
     if isinstance(error, (Busy, Mute)):
         return type(error)(error.device, f"{error.what}, {count} times in a row", POWER_CYCLE)
     return error
+
+
+def lower_only(label: str, announced: str, worked: str) -> TuyaError:
+    """Announced with a lower version than the one that has worked, and that one works no more."""
+    what = f"is announced with protocol {announced}, and has spoken {worked}: nobody is believed a lower one"
+    return WrongVersion(label, what, f"{_LOWER_CURE[0].upper()}{_LOWER_CURE[1:]}")
 
 
 def unsealed_only(label: str) -> TuyaError:

@@ -159,6 +159,9 @@ class Tries:
                 return messages.key_no_longer(self._device.label, address)
         if self.versions.only_unsealed(address):
             return messages.unsealed_only(self._device.label)
+        lower = self.versions.lower_only(address)
+        if lower is not None and self.versions.known is not None:
+            return messages.lower_only(self._device.label, lower, self.versions.known)
         error = messages.with_causes(error, self._device, key_worked=self._key_worked)
         return messages.wedged(error, self.fruitless) if self.seems_wedged else error
 

@@ -34,7 +34,8 @@ from ..versions import (
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
-from .requests import NEW, OLD, REQUESTS_A_COMMAND, Marks, Numbers, Requests
+from .replays import Replays
+from .requests import REQUESTS_A_COMMAND, Requests
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 
@@ -83,8 +84,7 @@ class Session:
         self._requests = Requests(wire, habits)
         self._written: Dict[int, Collection[int]] = {}  # the data points of writes without acknowledgement, by number
         self.outgoing = self._requests.outgoing  # what take() hands out: most pushes have nothing to send
-        self._marks = Marks()
-        self._numbers = Numbers()
+        self._replays = Replays(counts=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
         self._negotiating = row.handshake
@@ -152,6 +152,11 @@ class Session:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
         return self._requests.has(number)
 
+    @property
+    def answers_queries(self) -> bool:
+        """Whether the last full query was answered."""
+        return not self._schedule.unanswered_queries
+
     def has_acknowledged(self, number: int) -> bool:
         """Whether the write of this number was itself answered: the device has read it."""
         return self._requests.acknowledged(self._row.control, number)
@@ -204,7 +209,6 @@ class Session:
         self._query(now_s)
 
     def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        old = self._row.check == GCM_TAG and self._numbers.is_old(message.sequence)
         if not message.payload:
             self._live(message.command, now_s)
             if message.command == UPDATEDPS:
@@ -229,13 +233,13 @@ class Session:
             self._live(message.command, now_s)
             self._without_data(message, now_s, outputs)
             return
-        fresh = not old
+        fresh = True
         if message.mark and report.dps:
-            heard = self._marks.heard(message.mark, now_s)
-            if heard is OLD and report.is_dated:
+            mark, number = message.mark, message.sequence
+            judged = self._replays.fresh(mark, message.command, number, is_dated=report.is_dated, now_s=now_s)
+            if judged is None:
                 return
-            # without a date and a number a device says the same in the same bytes
-            fresh = fresh and (heard is NEW or not (report.is_dated or message.sequence))
+            fresh = judged
         written = self._live(message.command, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)

@@ -3,11 +3,15 @@
 It ends confirmed by a report of its values, or unconfirmed after 3 s (more where this device is known to answer late).
 Nothing here can send anything again, and nothing may arrive after its outcome was told: see overdue().
 
-A report confirms where it tells something: the state has changed to what was wanted. Where it was the case already
-(a second click; on, off and on again within a second), the same report says nothing of the write: it may have been on
-its way, or the device may answer at once and obey late. Then the write counts as taken when the device has acknowledged
-it. A device that has shown not to acknowledge what it obeys is believed when it has answered something sent later.
-A write that follows another one to the same data point waits for that one's end before it is confirmed.
+A report confirms where it tells something: the state has changed to what was wanted, which no earlier write can have
+done. Where it was the case already (a second click; on, off and on again within a second), a report says nothing of the
+write: it may have been on its way, or the device may answer at once and obey late. Then the write counts as taken when
+the device has acknowledged it and nothing has said otherwise; one that wants the opposite of an earlier write waits for
+that one's end. A device that has shown not to acknowledge what it obeys is believed when it has answered something sent
+later. Of several data points one that tells something is enough: a device takes a message as a whole.
+
+Answers may be older than pushes, and devices with a motor obey late without a push: so there is another look behind
+the end of each write.
 
 Also a report that tells something does not prove that the write has arrived: somebody at the breaker may have switched.
 So a write is looked after until the device has answered it or something that was sent after it: until then it is
@@ -27,6 +31,7 @@ from ..limits import (
     CONFIRM_LIMIT_S,
     CONFIRM_QUERY_S,
     LATE_S,
+    LOOK_AGAIN_S,
     PENDING_WRITES,
 )
 from . import messages
@@ -41,11 +46,15 @@ _TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
 class Pending:
     """One write: what was asked for, what was reported of it since, and on which connection it was sent.
 
-    shown: data points that are reported as wanted now. telling: those of which that tells something, because another
-    value was reported before. instead: what else was reported since, where it was not so before.
+    shown: data points that are as wanted, as far as was reported. telling: those of which that tells something, because
+    they were otherwise before. was_shown: all of them were once. instead: what else was reported since, where it was
+    not so before. asks: queries that were due for it.
     """
 
-    __slots__ = ("asked", "confirmed", "dps", "instead", "number", "pinged", "sent_s", "session", "shown", "telling")
+    __slots__ = (
+        *("asks", "confirmed", "dps", "instead", "number", "pinged", "sent_s", "session", "shown", "telling"),
+        "was_shown",
+    )
 
     def __init__(self, dps: Dps, session: Session, number: int, sent_s: float) -> None:
         self.dps = dps
@@ -55,7 +64,8 @@ class Pending:
         self.shown: Set[int] = set()
         self.telling: Set[int] = set()
         self.instead: Dict[int, DpValue] = {}
-        self.asked = False
+        self.was_shown = False
+        self.asks = 0
         self.pinged = False
         self.confirmed = False
 
@@ -67,11 +77,20 @@ class Pending:
         """Whether another write wants something else of the same data point."""
         return any(dp in later.dps and not _means(later.dps[dp], wanted) for dp, wanted in self.dps.items())
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether all of it is as wanted."""
+        return self.shown == self.dps.keys()
+
+    @property
+    def ask_s(self) -> float:
+        """When a query is due for it: 1, 2, 4 and 8 s after it was sent."""
+        return self.sent_s + CONFIRM_QUERY_S * 2.0**self.asks
+
     def next_s(self, limit_s: float) -> float:
         """When something is due for this write."""
-        if not self.asked:
-            return self.sent_s + CONFIRM_QUERY_S
-        return self.sent_s + (limit_s if self.pinged else min(CONFIRM_HEARTBEAT_S, limit_s))
+        ping_s = NEVER if self.pinged else self.sent_s + CONFIRM_HEARTBEAT_S
+        return min(self.ask_s, ping_s, self.sent_s + limit_s)
 
 
 def _means(reported: DpValue, wanted: DpValue) -> bool:
@@ -111,6 +130,7 @@ class Writes:
         self._falling_dps = falling_dps
         self._said: Dict[int, DpValue] = {}  # what the device has last reported
         self._obeyed: Optional[Pending] = None  # the last one that was confirmed by what it has changed
+        self._look_s = NEVER  # the last look at what became of them
         self._pending: List[Pending] = []
         self._unsettled: List[Pending] = []  # told as confirmed, and not known to have arrived
 
@@ -138,8 +158,17 @@ class Writes:
                 self._done(dps, BadValue(label, error.what, error.cure), now_s)
             else:
                 pending = Pending(dps, session, number, now_s)
-                pending.telling = {dp for dp, wanted in dps.items() if not self._is_said(dp, wanted)}
+                pending.shown = {dp for dp, wanted in dps.items() if self._is_said(dp, wanted)}
+                pending.telling = {dp for dp, wanted in dps.items() if self._tells(dp, wanted)}
+                pending.was_shown = pending.is_shown
                 self._pending.append(pending)
+
+    def _tells(self, dp: int, wanted: DpValue) -> bool:
+        """Whether a report of this value would be the work of a write that is sent now, or of its like just before."""
+        before = [earlier.dps[dp] for earlier in self._pending if dp in earlier.dps]
+        while before and _means(before[-1], wanted):
+            before.pop()
+        return not self._is_said(dp, wanted) and not any(_means(value, wanted) for value in before)
 
     def _is_said(self, dp: int, wanted: DpValue) -> bool:
         return dp in self._said and _means(self._said[dp], wanted)
@@ -150,16 +179,17 @@ class Writes:
         session: the one that is up. fresh: nothing shows that the report is an old one.
         """
         if self._pending and fresh:
-            for pending in self._pending:
+            for place, pending in enumerate(self._pending):
                 for dp in pending.dps.keys() & dps.keys():
-                    self._compare(pending, dp, dps[dp], now_s)
+                    self._compare(pending, dp, dps[dp], now_s, self._pending[:place])
+                pending.was_shown = pending.was_shown or pending.is_shown
             self.confirm(session, now_s)
         self._said.update(dps)
         if len(self._said) > REMEMBERED_DPS:
             self._said.clear()
 
-    def _compare(self, pending: Pending, dp: int, value: DpValue, now_s: float) -> None:
-        """Note what a data point that was written is reported as."""
+    def _compare(self, pending: Pending, dp: int, value: DpValue, now_s: float, earlier: List[Pending]) -> None:
+        """Note what a data point that was written is reported as. earlier: writes before this one."""
         wanted = pending.dps[dp]
         falls = dp in self._falling_dps() and not self._is_said(dp, value)
         if _means(value, wanted) or (falls and _has_fallen(value, wanted, now_s - pending.sent_s)):
@@ -167,7 +197,8 @@ class Writes:
             pending.instead.pop(dp, None)
             return
         pending.shown.discard(dp)
-        pending.telling.add(dp)
+        if not any(dp in one.dps and _means(one.dps[dp], wanted) for one in earlier):
+            pending.telling.add(dp)  # else what comes next may be that one's work
         if not self._is_said(dp, value):
             pending.instead[dp] = value
 
@@ -176,19 +207,27 @@ class Writes:
         done: List[Pending] = []
         left: List[Pending] = []
         for pending in self._pending:
-            told = (
-                pending.shown == pending.dps.keys()
-                and (pending.shown <= pending.telling or self._is_taken(pending, session, now_s))
-                and not any(earlier.contradicts(pending) for earlier in left)
-            )
-            (done if told else left).append(pending)
+            if pending.is_shown and pending.telling:
+                # it has worked: those before it that wanted what was the case until then are no longer open
+                done += [one for one in left if one.was_shown and one.contradicts(pending)]
+                left = [one for one in left if one not in done]
+                done.append(pending)
+                self._obeyed = pending
+            elif (
+                pending.is_shown
+                and not any(one.contradicts(pending) for one in left)
+                and self._is_taken(pending, session, now_s)
+            ):
+                done.append(pending)
+                self._look_s = min(self._look_s, now_s)
+            else:
+                left.append(pending)
         if not done:
             return
         self._pending = left
         for pending in done:
             pending.confirmed = True
-            if pending.shown <= pending.telling:
-                self._obeyed = pending
+            self._look_s = min(self._look_s, pending.sent_s + LOOK_AGAIN_S)
         self._unsettled += [pending for pending in done if pending.is_open(session)]
         for pending in done:
             self._done(pending.dps, None, now_s)
@@ -222,9 +261,13 @@ class Writes:
         if session is None or not session.up:
             return
         query = ping = False
+        if now_s >= self._look_s:
+            self._look_s = NEVER
+            session.ask_soon(now_s)
         for pending in self._look_after(session):
-            if not pending.asked and now_s >= pending.sent_s + CONFIRM_QUERY_S:
-                pending.asked = query = True
+            if now_s >= pending.ask_s:
+                query = query or not pending.asks or session.answers_queries
+                pending.asks += 1
             if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
                 pending.pinged = True
                 ping = ping or not session.has_answered(pending.number)
@@ -257,6 +300,7 @@ class Writes:
     def give_up(self, overdue: Overdue, label: str, now_s: float) -> None:
         """Tell that these writes were not confirmed."""
         limit_s = self._limit_s()
+        self._look_s = now_s
         for pending in overdue.writes:
             self._done(pending.dps, messages.not_confirmed(label, limit_s, pending.dps, pending.instead), now_s)
 
@@ -265,6 +309,7 @@ class Writes:
         pending, self._pending = self._pending, []
         self._unsettled = []
         self._obeyed = None
+        self._look_s = NEVER
         for write in pending:
             self._done(write.dps, messages.given_up(label, why), now_s)
 
@@ -273,4 +318,4 @@ class Writes:
         limit_s = self._limit_s()
         if not up:
             return min((pending.sent_s + limit_s for pending in self._pending), default=NEVER)
-        return min((pending.next_s(limit_s) for pending in self._pending + self._unsettled), default=NEVER)
+        return min(self._look_s, *(pending.next_s(limit_s) for pending in self._pending + self._unsettled), NEVER)
