@@ -62,7 +62,7 @@ def test_a_command_is_what_the_profile_allows():
     assert device.is_asked(1, False, 5.0 + COMMAND_EFFECT_S)
     assert not device.is_asked(1, True, 6.0)
     assert not device.is_asked(1, False, 5.1 + COMMAND_EFFECT_S)
-    device.command_ended({1: False}, NotConnected("Kitchen", "is not connected"))
+    device.command_ended({1: False}, NotConnected("Kitchen", "is not connected"), 1.0)
     assert not device.is_asked(1, False, 6.0)
     assert device.untaken is None, "nothing was sent: that tells nothing of the device"
 
@@ -72,11 +72,11 @@ def test_a_command_that_it_did_not_take_is_remembered_until_it_does():
     device.report(Status(device.device_id, 0.0, SY1_DPS, True))
     refusal = NotConfirmed("Kitchen", "did not report the new state within 3 s")
     for ended in (
-        lambda: device.command_ended({1: True}, None),  # it takes another one
+        lambda: device.command_ended({1: True}, None, 9.0),  # it takes another one
         lambda: device.report(Status(device.device_id, 9.0, {1: False}, False)),  # it was late
     ):
         device.report(Status(device.device_id, 1.0, {1: True}, False))
-        device.command_ended({1: False}, refusal)
+        device.command_ended({1: False}, refusal, 1.0)
         device.report(Status(device.device_id, 2.0, {20: 2300}, False))
         assert device.untaken is refusal
         ended()
@@ -142,12 +142,36 @@ def test_heartbeats_alone_are_no_report_and_are_told_once():
     assert not device.is_silent_now(5000.0)
 
 
-def test_a_command_that_was_not_taken_is_over_once_the_state_was_told():
+def test_a_command_without_effect_is_not_over_because_the_old_state_is_told():
     device = known()
     device.report(Status(device.device_id, 0.0, SY1_DPS, True))
-    device.command_ended({1: not SY1_DPS[1]}, NotConfirmed("Kitchen", "did not report the new state within 3 s"))
-    device.report(Status(device.device_id, 1.0, {20: 2300}, True))
-    assert not device.is_untaken_over, "that tells nothing of its switch"
+    wanted = {1: not SY1_DPS[1]}
+    device.command_ended(wanted, NotConfirmed("Kitchen", "did not report the new state within 3 s"), 1.0)
+    device.report(Status(device.device_id, 1.5, {20: 2300}, True))
+    assert not device.is_untaken_refuted, "that tells nothing of its switch"
     device.report(Status(device.device_id, 2.0, SY1_DPS, True))
-    assert device.is_untaken_over
-    assert device.untaken is not None
+    assert device.is_untaken_refuted
+    assert (device.untaken is not None, device.untaken_at_s) == (True, 1.0)
+    device.report(Status(device.device_id, 9.0, {**SY1_DPS, **wanted}, True))
+    assert device.untaken is None, "it has the state that was asked for"
+
+
+def test_each_quantity_has_an_age_of_its_own():
+    device = known()
+    assert (device.lacks_power, device.quantity_ages_s(0.0)) == (True, {})
+    device.report(Status(device.device_id, 0.0, SY1_DPS, True))
+    assert not device.lacks_power
+    for at_s in range(10, 101, 10):
+        device.report(Status(device.device_id, float(at_s), {1: True, 18: 8700, 20: 2300}, True))
+    assert device.quantity_ages_s(101.0) == {"power": 101.0, "current": 1.0, "voltage": 1.0}
+    assert not device.has_counter
+    device.connected(Connected(device.device_id, 150.0, "192.168.1.20", 6668, "3.4"))
+    assert device.quantity_ages_s(160.0)["power"] == 10.0, "in this session"
+
+
+def test_a_power_of_0_behind_an_open_relay_does_not_age():
+    device = known()
+    device.report(Status(device.device_id, 0.0, {**SY1_DPS, 1: False, 18: 0, 19: 0}, True))
+    assert device.quantity_ages_s(300.0) == {"power": 0.0, "current": 0.0, "voltage": 300.0}
+    device.report(Status(device.device_id, 301.0, {1: True}, False))
+    assert device.quantity_ages_s(301.0)["power"] == 301.0

@@ -25,6 +25,7 @@ REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; read
 FREE_MATCHES = 64
 LOOK_AGAIN_S = 1.0
 UNREPORTED_S = 180.0  # it is queried every 30 s: six questions without one data point
+QUANTITIES = ("power", "current", "voltage")  # whose age counts each for itself: one may fall silent alone
 MAX_DOUBTS = 50  # different ones that are remembered; what comes after them is not said
 TOO_MUCH = "it reports more data points, or longer ones, than any known device: the rest is left out"
 
@@ -88,8 +89,10 @@ class KnownDevice:
         self._is_too_much_said = False
         self._is_silence_said = False
         self._said_doubts: Set[str] = set()
-        self.is_untaken_over = False  # it has told its state since: what it did then is seen by now
+        self.untaken_at_s = 0.0
+        self.is_untaken_refuted = False  # it has told another state since than the one that was asked for
         self._untaken_dps: Dps = {}
+        self._told_at_s: Dict[Tuple[str, Channel], float] = {}  # by quantity
         self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
     @property
@@ -187,7 +190,7 @@ class KnownDevice:
         if self.untaken is not None and all(self.dps.get(dp) == value for dp, value in self._untaken_dps.items()):
             self.untaken = None  # it was late, or somebody else saw to it
         elif event.full and self._untaken_dps.keys() <= event.dps.keys():
-            self.is_untaken_over = True
+            self.is_untaken_refuted = True
         before = self.profile
         if self._is_match_due and (self._free_matches > 0 or event.at_s - self._matched_at_s >= LOOK_AGAIN_S):
             self._free_matches -= 1
@@ -197,6 +200,10 @@ class KnownDevice:
         part = self.profile.decode(self.dps, frozenset(event.dps))
         if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
             self.measured_at_s = event.at_s
+        if self.profile.layout != self._book_layout:
+            self._told_at_s.clear()  # the same data points mean something else now
+        for quantity, amounts in _amounts(part):
+            self._told_at_s.update({(quantity, channel): event.at_s for channel in amounts})
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self.reading is None:
             self.reading = self.profile.decode(self.dps)
@@ -228,6 +235,40 @@ class KnownDevice:
             )
             self._book_layout = self.profile.layout
         return self._book
+
+    # -- what it leaves out
+
+    def quantity_ages_s(self, at_s: float) -> Dict[str, float]:
+        """Return for each of QUANTITIES for how many seconds this session has gone without it, where it told it before.
+
+        Of several circuits that of the one that is silent for longest. What an open relay left at 0 does not age.
+        """
+        ages_s: Dict[str, float] = {}
+        amounts_of = dict(_amounts(self.reading)) if self.reading is not None else {}
+        for (quantity, channel), told_s in self._told_at_s.items():
+            if self._is_open and quantity != "voltage" and not amounts_of.get(quantity, {}).get(channel):
+                told_s = at_s
+            age_s = at_s - max(told_s, self.connected_at_s)
+            ages_s[quantity] = max(age_s, ages_s.get(quantity, 0.0))
+        return ages_s
+
+    @property
+    def lacks_power(self) -> bool:
+        """Whether it is to report power, and never has: then nothing is counted."""
+        is_declared = self.is_recognised and bool(self.profile.layout.of("power", "phase"))
+        return is_declared and not any(quantity == "power" for quantity, _ in self._told_at_s)
+
+    @property
+    def has_counter(self) -> bool:
+        """Whether it has told kWh that it counts itself: those go on without its power."""
+        return self.reading is not None and bool(self.reading.energy_kwh or self.reading.returned_kwh)
+
+    @property
+    def _is_open(self) -> bool:
+        switches = self.profile.switch_dps
+        return (
+            self.reading is not None and bool(switches) and all(self.reading.switch.get(dp) is False for dp in switches)
+        )
 
     # -- what is worth a line in the log
 
@@ -317,10 +358,11 @@ class KnownDevice:
             raise CommandRefused(self.entry.shown_name, str(refusal)) from None
         return {change.dp: change.value}
 
-    def command_ended(self, dps: Dps, error: Optional[TuyaError]) -> None:
+    def command_ended(self, dps: Dps, error: Optional[TuyaError], at_s: float) -> None:
         """A write was confirmed (None), or not: what happens to these data points then is not our doing."""
         if error is None or isinstance(error, NotConfirmed):  # else nothing was sent, which tells nothing of the device
-            self.untaken, self._untaken_dps, self.is_untaken_over = error, dict(dps), False
+            self.untaken, self._untaken_dps, self.untaken_at_s = error, dict(dps), at_s
+            self.is_untaken_refuted = False
         for dp in dps if error is not None else ():
             self._asked.pop(dp, None)
 
@@ -334,6 +376,11 @@ class KnownDevice:
         if isinstance(value, bool) and control is not None and control.kind == "bool":
             value = control.spelled[value]
         return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
+
+
+def _amounts(reading: Reading) -> Sequence[Tuple[str, Mapping[Channel, float]]]:
+    """Return what a reading holds of each of QUANTITIES, by circuit."""
+    return tuple(zip(QUANTITIES, (reading.power_w, reading.current_a, reading.voltage_v)))
 
 
 def _asks_differently(before: Profile, after: Profile) -> bool:

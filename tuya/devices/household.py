@@ -164,7 +164,7 @@ class Household:
                 device.failed(error)
                 self.journal.failed(event.device_id, error, event.at_s)
             elif isinstance(event, WriteDone):
-                device.command_ended(event.dps, event.error)
+                device.command_ended(event.dps, event.error, event.at_s)
                 if event.error is not None:
                     self.journal.say(str(event.error), is_error=True)
             for observer in self._observers:

@@ -5,6 +5,7 @@ Filled on the plugin's thread, told on the network's: what is told is replaced a
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
@@ -27,6 +28,7 @@ class About:
 
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
+    written_ages_s(now): how long ago each meter was given to Domoticz.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class About:
         update_waits_s: Callable[[float], Optional[float]] = lambda _now_s: None,
         lost: Callable[[], Tuple[Tuple[str, int], ...]] = tuple,
         deleted: Callable[[], Mapping[str, List[int]]] = dict,
+        written_ages_s: Callable[[float], Mapping[str, Mapping[int, int]]] = lambda _now_s: {},
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
@@ -52,8 +55,10 @@ class About:
         self._update_waits_s = update_waits_s
         self._lost = lost
         self._deleted = deleted
+        self._written_ages_s = written_ages_s
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
         self._started_s = self._beat_s = clock()
+        self._started_at = round(time.time())
         self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
         self._shown: Dict[str, Dict[int, int]] = {}
         self._names: Dict[str, Dict[int, str]] = {}
@@ -90,13 +95,14 @@ class About:
             "kind": "plugin",
             "plugin_version": self._version,
             "domoticz": self._domoticz,
-            "folder": str(settings.home_folder),
+            "folder": os.path.abspath(settings.home_folder),  # noqa: PTH100 - keeps links; Domoticz may tell "./"
             "code": self._code,
             "uptime_s": round(now_s - self._started_s, 3),  # clocks are set while we run
+            "started_at": self._started_at,
             "beat_age_s": round(now_s - self._beat_s, 3),
             "update_waits_s": self._update_waits_s(now_s),
             "settings": {
-                "devices_file": None if path is None else str(path),
+                "devices_file": None if path is None else os.path.abspath(path),  # noqa: PTH100
                 "switching": "allowed" if settings.rules.terms.may_switch else "refused",
                 "shown": "all" if settings.rules.show_all else "basic",
                 "interval_s": settings.rules.terms.interval_s,
@@ -118,6 +124,7 @@ class About:
                 "looked_age_s": None if self._looked_s == NEVER else round(now_s - self._looked_s, 3),
                 "shown": self._shown,
                 "deleted": self._deleted(),
+                "written_ages_s": self._written_ages_s(now_s),
                 "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [

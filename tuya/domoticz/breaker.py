@@ -209,6 +209,14 @@ class Breaker:
         else:
             plan.written(state, at_s)
 
+    def meters_written_s(self) -> Dict[int, float]:
+        """Return when each existing meter was written last, of those that were."""
+        return {
+            unit: plan.written_at_s
+            for unit, plan in self._plans.items()
+            if isinstance(plan, MeterPlan) and unit in self.existing and plan.written_at_s is not None
+        }
+
     def held(self, unit: int, state: State) -> None:
         """Note that somebody else has changed what the unit holds (or it came back): decide again."""
         self.existing.add(unit)

@@ -145,6 +145,16 @@ class Fleet:
             }
         return {device_id: gone for device_id, gone in found.items() if gone}
 
+    def written_ages_s(self, now_s: float) -> Dict[str, Dict[int, int]]:
+        """Return how many seconds ago each meter was given to Domoticz, by device; what was not in this run is not."""
+        with self._lock:
+            written_s = {device_id: breaker.meters_written_s() for device_id, breaker in self._breakers.items()}
+        return {
+            device_id: {unit: max(0, int(now_s - at_s)) for unit, at_s in units.items()}
+            for device_id, units in written_s.items()
+            if units
+        }
+
     def held(self, device_id: str, unit: int, state: State) -> None:
         """Note that somebody else changed what a unit holds."""
         with self._lock:

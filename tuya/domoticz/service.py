@@ -60,7 +60,13 @@ class Service:
         self._publisher = Publisher(self._fleet, framework, clock, self._say)
         owner = f"hardware {settings.hardware_name}"
         self._about = About(
-            framework, settings, clock, self._publisher.waits_s, self._publisher.lost, self._fleet.deleted
+            framework,
+            settings,
+            clock,
+            self._publisher.waits_s,
+            self._publisher.lost,
+            self._fleet.deleted,
+            self._fleet.written_ages_s,
         )
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)

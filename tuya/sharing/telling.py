@@ -17,10 +17,12 @@ from ..lan.errors import TuyaError
 from ..lan.events import Connected, Event, Failed, Lost, Status
 from ..metering.decode import reading_to_json
 from ..metering.energy import Circuit
+from ..metering.layout import DEFAULT_POWER_MAX_AGE_S
 from ..metering.reading import Reading
 from .lines import text_of
 
 _NOTHING = Reading()
+AGE_TOLD_S = 30.0  # a device is queried so often
 
 
 def event_to_json(device: KnownDevice, event: Event) -> Optional[Dict[str, Any]]:
@@ -85,13 +87,38 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
         told["measured_age_s"] = round(now_s - max(device.measured_at_s, device.connected_at_s), 3)
         if device.is_connected:
             told["connected_age_s"] = round(now_s - device.connected_at_s, 3)
+            told["answers_queries"] = device.has_full_answer
+            told.update(_left_out(device, now_s))
         if device.reported_at_s is not None:
             told["reported_age_s"] = round(now_s - device.reported_at_s, 3)
-        told["is_untaken_over"] = device.is_untaken_over
-        told["untaken"] = "" if device.untaken is None else device.untaken.what
-        served.append({**told, **error_fields(device.error)})
+        if device.untaken is not None:
+            told["untaken"] = device.untaken.what
+            told["untaken_age_s"] = round(now_s - device.untaken_at_s, 3)
+            told["is_untaken_refuted"] = device.is_untaken_refuted
+        served.append({**told, **(error_fields(device.error) if device.error is not None else {})})
     own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": ".".join(map(str, sys.version_info[:3]))}
     return {"event": "owner", **own, **about, "served": served}
+
+
+def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
+    """Return what a connected device does not tell of what it is to measure; only what is worth a look.
+
+    late_s: quantities that have not come for AGE_TOLD_S or more, with their ages. kwh_wait_s: so long its kWh have
+    stood still because it does not report its power.
+    """
+    left_out: Dict[str, Any] = {}
+    ages_s = device.quantity_ages_s(now_s)
+    late_s = {quantity: round(age_s, 3) for quantity, age_s in ages_s.items() if age_s >= AGE_TOLD_S}
+    if late_s:
+        left_out["late_s"] = late_s
+    if device.lacks_power:
+        left_out["lacks_power"] = True
+    power_s, counts_s = ages_s.get("power", 0.0), device.profile.power_max_age_s
+    if power_s > counts_s and not device.has_counter:
+        left_out["kwh_wait_s"] = round(power_s - counts_s, 3)
+    if counts_s != DEFAULT_POWER_MAX_AGE_S:
+        left_out["power_counts_s"] = counts_s
+    return left_out
 
 
 def _user() -> str:

@@ -9,6 +9,7 @@ import pytest
 from tuya.__main__ import main
 from tuya.cli.doctor import command, machine
 from tuya.cli.doctor.findings import Finding
+from tuya.lan.locks.device_lock import OwnerState
 from tuya.simulator import Fleet
 
 
@@ -106,6 +107,28 @@ def test_a_device_by_options_alone(devices, capsys, tmp_path):
     told = lines(capsys)
     assert [finding["check"] for finding in told][-3:] == ["values", "plugin", "verdict"]
     assert told[-1]["text"] == "well"
+
+
+@pytest.mark.parametrize(
+    ("key", "settings", "words", "told"),
+    [
+        ("0123456789abcdef", {}, ("--id", "ID", "--key=KEY"), True),
+        ("0123456789abcdef", {}, ("Boiler", "--key=KEY"), True),
+        ("", {}, ("--id", "ID", "--key=KEY"), False),  # that of the file, which its owner uses
+        ("", {"has_own_key": True}, ("--id", "ID", "--key=KEY"), True),
+        ("", {}, ("Boiler",), False),
+    ],
+)
+def test_a_key_that_was_not_tried_is_said_to_be(devices, capsys, monkeypatch, key, settings, words, told):
+    path, entries = devices
+    state = OwnerState("hardware Breakers", True, "127.0.0.1", "3.4", "", "", 0.4)
+    monkeypatch.setattr(command, "ask", lambda device_id: state)
+    monkeypatch.setattr(command, "owner_of", lambda device_id: {"settings": settings})
+    known = {"ID": entries[0]["id"], "KEY": key or entries[0]["key"]}
+    words = [word.replace("ID", known["ID"]).replace("KEY", known["KEY"]) for word in words]
+    assert call(path, *words, "--json") == 1
+    found = [finding for finding in lines(capsys) if finding["check"] == "given key"]
+    assert [(finding["state"], finding["device"]) for finding in found] == [("unchecked", "Boiler")] * told
 
 
 def test_an_unknown_name_is_wrong_use(devices, capsys):

@@ -227,6 +227,42 @@ def test_what_it_reports_to_the_plugin_is_judged_too(device, monkeypatch, dps, s
     assert told in findings[-1].text
 
 
+DPS = {"1": True, "18": 435, "19": 1000, "20": 2300}
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+@pytest.mark.parametrize(
+    ("dps", "said", "states", "told"),
+    [
+        (DPS, {"measured_age_s": 4.0}, ["ok"], "(reported 4 s ago)"),
+        (DPS, {"measured_age_s": 95.0}, ["note", "unchecked"], "(reported 95 s ago)"),
+        (DPS, {"measured_age_s": 4.0, "late_s": {"power": 95.0}}, ["note", "unchecked"], "4 s ago; power 95 s ago)"),
+        ({"1": True}, {"measured_age_s": 95.0}, ["note", "unchecked"], "has not reported any voltage"),
+        ({"1": True}, {"measured_age_s": 9.0}, ["unchecked"], "has not reported any voltage"),
+        (DPS, {"measured_age_s": 4.0, "untaken": "did not report"}, ["ok", "unchecked"], "reported 4 s ago"),
+    ],
+)
+def test_values_have_an_age(device, monkeypatch, dps, said, states, told):
+    served = {"id": device["id"], "connected": True, **said}
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: {"id": device_id, "dps": dps})
+    monkeypatch.setattr(checks, "owner_of", lambda device_id: {"served": [served]})
+    with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
+        findings = list(checks._owned(entry_of(device), owners.ask(device["id"])))[2:]
+    assert ([finding.state for finding in findings], told in findings[0].text) == (states, True), findings
+    cures = [finding.cure for finding in findings if finding.cure]
+    assert len(cures) == ("unchecked" in states), "one reason, one cure"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
+def test_a_device_that_is_in_no_file_is_judged_by_what_its_owner_knows(device, monkeypatch):
+    told = {"id": device["id"], "dps": DPS, "product_id": "jdj6ccklup7btq3a"}
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: told)
+    with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
+        findings = found(entry_of({"id": device["id"], "name": "Boiler"}))
+    assert list(findings) == ["owner", "data points", "values"]
+    assert findings["data points"].text.endswith("by its product id")
+
+
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 @pytest.mark.parametrize(
     ("owner", "told"),

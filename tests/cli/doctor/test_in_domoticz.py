@@ -61,8 +61,7 @@ def around(folder, *signs, **changes):
     started = Started(Path("/opt/domoticz/domoticz"), {"-userdata": str(folder.parents[1])}, None, PID, began_s=1.0)
     values = {
         "folder": folder,
-        "devices_file": folder / "devices.json",
-        "file_was_named": False,
+        "files": (folder / "devices.json",),
         "domoticz": Domoticz(started.binary, Path("/opt/domoticz"), "it is running", PID, started, is_ours=True),
         "signs": [life_sign(sign) for sign in signs],
         "views": (),
@@ -320,7 +319,13 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
             *("not well", "served", "not connected: the local key is wrong"),
         ),
         ({"served": [{**SERVED, "heard_age_s": 300}]}, "not well", "served", "has not answered for 300 s"),
-        ({"served": [{**SERVED, "measured_age_s": 100.0}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "measured_age_s": 55.0}]}, "well", "domoticz", ""),
+        (
+            {"served": [{**SERVED, "measured_age_s": 65.0}]},
+            "not checked",
+            "readings",
+            "nothing that it measures for 65",
+        ),
         (
             {"served": [{**SERVED, "measured_age_s": 200.0}]},
             "not checked",
@@ -341,7 +346,36 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
         ),
         ({"served": [{**SERVED, "connected_age_s": 9.0}]}, "not checked", "readings", "no reading yet"),
         ({"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 20.0}]}, "well", "domoticz", ""),
-        ({"served": [{**SERVED, "untaken": "did not report", "is_untaken_over": True}]}, "well", "domoticz", ""),
+        (
+            {"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 70.0}]},
+            *("not checked", "readings", "it has reported nothing for 70 s"),
+        ),
+        (
+            {"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 400.0, "answers_queries": False}]},
+            *("not checked", "readings", "reported nothing for 400 s; it answers no queries in this session"),
+        ),
+        ({"served": [{**SERVED, "lacks_power": True}]}, "not checked", "power", "no kWh are counted"),
+        (
+            {"served": [{**SERVED, "late_s": {"power": 95.0}, "kwh_wait_s": 35.0}]},
+            *(
+                "not checked",
+                "power",
+                "not reported its power for 95 s: the W shown are as old, and its kWh have stood",
+            ),
+        ),
+        ({"served": [{**SERVED, "late_s": {"power": 95.0}, "power_counts_s": 300}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "late_s": {"current": 55.0}}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "late_s": {"current": 125.0}}]}, "not checked", "readings", "its current for 2 min"),
+        (
+            {"served": [{**SERVED, "untaken": "did not report", "untaken_age_s": 90.0, "is_untaken_refuted": True}]},
+            *("not checked", "switching", "its last command, 90 s ago: it did not report, and has told another state"),
+        ),
+        ({"served": [{**SERVED, "untaken": "did not report", "untaken_age_s": 9000.0}]}, "well", "domoticz", ""),
+        (
+            {"served": [], "settings": {"devices_file": "", "device_id": "bf99..zzzz"}},
+            *("not well", "hardware", "serves nothing: its field 'Device ID' names bf99..zzzz"),
+        ),
+        ({"settings": {"devices_file": None}}, "not well", "hardware", "finds no devices file"),
         ({"served": [{**SERVED, "connected": False}]}, "not checked", "served", "is connecting"),
         ({"errors": [{"at": NOW_S - 720, "text": "Boiler: lost"}]}, "well", "domoticz", ""),
     ],
@@ -361,6 +395,73 @@ def test_errors_that_are_over_are_told_as_over(folder):
     assert found.state == "note"
     assert found.text.startswith("2 since the plugin was started, the last 10 min ago: Boiler: lost / Boiler: again.")
     assert "over" in found.text
+
+
+def test_errors_are_not_over_while_something_fails(folder):
+    served = [{**SERVED, "connected": False, "message": "is away"}]
+    errors = [{"at": NOW_S - 720, "age_s": 90.0, "text": "Boiler: lost"}]
+    found = judged(around(folder, said(folder, served=served, errors=errors)))[2][-1]
+    assert found.text == "1 since the plugin was started, the last 90 s ago: Boiler: lost"
+    before = Finding("key", "failed", "it has no local key", device="Boiler")
+    found = judged(around(folder, said(folder, errors=errors), told=[before]))[2][-1]
+    assert "over" not in found.text
+
+
+OTHER = {"id": "bf9999999999999zzzzz", "name": "Fridge", "key": "0123456789abcdef"}
+
+
+def test_a_device_that_the_field_device_id_leaves_out_is_a_note(folder):
+    served = {**SERVED, "id": OTHER["id"], "name": "Fridge"}
+    settings = {"devices_file": str(folder / "devices.json"), "device_id": "bf99..zzzz"}
+    word, _, findings = judged(around(folder, said(folder, served=[served], settings=settings)))
+    (note,) = [finding for finding in findings if finding.check == "served"]
+    assert (word, note.state) == ("well", "note")
+    assert note.text == "not served: the hardware's field 'Device ID' names bf99..zzzz only"
+    both = [said(folder, served=[served], settings=settings), said(folder, name="hardware B", served=[])]
+    assert judged(around(folder, *both))[0] == "not well", "another hardware is to serve all of the file"
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (Finding("connection", "failed", "is away", device="Boiler"), []),
+        (Finding("owner", "unchecked", "is connecting", device="Boiler"), ["failed"]),
+        (Finding("connection", "failed", "is away", device="Fridge"), ["failed"]),
+    ],
+)
+def test_one_breaker_has_one_reason(folder, before, told):
+    served = [{**SERVED, "connected": False, "message": "is away"}]
+    findings = judged(around(folder, said(folder, served=served), told=[before]))[2]
+    assert [finding.state for finding in findings if finding.check == "served"] == told
+
+
+def test_what_was_found_of_its_readings_is_not_told_twice(folder):
+    served = [{**SERVED, "late_s": {"power": 95.0}, "untaken": "did not report"}]
+    before = Finding("power", "unchecked", "it has not reported its power", device="Boiler")
+    word, first, findings = judged(around(folder, said(folder, served=served), told=[before]))
+    assert (word, first.check) == ("not checked", "switching")
+    assert "power" not in [finding.check for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("error", "protocol", "cured"),
+    [("Busy", "3.1", True), ("Mute", "3.1", True), ("Busy", "auto", False), ("Unreachable", "3.1", False)],
+)
+def test_a_protocol_that_was_chosen_on_the_hardware_page_is_named(folder, error, protocol, cured):
+    served = {**SERVED, "connected": False, "message": "closes it before an answer", "error": error}
+    settings = {"devices_file": str(folder / "devices.json"), "protocol": protocol}
+    _, finding, _ = judged(around(folder, said(folder, served=[served], settings=settings)))
+    assert (finding.check, "its field 'Protocol' says 3.1" in finding.cure) == ("served", cured)
+
+
+@pytest.mark.parametrize(("noted_s", "shown_s"), [(1.2, 0.0), (3600.0, 1.2)])
+def test_since_when_it_runs_does_not_wander(folder, noted_s, shown_s):
+    """Its own note of the time counts, unless somebody set the clock since."""
+    started_s = float(int(NOW_S) - 3600)
+    told = said(folder, uptime_s=NOW_S - started_s - 1.2, started_at=started_s + noted_s - 1.2)
+    (since,) = [one.text for one in judged(around(folder, told))[2] if one.check == "plugin"]
+    at_s = started_s + shown_s
+    assert since.endswith(time.strftime("since %Y-%m-%d %H:%M:%S", time.localtime(at_s)))
 
 
 def test_a_file_that_was_changed_just_now_is_not_judged_yet(folder):

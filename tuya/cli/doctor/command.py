@@ -14,21 +14,25 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from tuya import process
-from tuya.cli.common import EXIT_FAULT, EXIT_OK, UsageError, add_device_arguments, chosen_devices
+from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
 from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, Web, WebProblem, from_database
+from tuya.cli.doctor.files import look_at_files, plugins_of
 from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
+from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
-from tuya.cli.doctor.machine import Machine, author_of, check_files, check_packages, read_log, this_machine
+from tuya.cli.doctor.machine import Machine, author_of, check_packages, read_log, this_machine
 from tuya.devices.devices_file import DeviceEntry
+from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
+from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.running import running
-from tuya.sharing.asking_owner import is_there, owners
+from tuya.sharing.asking_owner import is_there, owner_of, owners
 
 ANSWER_S = 2.0  # an owner answers within milliseconds
 LATE_ANSWER_S = 10.0  # but Domoticz is busy at times, and machines are slow
@@ -77,15 +81,23 @@ def run(args: argparse.Namespace) -> int:
         return worked
 
     is_named = args.name is not None or args.id is not None
-    file_findings, entries = check_files(machine, needed=args.id is None)
+    signs = plugins_of(machine.domoticz, signs_of_life())
+    is_file_named = args.devices is not None
+    file_findings, entries, files = look_at_files(machine, signs, is_file_named, needed=args.id is None)
+    if not is_file_named and files:
+        args.devices = files[0]  # where a name is looked for
     if tell_all(file_findings) and tell_all([check_packages(machine)]):
         is_hidden = any(finding.state == UNCHECKED for finding in file_findings)
         chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
         for entry in chosen:
             tell_all(examine(entry, heard.get(entry.device_id), listened))
+            tell_all(check_given_key(entry, entries, args))
         if all(entry in entries for entry in chosen) or args.id is None:
-            tell_all(examine_domoticz(_look_around(args, machine, web), chosen))
+            around = replace(
+                _look_around(machine, web, chosen), files=files, file_was_named=is_file_named, told=tuple(told)
+            )
+            tell_all(examine_domoticz(around, chosen))
         else:
             text = "not looked for: this device is in no devices file"
             tell_all([Finding("plugin", SKIPPED, text)])
@@ -94,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK if verdict.state not in (FAILED, UNCHECKED) else EXIT_FAULT
 
 
-def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web]) -> Surroundings:
+def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceEntry]) -> Surroundings:
     """Gather what is known of the plugin in Domoticz."""
     domoticz = machine.domoticz
     started = domoticz.started if domoticz is not None and domoticz.is_ours else None
@@ -118,8 +130,6 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
     return Surroundings(
         folder=machine.folder,
-        devices_file=machine.devices_file,
-        file_was_named=args.devices is not None,
         domoticz=domoticz,
         signs=signs,
         views=views,
@@ -128,7 +138,7 @@ def _look_around(args: argparse.Namespace, machine: Machine, web: Optional[Web])
         running=list(running()),
         can_hear=can_hear(domoticz, machine.folder) and not is_unheard,
         web_problem=web_problem,
-        is_mute=is_mute,
+        is_mute=is_mute or _holds(domoticz, entries),
         is_apart=is_apart(domoticz),
         stored=stored,
         now_s=time.time(),
@@ -149,6 +159,13 @@ def _patient_signs(pid: Optional[int]) -> Tuple[Sequence[LifeSign], bool]:
     return signs, not any(sign.pid == pid for sign in signs) and is_there(pid)
 
 
+def _holds(domoticz: Optional[Domoticz], entries: Sequence[DeviceEntry]) -> bool:
+    """Whether Domoticz's process holds one of these devices: then the plugin is in it, though nothing is heard."""
+    holders = (holder_of(entry.device_id) for entry in entries)
+    pid = domoticz.pid if domoticz is not None else None
+    return pid is not None and any(holder is not None and holder.pid == pid for holder in holders)
+
+
 def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:
     """Domoticz's web server, where it is to be asked. Raises UsageError."""
     if args.domoticz is None:
@@ -167,6 +184,25 @@ def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:
         user = user or input(f"User of {address} (Enter: none): ").strip()
         password = password or (getpass.getpass("Its password (is not shown and not kept): ") if user else "")
     return Web(address, user, password)
+
+
+def check_given_key(entry: DeviceEntry, entries: Sequence[DeviceEntry], args: argparse.Namespace) -> Iterator[Finding]:
+    """Whether the key that was given was tried: where another process holds the device, that one's key works.
+
+    A key that the file has, too, is the one that its owner uses, unless the Hardware page names one.
+    """
+    is_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))
+    owner = ask(entry.device_id) if is_given else None
+    if owner is None:
+        return
+    said = owner_of(entry.device_id)
+    sign = life_sign(said) if said is not None else None
+    is_known = any(one.device_id == entry.device_id and one.local_key == entry.local_key for one in entries)
+    if is_known and owner.connected and sign is not None and not sign.has_own_key:
+        return
+    text = f"the given key was not tried: {owner.owner} holds the connection, with a key of its own"
+    cure = "to try it, stop that one (Setup > Hardware: take the tick from 'Enabled', Update), then run this again"
+    yield Finding("given key", UNCHECKED, text, cure, entry.shown_name)
 
 
 def _chosen(args: argparse.Namespace, is_named: bool, entries: Tuple[DeviceEntry, ...]) -> List[DeviceEntry]:

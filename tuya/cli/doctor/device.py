@@ -9,13 +9,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, Optional, Tuple, Type
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
+from tuya.cli.doctor.life import LifeSign, ServedDevice, life_sign
+from tuya.cli.doctor.served import field_cure
+from tuya.cli.doctor.use import check_use
 from tuya.devices.devices_file import DeviceEntry, key_problem
-from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.lan import errors
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
@@ -68,8 +70,9 @@ def examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool
 
 
 def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool) -> Iterator[Finding]:
-    yield _check_key(entry)
     owner = ask(entry.device_id)
+    if owner is None or entry.local_key:
+        yield _check_key(entry)
     if owner is not None:
         yield from _owned(entry, owner)
         return
@@ -141,7 +144,9 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     if owner.connected:
         age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
         yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")
-        yield from _reported(entry, snapshot_of(entry.device_id))
+        sign = _sign_of(entry)
+        device = sign.serves(entry.device_id) if sign is not None else None
+        yield from _reported(entry, snapshot_of(entry.device_id), device)
         return
     if not owner.message and not owner.error:
         holder = holder_of(entry.device_id) if owner.owner == UNKNOWN_OWNER else None
@@ -152,33 +157,54 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
         yield Finding("owner", UNCHECKED, f"{who} {told}", _ASK_AGAIN)
         return
     kind = next((known for known in _CHECK_OF if known.__name__ == owner.error), errors.OwnedElsewhere)
-    if kind is errors.WrongKey and _uses_key_field(entry):
-        cure = KEY_FIELD_CURE
-    else:
-        cure = kind.default_cure or "look into its log, or stop it and run the doctor again"
+    sign = _sign_of(entry)
+    field = field_cure(sign, owner.error) if sign is not None else ""
+    cure = field or kind.default_cure or "look into its log, or stop it and run the doctor again"
     text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
     yield Finding(_CHECK_OF[kind], FAILED, text, cure)
 
 
-def _reported(entry: DeviceEntry, snapshot: Optional[Dict[str, Any]]) -> Iterator[Finding]:
-    """What the device has reported to its owner. The connection is in use; that it works proves version and key."""
+def _reported(
+    entry: DeviceEntry, snapshot: Optional[Dict[str, Any]], device: Optional[ServedDevice]
+) -> Iterator[Finding]:
+    """What the device has reported to its owner. The connection is in use; that it works proves version and key.
+
+    device: what its owner says of its readings' ages; None: nothing.
+    """
     told = snapshot.get("dps") if snapshot is not None else None
     dps = numbered(told) if isinstance(told, dict) else {}
+    wrong = list(check_use(device, entry.shown_name)) if device is not None else []
     if snapshot is None or not dps:
         yield Finding("data points", SKIPPED, "not asked for: the connection is in use, and its owner tells none yet")
+        yield from wrong
         return
-    profile = match(entry.raw, dps)
+    profile = match(_described(entry, snapshot), dps)
     yield _check_data_points(profile, len(dps))
+    is_old = any(finding.check in ("readings", "power") for finding in wrong)
     for finding in _check_values(profile, dps):
-        is_early = finding.failed and finding.text == NOTHING_YET
-        yield replace(finding, state=UNCHECKED) if is_early else finding
+        if finding.state == OK and device is not None and device.measured_age_s is not None:
+            age = f"reported {lasted(device.measured_age_s)} ago"
+            late = [f"{quantity} {lasted(age_s)} ago" for quantity, age_s in sorted(device.late_s.items())]
+            shown = f"{finding.text} ({'; '.join([age, *late])})"
+            yield replace(finding, text=shown, state=NOTE if is_old else OK)
+        elif finding.failed and finding.text == NOTHING_YET:
+            yield replace(finding, state=NOTE, cure="") if is_old else replace(finding, state=UNCHECKED)
+        else:
+            yield finding
+    yield from wrong
 
 
-def _uses_key_field(entry: DeviceEntry) -> bool:
-    """Whether its owner is a hardware of Domoticz that has the key from its page, not from devices.json."""
-    said = owner_of(entry.device_id) or {}
-    settings = said.get("settings")
-    return isinstance(settings, dict) and settings.get("has_own_key") is True
+def _described(entry: DeviceEntry, snapshot: Dict[str, Any]) -> Mapping[str, Any]:
+    """What is known of the device's kind: what its entry says, and where that names no product, its owner."""
+    raw: Mapping[str, Any] = entry.raw
+    said = {name: snapshot.get(name) for name in ("product_id", "category") if not raw.get(name)}
+    return {**raw, **{name: value for name, value in said.items() if isinstance(value, str)}}
+
+
+def _sign_of(entry: DeviceEntry) -> Optional[LifeSign]:
+    """What the owner of a device says of itself; None where it says nothing."""
+    said = owner_of(entry.device_id)
+    return life_sign(said) if said is not None else None
 
 
 def _check_announcement(

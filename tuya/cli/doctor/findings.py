@@ -47,6 +47,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def lasted(seconds: float) -> str:
+    """A time in words, as "95 s", "12 min", "5 h", "3 days"."""
+    for limit_s, unit_s, unit in ((120.0, 1.0, "s"), (7200.0, 60.0, "min"), (172800.0, 3600.0, "h")):
+        if seconds < limit_s:
+            return f"{max(0.0, seconds) / unit_s:.0f} {unit}"
+    return f"{seconds / 86400.0:.0f} days"
+
+
 def verdict_of(findings: Sequence[Finding]) -> Finding:
     """The last finding: "well", "not well" with what is to be mended first, or "not checked" with what was not."""
     failed = [finding for finding in findings if finding.failed]

@@ -10,35 +10,32 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence
 
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.holder import doctor_as, is_stopped
-from tuya.cli.doctor.life import PLUGIN, LifeSign, ServedDevice
+from tuya.cli.doctor.life import PLUGIN, LifeSign
+from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.installation import code_state
-from tuya.domoticz.settings import KEY_FIELD_CURE
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
 from tuya.version import plugin_version
 
-SILENT_S = 60.0  # a served device answers every 10 s
-NEW_FILE_S = 15.0  # the plugin looks at its file every heartbeat, and takes it when it was the same twice
-UNMEASURED_S = 150.0  # readings are asked for every 30 s; some devices report by themselves each minute only
 LATE_BEAT_S = 20.0  # Domoticz calls the plugin every 2 s
 LATE_UPDATE_S = 5.0  # an Update takes about 1 ms
 HUNG_S = 300.0  # a backup of a large database takes a minute or two
 SHOWN = 3
+SET_CLOCK_S = 30.0  # so much more between two notes of one moment, and somebody set the clock
 MANIFEST_CHARACTERS = 4096
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
 RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
 START_CURE = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
-TWICE_CURE = "Setup > Hardware: delete one of them, or give each its own 'Device ID' or 'Devices file'"
 ACCEPT_CURE = (
     "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
     "then makes its devices within a minute"
@@ -50,8 +47,6 @@ class Surroundings:
     """What the checks look at. can_hear: whether what a plugin says would reach us, so that silence means something."""
 
     folder: Path
-    devices_file: Optional[Path]
-    file_was_named: bool  # on the command line
     domoticz: Optional[Domoticz]
     signs: Sequence[LifeSign]
     views: Sequence[View]
@@ -61,9 +56,17 @@ class Surroundings:
     can_hear: bool = True
     web_problem: str = ""  # why Domoticz's web server could not be asked, though it was to be
     is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
+    files: Sequence[Path] = ()  # devices files that were looked at
+    file_was_named: bool = False  # on the command line
+    told: Sequence[Finding] = ()  # what was found before, of the breakers first of all
     is_apart: bool = False  # that Domoticz is in another network namespace: a container's
     stored: Optional[Sequence[StoredUnit]] = None  # our devices in its database, where that may be read
     now_s: float = 0.0
+
+    def plugins(self) -> List[LifeSign]:
+        """What hardware of ours in that Domoticz says of itself."""
+        pid = self.domoticz.pid if self.domoticz is not None else None
+        return [sign for sign in self.signs if sign.kind == PLUGIN and sign.pid == pid]
 
 
 def can_hear(domoticz: Optional[Domoticz], folder: Path) -> bool:
@@ -85,6 +88,17 @@ def is_apart(domoticz: Optional[Domoticz]) -> bool:
 
 def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
     """All findings about the plugin in Domoticz. entries: those of the devices file that are to be served."""
+    found: List[Finding] = []
+    for finding in _examine(around, entries):
+        found.append(finding)
+        yield finding
+    ours = around.plugins()
+    if ours and found[0].state == OK:
+        is_well = all(one.state not in (FAILED, UNCHECKED) for one in (*around.told, *found))
+        yield _errors(ours, around.now_s, is_well)
+
+
+def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
     place = _check_place(around)
     yield place
     if around.web_problem:
@@ -92,7 +106,7 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
         yield Finding("web server", UNCHECKED, around.web_problem, cure)
     if place.state != OK or around.domoticz is None:
         return
-    ours = [sign for sign in around.signs if sign.kind == PLUGIN and sign.pid == around.domoticz.pid]
+    ours = around.plugins()
     for view in around.views:
         yield from _check_view(view, bool(ours))
     if around.log is not None and (not ours or around.log.hardware or around.log.finding.failed):
@@ -103,13 +117,12 @@ def examine_domoticz(around: Surroundings, entries: Sequence[DeviceEntry]) -> It
     yield from _check_copies(around)
     for sign in ours:
         yield from _check_sign(sign, around)
-    yield from _check_served(ours, around, entries)
+    yield from check_served(ours, Known(around.files, around.now_s, around.told), entries)
     ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
     stored = [finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries)]
     yield from stored
     if around.log is not None and around.log.unstored:
         yield check_refused(around.log.unstored, stored)
-    yield from _tell_errors(ours, around.now_s)
 
 
 def _check_place(around: Surroundings) -> Finding:
@@ -225,12 +238,12 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
         text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
     else:
-        since = "" if sign.uptime_s is None else f" since {_moment(around.now_s - sign.uptime_s)}"
+        since = _since(sign, around.now_s)
         yield Finding("plugin", OK, f"{sign.name} runs release {sign.version}{since}")
     yield from _check_pulse(sign)
     path = f"{outside}{sign.devices_file}"
-    if sign.devices_file and around.devices_file is not None and not _is_same(path, around.devices_file):
-        text = f"{sign.name} reads {sign.devices_file}, and this run looked at {around.devices_file}"
+    if sign.devices_file and around.files and not any(_is_same(path, file) for file in around.files):
+        text = f"{sign.name} reads {sign.devices_file}, and this run looked at {', '.join(map(str, around.files))}"
         state = NOTE if around.file_was_named else UNCHECKED
         yield Finding("files", state, text, f"python3 -m tuya doctor --devices {sign.devices_file}")
     yield _check_units(sign)
@@ -300,87 +313,18 @@ def _check_units(sign: LifeSign) -> Finding:
     return Finding("devices in Domoticz", OK, f"{sign.units_existing} of {sign.name}")
 
 
-def _check_served(signs: Sequence[LifeSign], around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
-    """Every device of the file is served, connected, and has answered of late."""
-    for entry in entries:
-        served = [device for device in (sign.serves(entry.device_id) for sign in signs) if device is not None]
-        name = entry.shown_name
-        if len(served) > 1:
-            owners = " and ".join(sign.name for sign in signs if sign.serves(entry.device_id) is not None)
-            yield Finding("hardware", FAILED, f"{owners} are both to serve it, and one only can", TWICE_CURE, name)
-        if not served:
-            yield _unserved(entry, signs, around)
-        elif not any(device.connected for device in served):
-            message = next((device.message for device in served if device.message), "")
-            if not message:
-                text = "the plugin is connecting to it"
-                yield Finding("served", UNCHECKED, text, "run this again in half a minute", name)
-                continue
-            cure = "what its own check above says; what the plugin says is in Setup > Log"
-            if any(sign.has_own_key and sign.serves(entry.device_id) is not None for sign in signs):
-                cure = f"if it is the key: {KEY_FIELD_CURE}"
-            yield Finding("served", FAILED, f"the plugin is not connected: {message}", cure, name)
-        elif all((device.heard_age_s or 0.0) > SILENT_S for device in served):
-            age_s = min(device.heard_age_s or 0.0 for device in served)
-            cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
-            yield Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", cure, name)
-        else:
-            yield Finding("served", OK, "by the plugin, and connected", device=name)
-            yield from _check_use(next(device for device in served if device.connected), name)
-
-
-def _check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
-    """Whether it is of use: a device may answer for ever, and neither measure nor switch."""
-    unreported_s = device.unreported_s
-    is_first = device.reported_age_s is None
-    if unreported_s is not None and unreported_s > UNMEASURED_S:
-        text = f"connected, but no reading for {unreported_s:.0f} s"
-        text += " (none since the connection began)" if is_first else "; it answers heartbeats only"
-        cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
-        yield Finding("readings", FAILED, text, cure, name)
-    elif unreported_s is not None and is_first:
-        text = f"connected {unreported_s:.0f} s ago, and no reading yet"
-        yield Finding("readings", UNCHECKED, text, "run this again in half a minute", name)
-    elif device.measured_age_s is not None and device.measured_age_s > UNMEASURED_S:
-        text = f"it answers, and has reported nothing that it measures for {device.measured_age_s:.0f} s"
-        cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
-        yield Finding("readings", UNCHECKED, text, cure, name)
-    if device.untaken and device.is_untaken_over:
-        text = f"a command that is over: it {device.untaken}. It has told its state since, which is what is shown"
-        yield Finding("switching", NOTE, text, device=name)
-    elif device.untaken:
-        cure = "look whether it switches at its button and in the maker's app; the next command that it takes ends this"
-        yield Finding("switching", UNCHECKED, f"its last command: it {device.untaken}", cure, name)
-
-
-def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], around: Surroundings) -> Finding:
-    name = entry.shown_name
-    try:
-        changed_s = around.devices_file.stat().st_mtime if around.devices_file is not None else 0.0
-    except OSError:
-        changed_s = 0.0
-    if around.now_s - changed_s < NEW_FILE_S:
-        return Finding("served", UNCHECKED, "the file was changed just now", "run this again in half a minute", name)
-    reason = next((sign.not_served[entry.device_id] for sign in signs if entry.device_id in sign.not_served), "")
-    why = f": {reason}" if reason else ""
-    cure = "Setup > Hardware: its fields 'Device ID' (empty: all) and 'Devices file'; Setup > Log says what it reads"
-    if entry.wishes.use is False:
-        cure = 'take "use": false out of its entry in devices.json, if it is to be served'
-    return Finding("served", FAILED, f"the plugin does not serve it{why}", cure, name)
-
-
-def _tell_errors(signs: Sequence[LifeSign], now_s: float) -> Iterator[Finding]:
-    """What went wrong since the plugin was started. It is over where nothing else fails."""
+def _errors(signs: Sequence[LifeSign], now_s: float, is_well: bool) -> Finding:
+    """What went wrong since the plugin was started. is_well: no check fails, so that it is over."""
     errors = sorted(
         (now_s - at_s if age_s is None else age_s, text) for sign in signs for at_s, age_s, text in sign.errors
     )
     if not errors:
-        yield Finding("errors", OK, "none since the plugin was started")
-        return
+        return Finding("errors", OK, "none since the plugin was started")
     said = " / ".join(text for _, text in reversed(errors[:SHOWN]))
-    ago_min = max(0.0, errors[0][0]) / 60
-    text = f"{len(errors)} since the plugin was started, the last {ago_min:.0f} min ago: {said}"
-    yield Finding("errors", NOTE, f"{text}. They are over as far as no check here fails")
+    text = f"{len(errors)} since the plugin was started, the last {lasted(errors[0][0])} ago: {said}"
+    if is_well:
+        text += ". They are over as far as no check here fails"
+    return Finding("errors", NOTE, text)
 
 
 def _is_same(one: str, other: Path) -> bool:
@@ -390,5 +334,11 @@ def _is_same(one: str, other: Path) -> bool:
         return False
 
 
-def _moment(at_s: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at_s))
+def _since(sign: LifeSign, now_s: float) -> str:
+    """Since when it runs; its own note of the time, as long as the clock has not been set since."""
+    if sign.uptime_s is None:
+        return ""
+    at_s = now_s - sign.uptime_s
+    if sign.started_at is not None and abs(sign.started_at - at_s) < SET_CLOCK_S:
+        at_s = sign.started_at
+    return f" since {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(at_s))}"

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from tuya.devices.device import QUANTITIES
+from tuya.domoticz.settings import AUTO
+from tuya.lan.device import short_id
+
 _UNIT_DIGITS = 3
 _LARGEST = 1e12  # no time in seconds and no count of ours is larger
 PLUGIN = "plugin"  # the kind of an owner that runs inside Domoticz
@@ -21,8 +25,11 @@ class ServedDevice:
 
     heard_age_s, measured_age_s: since it last answered, and since it was connected or last reported what it measures
     (None: its owner does not tell). untaken: what became of its last command, where it did not confirm it;
-    is_untaken_over: it has told its state since. connected_age_s: since it was connected (None: not told);
-    reported_age_s: since data points came last, None where none came in this session.
+    is_untaken_refuted: it has told another state since. connected_age_s: since it was connected (None: not told);
+    reported_age_s: since data points came last, None where none came in this session. answers_queries: in this session.
+    error: the class of what keeps it away.
+    late_s: quantities ("power") that have not come for a while, with their ages; lacks_power: never told, though it is
+    to be; kwh_wait_s: so long its kWh have stood still for that; power_counts_s: so long a reported W is counted.
     """
 
     device_id: str
@@ -32,9 +39,16 @@ class ServedDevice:
     heard_age_s: Optional[float]
     measured_age_s: Optional[float] = None
     untaken: str = ""
-    is_untaken_over: bool = False
+    untaken_age_s: Optional[float] = None
+    is_untaken_refuted: bool = False
     connected_age_s: Optional[float] = None
     reported_age_s: Optional[float] = None
+    error: str = ""
+    answers_queries: bool = True
+    late_s: Mapping[str, float] = field(default_factory=dict)
+    lacks_power: bool = False
+    kwh_wait_s: Optional[float] = None
+    power_counts_s: float = 0.0
 
     @property
     def unreported_s(self) -> Optional[float]:
@@ -47,10 +61,14 @@ class LifeSign:
     """One owner. accepts_new, units_*: None where it does not know.
 
     pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state). uptime_s: since
-    its start, whatever was done to the clock. beat_age_s: since Domoticz last called it; update_waits_s: how long
-    Domoticz has been taking for one value. units_existing: that Domoticz has now, from whichever start of the plugin.
+    its start, whatever was done to the clock; started_at: the clock's time then. beat_age_s: since Domoticz last called
+    it; update_waits_s: how long Domoticz has been taking for one value. units_existing: that Domoticz has now, from
+    whichever start of the plugin.
     shown: device id -> unit -> nValue that it holds in Domoticz, looked_age_s ago; None where it does not tell. lost:
-    device id and unit of states that Domoticz did not store. deleted: device id -> units that the user deleted.
+    device id and unit of states that Domoticz did not store. written_ages_s: device id -> unit -> how long ago this
+    meter was given to Domoticz, those of this run; None where it does not tell. only_id: the short id that the field
+    Device ID names, "": it serves all of its file. protocol: of the field Protocol, "auto": any.
+    deleted: device id -> units that the user deleted.
     errors: (at, seconds ago, text).
     """
 
@@ -78,11 +96,20 @@ class LifeSign:
     shown: Optional[Mapping[str, Mapping[int, int]]] = None
     switching: str = ""
     lost: Tuple[Tuple[str, int], ...] = ()
+    started_at: Optional[float] = None
+    written_ages_s: Optional[Mapping[str, Mapping[int, int]]] = None
+    only_id: str = ""
+    protocol: str = AUTO
     deleted: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
         return next((device for device in self.served if device.device_id == device_id), None)
+
+    @property
+    def serves_its_own(self) -> bool:
+        """Whether its field Device ID names one device, and it serves that one."""
+        return bool(self.only_id) and any(short_id(device.device_id) == self.only_id for device in self.served)
 
     def is_of(self, folder: Path, outside: str = "") -> bool:
         """Whether it runs the copy of the plugin in `folder`. outside: what stands before its paths for us."""
@@ -122,6 +149,10 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
         looked_age_s=_number(units.get("looked_age_s"), float),
         shown=_shown(_map(units.get("shown"))) if isinstance(units.get("shown"), dict) else None,
         switching=_text(settings.get("switching")),
+        started_at=_number(said.get("started_at"), float),
+        written_ages_s=_shown(units["written_ages_s"]) if isinstance(units.get("written_ages_s"), dict) else None,
+        only_id=_text(settings.get("device_id")),
+        protocol=_text(settings.get("protocol")) or AUTO,
         deleted={
             device_id: tuple(unit for unit in _list(gone) if _number(unit, int) is not None)
             for device_id, gone in _map(units.get("deleted")).items()
@@ -147,12 +178,24 @@ def _served(device: Mapping[str, Any]) -> ServedDevice:
         name=_text(device.get("name")),
         connected=device.get("connected") is True,
         message=_text(device.get("message")) or _text(device.get("error")),
+        error=_text(device.get("error")),
         heard_age_s=_number(device.get("heard_age_s"), float),
         measured_age_s=_number(device.get("measured_age_s"), float),
         untaken=_text(device.get("untaken")),
-        is_untaken_over=device.get("is_untaken_over") is True,
+        untaken_age_s=_number(device.get("untaken_age_s"), float),
+        is_untaken_refuted=device.get("is_untaken_refuted") is True,
         connected_age_s=_number(device.get("connected_age_s"), float),
         reported_age_s=_number(device.get("reported_age_s"), float),
+        answers_queries=device.get("answers_queries") is not False,
+        late_s={
+            quantity: age_s
+            for quantity, told in _map(device.get("late_s")).items()
+            for age_s in [_number(told, float)]
+            if age_s is not None and quantity in QUANTITIES
+        },
+        lacks_power=device.get("lacks_power") is True,
+        kwh_wait_s=_number(device.get("kwh_wait_s"), float),
+        power_counts_s=_number(device.get("power_counts_s"), float) or 0.0,
     )
 
 

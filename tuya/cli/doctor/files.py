@@ -1,0 +1,87 @@
+"""Which devices the doctor looks at: those of the files that the plugin reads, and what it serves beside them.
+
+The plugin is asked first: its hardware may read another file than the one in its folder, or none at all.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import List, Optional, Sequence, Tuple
+
+from tuya.cli.doctor.findings import FAILED, OK, UNCHECKED, Finding
+from tuya.cli.doctor.life import PLUGIN, LifeSign
+from tuya.cli.doctor.machine import Machine, check_files
+from tuya.devices.devices_file import DeviceEntry, parse_devices
+from tuya.setup.find_domoticz import Domoticz
+
+
+def plugins_of(domoticz: Optional[Domoticz], signs: Sequence[LifeSign]) -> List[LifeSign]:
+    """What hardware of ours says that runs in the Domoticz of this copy."""
+    if domoticz is None or domoticz.pid is None or not domoticz.is_ours:
+        return []
+    return [sign for sign in signs if sign.kind == PLUGIN and sign.pid == domoticz.pid]
+
+
+def look_at_files(
+    machine: Machine, signs: Sequence[LifeSign], is_named: bool, needed: bool
+) -> Tuple[List[Finding], Tuple[DeviceEntry, ...], Tuple[Path, ...]]:
+    """The findings about every devices file that counts, the devices to look at, and the files that were looked at.
+
+    is_named: the file was given on the command line, and it alone counts. needed: false where the device is given by
+    options. A device of which the Hardware page has all, and no file anything, has no key in its entry.
+    """
+    paths = _paths(machine, signs)
+    beside: Tuple[DeviceEntry, ...] = ()
+    if is_named or not (paths or any(sign.has_own_key for sign in signs)):
+        paths = [machine.devices_file] if machine.devices_file is not None else []
+        findings, entries = check_files(machine, needed)
+        return findings, entries, tuple(paths)
+    found: List[Finding] = []
+    listed: List[DeviceEntry] = []
+    is_needed = needed and not all(sign.has_own_key for sign in signs)
+    for path in paths:
+        findings, entries = check_files(replace(machine, devices_file=path), is_needed)
+        found += findings
+        listed += [entry for entry in entries if all(one.device_id != entry.device_id for one in listed)]
+    if not any(finding.state in (FAILED, UNCHECKED) for finding in found):
+        beside = _beside(signs, listed)
+    if beside:
+        names = ", ".join(sorted({sign.name for sign in signs if any(sign.serves(one.device_id) for one in beside)}))
+        text = f"{names}: {len(beside)} served beside that, as the Hardware page says"
+        found.append(Finding("files", OK, text))
+    return found, (*listed, *beside), tuple(paths)
+
+
+def _paths(machine: Machine, signs: Sequence[LifeSign]) -> List[Path]:
+    """The files that hardware reads, each once, as this process sees them."""
+    started = machine.domoticz.started if machine.domoticz is not None else None
+    outside = started.outside if started is not None else ""
+    told = [Path(f"{outside}{sign.devices_file}") for sign in signs if sign.devices_file]
+    paths: List[Path] = []
+    for path in told:
+        if not any(_is_same(path, one) for one in paths):
+            default = machine.devices_file
+            paths.append(default if default is not None and _is_same(path, default) else path)
+    return paths
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one == other or one.samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+def _beside(signs: Sequence[LifeSign], entries: Sequence[DeviceEntry]) -> Tuple[DeviceEntry, ...]:
+    """Entries for devices that the Hardware page has all of, and none of the files anything."""
+    known = {entry.device_id for entry in entries}
+    found = {
+        device.device_id: {"id": device.device_id, "name": device.name}
+        for sign in signs
+        if sign.has_own_key
+        for device in sign.served
+        if device.device_id not in known
+    }
+    return parse_devices(json.dumps(list(found.values()))).entries

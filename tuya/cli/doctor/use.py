@@ -1,0 +1,82 @@
+"""Whether a connected breaker is of use: a device may answer for ever, and neither measure nor switch.
+
+Judged by what its owner says of it (life.py). Each finding is one fact with one cure.
+"""
+
+from __future__ import annotations
+
+from typing import Iterator, Sequence
+
+from tuya.cli.doctor.findings import FAILED, NOTE, UNCHECKED, Finding, lasted
+from tuya.cli.doctor.life import ServedDevice
+
+OLD_S = 60.0  # readings are asked for every 30 s: two questions without an answer
+UNMEASURED_S = 150.0  # four without one: a device that answers at all does not leave out so many
+OLD_COMMAND_S = 2 * 3600.0  # a click without effect is a reason for a look so long, and then something to know
+
+_OFF_AND_ON = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
+_SOON = "run this again in half a minute"
+
+
+def check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
+    """What is wrong with its readings, if anything, and what became of its last command."""
+    yield from _check_readings(device, name)
+    if not device.untaken:
+        return
+    age_s = device.untaken_age_s
+    when = "" if age_s is None else f", {lasted(age_s)} ago"
+    text = f"its last command{when}: it {device.untaken}"
+    if device.is_untaken_refuted:
+        text += ", and has told another state than the wanted one since: the command had no effect"
+    cure = (
+        "click once more: a command that it takes ends this. Else: does it switch at its button and in the maker's app?"
+    )
+    state = NOTE if age_s is not None and age_s > OLD_COMMAND_S else UNCHECKED
+    yield Finding("switching", state, text, f"{cure} If there only, switch its power off for ten seconds", name)
+
+
+def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
+    silent_s, measured_s = device.unreported_s or 0.0, device.measured_age_s or 0.0
+    is_first = device.unreported_s is not None and device.reported_age_s is None
+    if silent_s > UNMEASURED_S and (is_first or device.answers_queries):
+        text = f"connected, but no reading for {silent_s:.0f} s"
+        text += " (none since the connection began)" if is_first else "; it answers heartbeats only"
+        yield Finding("readings", FAILED, text, _OFF_AND_ON, name)
+    elif is_first:
+        yield Finding("readings", UNCHECKED, f"connected {silent_s:.0f} s ago, and no reading yet", _SOON, name)
+    elif silent_s > OLD_S:
+        text = f"it has reported nothing for {silent_s:.0f} s"
+        cure = f"{_SOON}; if it stays, {_OFF_AND_ON}"
+        if not device.answers_queries:
+            text += "; it answers no queries in this session, and tells only what changes"
+            cure = "switch a load on or off behind it, then run this again"
+        yield Finding("readings", UNCHECKED, text, cure, name)
+    elif measured_s > OLD_S:
+        text = f"it answers, and has reported nothing that it measures for {measured_s:.0f} s"
+        cure = f"switch a load on behind it and run this again in a minute; if it stays, {_OFF_AND_ON}"
+        yield Finding("readings", UNCHECKED, text, cure, name)
+    elif device.lacks_power:
+        text = "it has not reported its power yet: without it no kWh are counted, and no device for them is made"
+        yield Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {_OFF_AND_ON}", name)
+    else:
+        yield from _check_late(device, name)
+
+
+def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
+    """Single quantities that are silent while the others come."""
+    power_s = device.late_s.get("power", 0.0)
+    if power_s > max(OLD_S, device.power_counts_s):
+        text = f"it has not reported its power for {lasted(power_s)}: the W shown are as old"
+        if device.kwh_wait_s is not None:
+            text += f", and its kWh have stood still for {lasted(device.kwh_wait_s)}"
+        yield Finding("power", UNCHECKED, text, _OFF_AND_ON, name)
+    late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > OLD_S}
+    if late and device.answers_queries:  # else it may be that nothing has changed
+        text = (
+            f"it has not reported its {_listed(sorted(late))} for {lasted(max(late.values()))}: what is shown is as old"
+        )
+        yield Finding("readings", UNCHECKED, text, _OFF_AND_ON, name)
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and its ".join(words)
