@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, Tuple
 
 import pytest
 
-from tuya.mqtt.claim import ANSWER_S, ASK_AGAIN_S, PATIENCE_S, UNHEARD_S, Claim, Step, answer_of, question
+from tuya.mqtt.claim import (
+    ANSWER_S,
+    ASK_AGAIN_S,
+    BURST_MESSAGES,
+    DELAYS_S,
+    PATIENCE_S,
+    REPEAT_S,
+    UNHEARD_S,
+    Claim,
+    Step,
+    answer_of,
+    question,
+)
+from tuya.mqtt.topics import OFFLINE
 
-TOGETHER_S = ASK_AGAIN_S + 2 * PATIENCE_S
+TOGETHER_S = 1.25 * ASK_AGAIN_S + 2 * PATIENCE_S
+STEP_S = 0.05
 
 
 class Broker:
@@ -21,33 +35,52 @@ class Broker:
         self.now_s = 0.0
         self.late_s = late_s
         self.claims: Dict[str, Claim] = {}
+        self.nobody_s = self.nobody_since_s = 0.0  # the longest time without a service, while one could have been
+        self.most = 0
+        self.said: List[Dict[str, object]] = []
         self._waiting: Dict[str, List[Tuple[float, str]]] = {}
 
     def connect(self, name: str) -> None:
+        if not self._waiting:
+            self.nobody_since_s = self.now_s
         claim = self.claims.setdefault(name, Claim(name, lambda: self.now_s))
         self._waiting[name] = []
         claim.connected(self.now_s)
 
     def cut(self, name: str) -> None:
         """The connection ends; its will says that the bridge is offline."""
+        if self.claims[name].step in (Step.SERVING, Step.TAKING):
+            self.nobody_since_s = self.now_s
         self.claims[name].lost()
         self._waiting.pop(name, None)
-        for other in self._waiting:
-            self.claims[other].bridge_says(b"offline", self.now_s)
+        self.publish(OFFLINE)
+
+    def publish(self, text: str) -> None:
+        for box in self._waiting.values():
+            due_s = self.now_s + self.random.uniform(0.0, self.late_s)
+            box.append((max([due_s, *(at_s for at_s, _ in box)]), text))
 
     def run(self, seconds: float) -> None:
         until_s = self.now_s + seconds
         while self.now_s < until_s:
-            self.now_s += 0.05
+            self.now_s += STEP_S
             for name in self.random.sample(sorted(self._waiting), len(self._waiting)):
                 claim, waiting = self.claims[name], self._waiting[name]
                 while waiting and waiting[0][0] <= self.now_s:
-                    claim.message(waiting.pop(0)[1].encode(), self.now_s)
+                    text = waiting.pop(0)[1]
+                    (claim.bridge_says if text == OFFLINE else claim.message)(text.encode(), self.now_s)
                 claim.tick(self.now_s)
                 for text in claim.take():
-                    for box in self._waiting.values():
-                        due_s = self.now_s + self.random.uniform(0.0, self.late_s)
-                        box.append((max([due_s, *(at_s for at_s, _ in box)]), text))
+                    self.said.append(json.loads(text))
+                    self.publish(text)
+            self._count()
+
+    def _count(self) -> None:
+        count = len(self.serving())
+        self.most = max(self.most, count)
+        if count or not self._waiting:
+            self.nobody_since_s = self.now_s
+        self.nobody_s = max(self.nobody_s, self.now_s - self.nobody_since_s)
 
     def serving(self) -> List[str]:
         return sorted(name for name, claim in self.claims.items() if claim.step is Step.SERVING)
@@ -78,15 +111,14 @@ def test_the_second_waits_and_takes_over_at_once():
     assert broker.serving() == ["a"], "who was cut off waits when it is back"
 
 
-@pytest.mark.parametrize("seed", range(100))
-def test_exactly_one_serves_whatever_happens(seed: int):
-    """Prompt brokers and slow ones (answers later than ANSWER_S: two may serve for a while, not in the end)."""
-    broker = Broker(seed, random.Random(seed).choice([0.0, 0.3, 0.9, 4.0]))
-    is_prompt = broker.late_s < ANSWER_S / 2
-    names = ["a", "b", "c"]
+def drawn(seed: int, late_s: float) -> Broker:
+    """Two to five services, connected together or one after the other, some of them cut off and back."""
+    broker = Broker(seed, late_s)
+    names = ["a", "b", "c", "d", "e"][: broker.random.randint(2, 5)]
+    broker.random.shuffle(names)
     for name in names:
         broker.connect(name)
-        broker.run(broker.random.choice([0.0, 0.1, 1.0, 5.0]))
+        broker.run(broker.random.choice([0.0, 0.0, 0.1, 0.9, 1.0, 1.1, 5.0]))
     connected = set(names)
     for _ in range(12):
         name = broker.random.choice(names)
@@ -96,13 +128,106 @@ def test_exactly_one_serves_whatever_happens(seed: int):
         elif name not in connected:
             broker.connect(name)
             connected.add(name)
-        broker.run(broker.random.choice([0.1, 1.0, 3.0]))
-        assert not is_prompt or len(broker.serving()) <= 1
-    broker.run(TOGETHER_S)
-    assert len(broker.serving()) == 1
+        broker.run(broker.random.choice([0.05, 0.1, 1.0, 3.0]))
+    return broker
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_exactly_one_serves_whatever_happens(seed: int):
+    broker = drawn(seed, random.Random(seed).choice([0.0, 0.05, 0.2, 0.4]))
+    broker.run(2 * ANSWER_S + 1.0)
     first = broker.serving()
+    assert len(first) == 1
+    assert broker.most == 1, "never two, not for a moment"
+    assert broker.nobody_s <= 2 * ANSWER_S + 1.0
     broker.run(TOGETHER_S)
     assert broker.serving() == first
+    assert {claim.step for name, claim in broker.claims.items() if claim.step is not Step.APART} <= {
+        *(Step.SERVING, Step.WAITING, Step.ASKING)
+    }
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_at_a_slow_broker_one_serves_in_the_end(seed: int):
+    """Answers come later than ANSWER_S: two may serve for a while, not in the end."""
+    broker = drawn(seed, 4.0)
+    assert broker.nobody_s <= 2 * UNHEARD_S + DELAYS_S + ANSWER_S
+    broker.run(TOGETHER_S)
+    first = broker.serving()
+    assert len(first) == 1
+    broker.run(TOGETHER_S)
+    assert broker.serving() == first
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 5])
+@pytest.mark.parametrize("late_s", [0.0, 0.05, 0.3])
+def test_all_at_the_same_moment_one_serves_at_once(count: int, late_s: float):
+    for seed in range(20):
+        broker = Broker(seed, late_s)
+        for name in "abcde"[:count]:
+            broker.connect(name)
+        broker.run(ANSWER_S + 2 * late_s + 0.3)
+        assert len(broker.serving()) == 1
+        broker.run(TOGETHER_S)
+        assert broker.nobody_s <= ANSWER_S + 2 * late_s + 0.3
+        assert broker.most == 1
+
+
+def forged(rng: random.Random, who: Optional[str] = None) -> str:
+    """A message of somebody who does not hear what is said here."""
+    told = {"claim": rng.choice(["asks", "takes", "serves", "who"]), "who": who or f"{rng.random()}", "since_s": 0}
+    return json.dumps({**told, "number": rng.randint(0, 9), "to": {"x": 1}, "host": "x", "process": 1})
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("every_s", [0.1, 0.6, 5.0])
+def test_what_is_said_blindly_silences_nobody(seed: int, every_s: float):
+    broker = Broker(seed, 0.05)
+    for name in "ab":
+        broker.connect(name)
+    began_s = broker.now_s
+    while not broker.serving():
+        broker.publish(forged(broker.random))
+        broker.run(every_s)
+        assert broker.now_s - began_s < DELAYS_S + 2 * ANSWER_S + every_s
+    broker.run(0.5)  # in such a storm both may have begun in the same moment
+    first = broker.serving()
+    assert len(first) == 1
+    while broker.now_s - began_s < 60.0:
+        broker.publish(forged(broker.random, broker.random.choice([None, "0", "~"])))
+        broker.run(every_s)
+        assert broker.serving() == first
+
+
+def test_who_serves_says_little_and_a_flood_is_not_read():
+    broker = Broker(1, 0.0)
+    for name in "abc":
+        broker.connect(name)
+    broker.run(5.0)
+    before = len(broker.said)
+    broker.run(10 * REPEAT_S)
+    assert len(broker.said) - before <= 10 * (1 + 3 * 2 * REPEAT_S / ASK_AGAIN_S)
+    (name,) = broker.serving()
+    claim = broker.claims[name]
+    numbers = []
+    for number in range(1000):
+        claim.message(question(f"x{number}").encode(), broker.now_s)
+        numbers.extend(claim.take())
+    assert len(numbers) <= BURST_MESSAGES
+
+
+def test_a_server_that_is_silent_is_followed():
+    """It hangs, and nothing says that it has ended; when it goes on, one of the two stays."""
+    broker = Broker(1, 0.05)
+    for name in "ab":
+        broker.connect(name)
+        broker.run(3.0)
+    hung = broker._waiting.pop("a")
+    broker.run(1.25 * ASK_AGAIN_S + PATIENCE_S + 1.0)
+    assert "b" in broker.serving()
+    broker._waiting["a"] = hung
+    broker.run(REPEAT_S + 1.0)
+    assert broker.serving() == ["a"], "the one that began first"
 
 
 def test_two_that_serve_come_to_the_same_end():
@@ -146,7 +271,8 @@ def test_who_only_wants_to_know_changes_nothing_and_is_answered():
     claim.take()
     claim.message(question("cleaner").encode(), 7.0)
     (text,) = claim.take()
-    assert "process" in answer_of(text.encode())
+    assert "process" in answer_of(text.encode(), "cleaner")
+    assert answer_of(text.encode(), "other") == ""
     assert claim.step is Step.SERVING
 
 
@@ -177,14 +303,21 @@ def test_what_is_no_claim_is_passed_over(payload: bytes):
 @pytest.mark.parametrize("since_s", [None, "x", -1, True, float("nan"), float("inf"), 10**400])
 def test_odd_claims_to_serve_are_heard_and_win_over_nobody(since_s: object):
     told = {"claim": "serves", "who": "x", "since_s": since_s, "host": "a\nb" * 100, "process": "4"}
-    payload = json.dumps(told).encode()
     asking, serving = Claim("a"), Claim("b", lambda: 1000.0)
     for claim in (asking, serving):
         claim.connected(0.0)
-    asking.message(payload, 0.1)
+    asking.message(json.dumps({**told, "to": {"a": 1}}).encode(), 0.1)
     assert asking.step is Step.WAITING
     assert asking.other.isprintable()
     assert len(asking.other) < 120
     serving.tick(UNHEARD_S)
-    serving.message(payload, UNHEARD_S + 1)
+    serving.message(json.dumps({**told, "to": {"b": 1}}).encode(), UNHEARD_S + 1)
     assert serving.step is Step.SERVING
+
+
+@pytest.mark.parametrize("to", [None, [], {}, {"b": 1}, {"a": 0}, {"a": 2}, {"a": True}, {"a": "1"}, {"a": 1.0}])
+def test_what_is_no_answer_to_our_question_makes_nobody_wait(to: object):
+    claim = Claim("a")
+    claim.connected(0.0)
+    claim.message(json.dumps({"claim": "serves", "who": "x", "since_s": 1, "to": to}).encode(), 0.1)
+    assert claim.step is Step.ASKING

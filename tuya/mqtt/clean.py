@@ -36,7 +36,7 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
     try:
         _wait_until_up(happenings)
         client.publish([Publication(topics.claim, question(name))])
-        _check_nobody_serves(happenings, topics)
+        _check_nobody_serves(happenings, topics, name)
         for pattern in left_behind(topics, prefix):
             client.subscribe(pattern)
         found = _retained(happenings, topics)
@@ -63,7 +63,7 @@ def _wait_until_up(happenings: queue.Queue[Happening]) -> None:
     raise CleaningFailed(f"the broker: {why}")
 
 
-def _check_nobody_serves(happenings: queue.Queue[Happening], topics: Topics) -> None:
+def _check_nobody_serves(happenings: queue.Queue[Happening], topics: Topics, name: str) -> None:
     until_s = time.monotonic() + ANSWER_S
     while time.monotonic() < until_s:
         try:
@@ -71,7 +71,7 @@ def _check_nobody_serves(happenings: queue.Queue[Happening], topics: Topics) -> 
         except queue.Empty:
             return
         if isinstance(happening, Message) and happening.topic == topics.claim and not happening.is_retained:
-            who = answer_of(happening.payload)
+            who = answer_of(happening.payload, name)
             if who:
                 raise CleaningFailed(f"{who} serves {topics.base}/... and would publish it all again: end that first")
 
