@@ -255,7 +255,7 @@ class KnownDevice:
     @property
     def lacks_power(self) -> bool:
         """Whether it is to report power, and never has: then nothing is counted."""
-        is_declared = self.is_recognised and bool(self.profile.layout.of("power", "phase"))
+        is_declared = self.is_recognised and self.profile.reports_power
         return is_declared and not any(quantity == "power" for quantity, _ in self._told_at_s)
 
     @property

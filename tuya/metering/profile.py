@@ -76,6 +76,11 @@ class Profile:
         """Whether this device measures the mains: not for a lamp's relay, a battery's charger, a heater without W."""
         return bool(self.layout.of(*codes.MEASURING))
 
+    @property
+    def reports_power(self) -> bool:
+        """Whether this device is to report power, by its data points as far as they are known."""
+        return bool(self.layout.of("power", "phase"))
+
     def decode(self, dps: Mapping[int, object], changed: Optional[AbstractSet[int]] = None) -> Reading:
         """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises."""
         return read(self.layout, dps, changed)

@@ -303,3 +303,11 @@ def test_a_wrong_key_of_the_hardware_page_is_not_to_be_fetched_into_a_file_that_
     with Owner(device["id"], owners.OwnerState("hardware Breakers", False, "", "", "WrongKey", "another key")):
         failure = first_failure(entry_of(device))
     assert (failure.check, "its field 'Local key' wins over devices.json" in failure.cure) == ("key proof", True)
+
+
+def test_a_device_of_its_own_connection_that_leaves_its_power_out(fleet, device):
+    fleet.breakers[0].fault("hide", dps=(19,))
+    fleet.breakers[0].fault("quiet")
+    fleet.breakers[0].fault("refresh")
+    findings = found(entry_of(device))
+    assert (findings["values"].state, findings["power"].state) == ("ok", "unchecked")

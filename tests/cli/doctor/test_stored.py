@@ -20,15 +20,18 @@ NOW_S = 1_790_000_000.0
 FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
-def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, lost=(), deleted=None, **device):
+def sign(shown=None, uptime_s=3600.0, looked_age_s=4.0, lost=(), deleted=None, written=None, set_s=0.0, **device):
     served = {"id": ID, "connected": True, "heard_age_s": 2.0, "measured_age_s": 5.0, **device}
     units = {
         "shown": {ID: {"1": 1, "2": 0}} if shown is None else shown,
         "looked_age_s": looked_age_s,
         "lost": lost,
         "deleted": deleted,
+        "written_ages_s": None if written is None else {ID: written},
     }
-    return life_sign({"name": "hardware Breakers", "served": [served], "units": units, "uptime_s": uptime_s})
+    started_at = NOW_S - uptime_s - set_s
+    about = {"name": "hardware Breakers", "uptime_s": uptime_s, "started_at": started_at}
+    return life_sign({**about, "served": [served], "units": units}, NOW_S)
 
 
 def rows(switch=(1, 3000), energy=20):
@@ -38,6 +41,17 @@ def rows(switch=(1, 3000), energy=20):
     return [
         StoredUnit(ID, unit, values[unit], time.strftime(FORMAT, time.localtime(NOW_S - age_s)))
         for unit, age_s in ages.items()
+    ]
+
+
+METERS = {ID: {"2": 0, "3": 0, "4": 0}}
+
+
+def meters(*ages_s):
+    """Domoticz's table: seconds since it stored kWh, V and A."""
+    return [
+        StoredUnit(ID, unit, 0, time.strftime(FORMAT, time.localtime(NOW_S - age_s)))
+        for unit, age_s in zip((2, 3, 4), ages_s)
     ]
 
 
@@ -83,6 +97,63 @@ def test_devices_that_the_user_deleted_are_told_of():
 def test_values_that_do_not(told, stored, state, text):
     (found,) = states(told, stored)
     assert (found[0], text in found[1]) == (state, True), found
+
+
+@pytest.mark.parametrize(
+    ("written", "ages", "state", "text"),
+    [
+        ((20, 200, 40), (20, 200, 40), "ok", "stored 20 s ago"),
+        ((20, 200, 40), (33, 214, 41), "ok", "stored 33 s ago"),  # what takes the time between two looks
+        (
+            (20, 10, 40),
+            (20, 90, 40),
+            "unchecked",
+            "a newer one, and Domoticz has stored nothing of it for 90 s (unit 3)",
+        ),
+        ((20, 10, 40), (20, 600, 700), "failed", "nothing of it for 700 s (unit 3, 4)"),
+        ((20, 10, 40), (70, 90, 80), "unchecked", "(unit 2, 3, 4)"),
+        ((20, 200, 40), (160, 200, 40), "failed", "nothing of it for 160 s (unit 2)"),
+        (
+            (80, 200, 40),
+            (80, 200, 40),
+            "unchecked",
+            "it reports, and Domoticz has stored nothing of it for 80 s (unit 2)",
+        ),
+        (
+            (20, 280, 40),
+            (20, 280, 40),
+            "unchecked",
+            "it reports, and Domoticz has stored nothing of it for 280 s (unit 3)",
+        ),
+        (
+            (20, 600, 40),
+            (20, 600, 40),
+            "failed",
+            "it reports, and Domoticz has stored nothing of it for 600 s (unit 3)",
+        ),
+        ((20,), (20, 9000, 9000), "ok", "stored 20 s ago"),  # the others are not given in this run
+        ((), (160, 20, 20), "failed", "it reports, and Domoticz has stored nothing of it for 160 s (unit 2)"),
+    ],
+)
+def test_every_meter_that_was_given_is_to_be_stored(written, ages, state, text):
+    told = sign(shown=METERS, written={str(unit): age_s for unit, age_s in zip((2, 3, 4), written)})
+    (found,) = states(told, meters(*ages))
+    assert (found[0], text in found[1]) == (state, True), found
+
+
+def test_what_was_not_stored_is_known_before_a_minute_has_passed_since_the_start():
+    told = sign(shown=METERS, written={"2": 5}, uptime_s=40.0, measured_age_s=90.0)
+    (found,) = states(told, meters(35, 35, 35))
+    assert found[0] == "unchecked"
+    assert states(sign(shown=METERS, written={"2": 30}, uptime_s=40.0), meters(30, 30, 30)) == []
+
+
+@pytest.mark.parametrize("set_s", [3600.0, 7200.0])
+def test_what_was_stored_before_the_clock_was_set_is_not_old(set_s):
+    written = {"2": 20, "3": 200, "4": 40}
+    told = sign(shown=METERS, written=written, set_s=set_s)
+    assert states(told, meters(20, 200 + set_s, 40 + set_s)) == [("ok", "stored 20 s ago")]
+    assert states(sign(shown=METERS, written=written), meters(20, 200 + set_s, 40))[0][0] == "failed"
 
 
 @pytest.mark.parametrize(

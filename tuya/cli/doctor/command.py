@@ -112,19 +112,18 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
     started = domoticz.started if domoticz is not None and domoticz.is_ours else None
     views: List[View] = []
     web_problem = ""
-    stored = None
     pid = domoticz.pid if domoticz is not None else None
     signs, is_mute = _patient_signs(pid)
     is_unheard = pid is not None and not is_there(pid) and is_there(pid, of_anybody=True)
+    in_database = from_database(started.database, started.pid is not None) if started is not None else None
+    now_s = time.time()  # at once: what is stored is compared to what was just said
     if web is not None:
         try:
             views.append(web.view())
         except WebProblem as error:  # the plugin itself can be looked at all the same
             web_problem = str(error)
-    if started is not None:
-        in_database = from_database(started.database, started.pid is not None)
-        stored = in_database.stored if in_database is not None else None
-        views += [in_database] if in_database is not None and not views else []
+    if in_database is not None and not views:
+        views.append(in_database)
     log = read_log(machine)
     if log is None and views and views[0].log:
         log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
@@ -140,14 +139,15 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
         web_problem=web_problem,
         is_mute=is_mute or _holds(domoticz, entries),
         is_apart=is_apart(domoticz),
-        stored=stored,
-        now_s=time.time(),
+        stored=in_database.stored if in_database is not None else None,
+        now_s=now_s,
     )
 
 
 def signs_of_life(timeout_s: float = ANSWER_S) -> Sequence[LifeSign]:
     """What the owners of devices on this machine say of themselves."""
-    return [life_sign(said) for said in owners(timeout_s)]
+    said = owners(timeout_s)
+    return [life_sign(one, time.time()) for one in said]
 
 
 def _patient_signs(pid: Optional[int]) -> Tuple[Sequence[LifeSign], bool]:

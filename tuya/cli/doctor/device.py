@@ -16,7 +16,7 @@ from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Findi
 from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
 from tuya.cli.doctor.life import LifeSign, ServedDevice, life_sign
 from tuya.cli.doctor.served import field_cure
-from tuya.cli.doctor.use import check_use
+from tuya.cli.doctor.use import check_use, no_power
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.lan import errors
 from tuya.lan.client import Polling
@@ -101,6 +101,8 @@ def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: boo
         profile = match(entry.raw, asking.dps)
         yield _check_data_points(profile, len(asking.dps))
         yield from _check_values(profile, asking.dps)
+        if profile.reports_power and not profile.decode(asking.dps).power_w:
+            yield no_power(entry.shown_name)
 
 
 class _Verdict:
@@ -262,7 +264,7 @@ def _check_version(entry: DeviceEntry, version: str) -> Finding:
 def _has_readings(entry: DeviceEntry, asking: Asking) -> bool:
     profile = match(entry.raw, asking.dps)
     reading = reading_to_json(profile.decode(asking.dps), profile)
-    return any(name in reading for name in READINGS)
+    return any(name in reading for name in READINGS) and ("power_w" in reading or not profile.reports_power)
 
 
 def _check_data_points(profile: Profile, count: int) -> Finding:

@@ -68,7 +68,7 @@ class LifeSign:
     device id and unit of states that Domoticz did not store. written_ages_s: device id -> unit -> how long ago this
     meter was given to Domoticz, those of this run; None where it does not tell. only_id: the short id that the field
     Device ID names, "": it serves all of its file. protocol: of the field Protocol, "auto": any.
-    deleted: device id -> units that the user deleted.
+    deleted: device id -> units that the user deleted. told_at: the clock's time when it told this.
     errors: (at, seconds ago, text).
     """
 
@@ -101,10 +101,18 @@ class LifeSign:
     only_id: str = ""
     protocol: str = AUTO
     deleted: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
+    told_at: Optional[float] = None
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
         return next((device for device in self.served if device.device_id == device_id), None)
+
+    @property
+    def clock_set_s(self) -> float:
+        """By how much the clock was set forward since the plugin was started, in seconds; 0 where it was not."""
+        if self.started_at is None or self.uptime_s is None or self.told_at is None:
+            return 0.0
+        return self.told_at - self.uptime_s - self.started_at
 
     @property
     def serves_its_own(self) -> bool:
@@ -119,8 +127,8 @@ class LifeSign:
             return False
 
 
-def life_sign(said: Mapping[str, Any]) -> LifeSign:
-    """Read what an owner says. Raises nothing."""
+def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeSign:
+    """Read what an owner says. told_at: the clock's time when it said so. Raises nothing."""
     settings, units = _map(said.get("settings")), _map(said.get("units"))
     return LifeSign(
         name=_text(said.get("name")),
@@ -157,6 +165,7 @@ def life_sign(said: Mapping[str, Any]) -> LifeSign:
             device_id: tuple(unit for unit in _list(gone) if _number(unit, int) is not None)
             for device_id, gone in _map(units.get("deleted")).items()
         },
+        told_at=told_at,
         lost=tuple((_text(one.get("id")), _number(one.get("unit"), int) or 0) for one in _maps(units.get("lost"))),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -15,12 +16,28 @@ from tuya.cli.doctor.domoticz_view import StoredUnit
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, counted
 from tuya.cli.doctor.life import LifeSign
 from tuya.devices.devices_file import DeviceEntry
+from tuya.domoticz.planner import ENERGY_KEEP_ALIVE_S, KEEP_ALIVE_S
 from tuya.domoticz.units import Kind, kind_of
 
 CHECK = "values in Domoticz"
 SETTLED_S = 150.0  # so long after its start the plugin has given everything to Domoticz twice
-OLD_S = 150.0  # a meter of a breaker that answers is given to Domoticz once a minute
-FRESH_S = 60.0  # and it reported what it measures so long ago at most
+BEHIND_S = 15.0  # so much older than the plugin's last Update of a meter, and it is not what is stored
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How old what Domoticz has stored of a meter may be, while its breaker reports.
+
+    late_s: an Update more than is due was not stored, or was not made. old_s: several.
+    """
+
+    late_s: float
+    old_s: float
+
+
+ENERGY_PACE = Pace(ENERGY_KEEP_ALIVE_S + 17.0, 150.0)
+METER_PACE = Pace(KEEP_ALIVE_S + 20.0, 2 * KEEP_ALIVE_S + 20.0)
+FRESH_S = 60.0  # and the breaker reported what it measures so long ago at most
 SAME_MOMENT_S = 15.0  # between what the plugin says and the look into the database
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _ENERGY = (243, 29)  # type and subtype of kWh devices: the ones that are given once a minute
@@ -91,6 +108,7 @@ def check_stored(
     held = sign.shown
     if held is None:
         return
+    is_settled = (sign.uptime_s or 0.0) >= SETTLED_S
     rows: Dict[str, Dict[int, StoredUnit]] = {}
     for one in stored or ():
         rows.setdefault(one.device_id, {})[one.unit] = one
@@ -106,16 +124,16 @@ def check_stored(
         lost = [unit for device_id, unit in sign.lost if device_id == entry.device_id]
         if lost:
             yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({_units(lost)})", _CURE, name)
-        elif (sign.uptime_s or 0.0) < SETTLED_S:
-            continue
         elif not held.get(entry.device_id):
-            if not sign.units_waiting:  # else it is told that they are to come
+            if is_settled and not sign.units_waiting:  # else it is told that they are to come
                 yield _without_units(sign, name)
         elif stored is not None:
-            is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
-            yield from _check_one(
-                entry.device_id, name, held[entry.device_id], rows.get(entry.device_id, {}), ages, is_fresh, sign
-            )
+            units, its_rows = held[entry.device_id], rows.get(entry.device_id, {})
+            states = list(_check_states(entry.device_id, name, units, its_rows, ages, sign)) if is_settled else []
+            yield from states
+            if not states:
+                is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
+                yield from _check_meters(name, _meters(entry.device_id, units, ages, sign), is_fresh, is_settled)
 
 
 def check_refused(count: int, stored: Sequence[Finding]) -> Finding:
@@ -137,15 +155,15 @@ def _without_units(sign: LifeSign, name: str) -> Finding:
     return Finding("devices in Domoticz", UNCHECKED, f"{text} ({sign.name})", cure, name)
 
 
-def _check_one(
+def _check_states(
     device_id: str,
     name: str,
     held: Mapping[int, int],
     rows: Mapping[int, StoredUnit],
     ages: Mapping[Tuple[str, int], float],
-    is_fresh: bool,
     sign: LifeSign,
 ) -> Iterator[Finding]:
+    """Whether its units are there, and switches, selectors, alerts and texts show what they were given."""
     missing = [unit for unit in held if unit not in rows]
     if len(missing) == len(held):
         yield Finding(CHECK, FAILED, "its devices are not in Domoticz's database", _CURE, name)
@@ -162,15 +180,67 @@ def _check_one(
     if wrong:
         text = f"Domoticz shows another state than the plugin gave it ({_units(wrong)})"
         yield Finding(CHECK, FAILED, text, f"{_CURE}; or switch it once", name)
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One meter: age_s: since Domoticz stored it, written_s: since the plugin gave it; None: not in this run of it."""
+
+    unit: int
+    age_s: float
+    written_s: Optional[float]
+    pace: Pace
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether what the plugin gave last is not what is stored."""
+        return self.written_s is not None and self.age_s > self.written_s + BEHIND_S
+
+
+def _meters(
+    device_id: str, held: Mapping[int, int], ages: Mapping[Tuple[str, int], float], sign: LifeSign
+) -> List[Meter]:
+    """The meters that are given to Domoticz again and again: those that were in this run of the plugin.
+
+    One of the kWh ought to be among them: where none is, the one that was stored last stands for all.
+    """
+    written = (sign.written_ages_s or {}).get(device_id, {})
+    found: List[Meter] = []
+    for unit in held:
+        age_s, kind = ages.get((device_id, unit)), _kind(unit)
+        if age_s is None or kind is None or not kind.is_meter:
+            continue
+        written_s = written.get(unit)
+        is_energy = _is_energy(unit)
+        set_s = sign.clock_set_s
+        if written_s is not None and abs(set_s) > BEHIND_S and abs(age_s - written_s - set_s) < BEHIND_S:
+            continue  # it was stored before the clock was set
+        found.append(Meter(unit, age_s, written_s, ENERGY_PACE if is_energy else METER_PACE))
+    given = [one for one in found if one.written_s is not None]
+    if any(one.pace is ENERGY_PACE for one in given):
+        return given
+    energy = [one for one in found if one.pace is ENERGY_PACE]
+    return [*given, *sorted(energy, key=lambda one: abs(one.age_s))[:1]]
+
+
+def _check_meters(name: str, meters: Sequence[Meter], is_fresh: bool, is_settled: bool) -> Iterator[Finding]:
+    """Whether what the plugin gave is stored, and whether it gives anything (after a while, where it reports)."""
+    behind = [one for one in meters if one.is_behind]
+    late = [one for one in meters if is_fresh and is_settled and one.age_s > one.pace.late_s and one not in behind]
+    for found, what in ((behind, "the plugin gave a newer one, and"), (late, "it reports, and")):
+        if not found:
+            continue
+        oldest = max(found, key=lambda one: one.age_s / one.pace.old_s)
+        text = (
+            f"{what} Domoticz has stored nothing of it for {oldest.age_s:.0f} s ({_units([one.unit for one in found])})"
+        )
+        yield Finding(CHECK, FAILED if oldest.age_s > oldest.pace.old_s else UNCHECKED, text, _CURE, name)
         return
-    energy = [ages[device_id, unit] for unit in held if _is_energy(unit) and (device_id, unit) in ages]
-    if not energy or not is_fresh:
+    energy = [one.age_s for one in meters if one.pace is ENERGY_PACE]
+    if not energy or not is_fresh or not is_settled:
         return
     age_s = min(energy, key=abs)
-    if age_s > OLD_S:
-        text = f"it reports, and Domoticz has stored nothing of it for {age_s:.0f} s"
-        yield Finding(CHECK, FAILED, text, _CURE, name)
-    elif age_s < -OLD_S:
+    if age_s < -ENERGY_PACE.old_s:
         text = f"what Domoticz stored last is of a time {-age_s:.0f} s ahead: the clock was set, or is wrong"
         yield Finding(CHECK, NOTE, text, "is the clock of this machine right (date)?", name)
     else:

@@ -56,10 +56,15 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
         cure = f"switch a load on behind it and run this again in a minute; if it stays, {_OFF_AND_ON}"
         yield Finding("readings", UNCHECKED, text, cure, name)
     elif device.lacks_power:
-        text = "it has not reported its power yet: without it no kWh are counted, and no device for them is made"
-        yield Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {_OFF_AND_ON}", name)
+        yield no_power(name)
     else:
         yield from _check_late(device, name)
+
+
+def no_power(name: str) -> Finding:
+    """A meter that is to report its power, and never has."""
+    text = "it has not reported its power yet: without it no kWh are counted, and no device for them is made"
+    return Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {_OFF_AND_ON}", name)
 
 
 def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
