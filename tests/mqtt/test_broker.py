@@ -93,13 +93,19 @@ def test_retained_command_that_was_there_before_us_switches_nothing(broker: Mosq
                 assert home.source.commands == []
 
 
-def test_retained_command_that_comes_while_we_listen_is_judged_by_what_the_broker_says_of_it(broker: Mosquitto):
-    """The broker clears the flag for who listened before: this is a fresh command, and would wait for the next run."""
+def test_retained_command_that_comes_while_we_listen_is_refused_and_said(broker: Mosquitto):
+    """It would wait in the broker for whoever subscribes next. In MQTT 5 a broker passes on how it was published."""
     with Friend(broker.port) as friend:
         with Home(broker.port) as home:
             ready(home, friend)
             friend.publish(SET_1, "OFF", qos=1, retain=True)
+            eventually(lambda: RESULT in friend.newest, what="the answer")
+            assert "retained" in json.loads(friend.newest[RESULT])["message"]
+            friend.publish(SET_1, "OFF", qos=1)
             eventually(lambda: len(home.source.commands) == 1, what="the command")
+            settle()
+            assert len(home.source.commands) == 1
+            assert sum(one.topic == RESULT for one in friend.heard) == 2
         with Home(broker.port) as home:
             eventually(lambda: home.heard("connected"))
             settle()
@@ -450,3 +456,40 @@ def test_clean_without_a_broker_says_why(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tuya.mqtt.clean.CONNECT_WITHIN_S", 0.5)
     with pytest.raises(CleaningFailed, match="nobody listens there"):
         clean(Broker("127.0.0.1", free_port()), Topics("tuya"), "homeassistant", "cleaner")
+
+
+@pytest.mark.parametrize("payload", ["offline", "", "x"])
+def test_what_others_say_of_a_device_is_contradicted(broker: Mosquitto, payload: str):
+    with Friend(broker.port) as friend, Home(broker.port) as home:
+        ready(home, friend)
+        eventually(lambda: friend.newest.get(AVAILABILITY) == "online", what="the first word")
+        for _ in range(3):
+            friend.publish(AVAILABILITY, payload, qos=1, retain=True)
+        eventually(lambda: friend.newest.get(AVAILABILITY) == "online", what="the truth again")
+        settle()
+        assert friend.newest[AVAILABILITY] == "online"
+        said = [one for one in friend.heard if one.topic == AVAILABILITY and one.payload == b"online"]
+        assert len(said) <= 4, "once is enough"
+
+
+def test_bridge_is_online_again_after_a_row_of_contradictions(broker: Mosquitto):
+    """The last of them may come right after our answer to the first."""
+    with Friend(broker.port) as friend, Home(broker.port) as home:
+        ready(home, friend)
+        for _ in range(8):
+            friend.publish(BRIDGE, "offline", qos=1, retain=True)
+            time.sleep(0.2)
+        eventually(lambda: friend.newest.get(BRIDGE) == "online", what="the truth again")
+
+
+def test_command_for_a_device_that_was_removed_is_answered(broker: Mosquitto):
+    with Friend(broker.port) as friend, Home(broker.port) as home:
+        ready(home, friend)
+        home.source.remove(DEVICE_ID)
+        eventually(lambda: friend.newest.get(STATE) == "", what="the end of its state")
+        friend.publish(SET_1, "OFF", qos=1)
+        eventually(lambda: RESULT in friend.newest, what="the answer")
+        assert json.loads(friend.newest[RESULT])["error"] == "CommandRefused"
+        settle()
+        assert sum(one.topic == RESULT for one in friend.heard) == 1
+        assert home.source.commands == []

@@ -127,7 +127,7 @@ def test_no_value_of_a_data_point_is_answered(payload: bytes):
             f"tuya/{DEVICE_ID}/set/",
             f"other/{DEVICE_ID}/set",
         ),
-        *("tuya/unknown/set", "tuya/unknown/1/set", "tuya/" + "x" * 60000 + "/set", "tuya/\ud800/set"),
+        *("tuya/" + "x" * 60000 + "/set", "tuya/\ud800/set"),
     ],
 )
 def test_other_topics_are_harmless(topic: str):
@@ -326,3 +326,26 @@ def test_base_of_several_levels():
     assert topics.request(f"house/tuya/{DEVICE_ID}/1/set", b"ON").dps == {1: True}
     with pytest.raises(BadMessage):
         topics.request(f"tuya/{DEVICE_ID}/1/set", b"ON")
+
+
+@pytest.mark.parametrize("payload", [b"ON", b'{"1": true}', b"[", b"\xff"])
+def test_command_for_a_device_that_is_not_here_is_answered_once_and_a_storm_of_them_with_measure(payload: bytes):
+    one = desk()
+    one.drop(DEVICE_ID)
+    assert commands(one, Message(SET_1, payload, qos=1), Message(SET_1, payload, qos=1)) == []
+    (answer,) = answers(one)
+    assert (answer["error"], answer["dps"]) == ("CommandRefused", {})
+    assert "no such device" in answer["message"]
+    assert commands(one, *(Message(f"tuya/x{number}/1/set", b"ON") for number in range(2 * BURST_REFUSALS))) == []
+    assert len(one.take_answers()) <= BURST_REFUSALS
+    assert len(one.take_remarks()) <= 30
+
+
+def test_nesting_is_refused_before_it_is_parsed(monkeypatch: pytest.MonkeyPatch):
+    def parse(*_: Any, **__: Any) -> None:
+        raise AssertionError("parsed")
+
+    monkeypatch.setattr("tuya.mqtt.topics.json.loads", parse)
+    for payload in ("[" * 4000, '{"1":' * 500, '{"1": [true]}', " [true]"):
+        with pytest.raises(BadMessage, match="is an object of values"):
+            Topics("tuya").request(SET, payload.encode())

@@ -9,7 +9,7 @@ import pytest
 
 from tests.mqtt.snapshots import DEVICE_ID, breaker, three_phases, unheard
 from tuya.mqtt.commands import Publication
-from tuya.mqtt.core import Core
+from tuya.mqtt.core import HEAL_AFTER_S, Core
 from tuya.mqtt.topics import Topics
 
 STATE = f"tuya/{DEVICE_ID}/state"
@@ -339,3 +339,53 @@ def test_what_others_left_stays(topic: str, payload: bytes):
     one = core()
     one.found(topic, payload, lambda _device_id: False, 0.0)
     assert taken(one) == {}
+
+
+def test_a_new_name_is_at_once_the_name_of_all_of_it_also_of_what_is_not_known_now():
+    """A changed entry of the devices file: the readings of before are forgotten, and come one after the other."""
+    one = core()
+    before = {topic for topic in told(one, breaker(), 0.0) if topic.startswith("homeassistant/")}
+    renamed = breaker(name="New", may_switch=False)
+    renamed["readings"] = {"profile": "socket", "matched_by": "product"}
+    after = told(one, renamed, 1.0)
+    switch, sensor = (f"homeassistant/{kind}/{DEVICE_ID}/switch_1/config" for kind in ("switch", "binary_sensor"))
+    assert after[switch] == ""
+    assert json.loads(after[sensor])["device"]["name"] == "New"
+    stays = {topic for topic in before if topic.startswith(("homeassistant/sensor/", "homeassistant/binary_sensor/"))}
+    assert stays, "there is something"
+    assert {json.loads(after[topic])["device"]["name"] for topic in stays} == {"New"}
+
+
+def test_while_its_profile_is_not_known_nothing_is_offered_otherwise():
+    one = core()
+    told(one, breaker(), 0.0)
+    unknown = breaker()
+    unknown["profile"] = {"name": "none", "matched_by": "none", "channels": [], "controls": {}}
+    unknown["readings"] = {"profile": "none", "matched_by": "none"}
+    unknown["dps"] = {}
+    assert not [topic for topic in told(one, unknown, 1.0) if "switch_1" in topic]
+
+
+@pytest.mark.parametrize("payload", [b"offline", b"", b"x"])
+def test_what_others_say_of_a_device_is_contradicted_once(payload: bytes):
+    one = core()
+    told(one, breaker(), 0.0)
+    one.availability_says(AVAILABILITY, payload, 10.0)
+    one.availability_says(AVAILABILITY, payload, 10.1)
+    one.tick(10.0 + HEAL_AFTER_S)
+    assert taken(one)[AVAILABILITY] == "online"
+    one.tick(12.0)
+    assert AVAILABILITY not in taken(one)
+
+
+def test_our_own_words_that_come_back_late_are_no_contradiction():
+    one = core()
+    told(one, breaker(), 0.0)
+    told(one, breaker(connected=False), 0.1)
+    one.availability_says(AVAILABILITY, b"online", 0.2)
+    one.availability_says(AVAILABILITY, b"offline", 0.3)
+    one.tick(5.0)
+    assert AVAILABILITY not in taken(one)
+    one.availability_says("tuya/stranger/availability", b"offline", 6.0)
+    one.tick(9.0)
+    assert "tuya/stranger/availability" not in taken(one)

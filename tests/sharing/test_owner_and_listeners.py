@@ -421,3 +421,31 @@ def test_device_that_comes_back_to_the_file_goes_on_from_its_total(fleet: Fleet)
         assert one.saved_energy()[device_id]["total/used"][0] >= before_wh, "kept for the file too"
         one.set_entries(entries)
         assert used_wh(until(one, lambda told: used_wh(told) > 0.0)) >= before_wh
+
+
+def test_what_a_listener_would_save_never_falls_behind_while_its_owner_ends(fleet: Fleet):
+    """A power cut right after the owner's end: nothing was heard of the breaker here yet."""
+    device_id = fleet.breakers[0].device_id
+    entries = entries_of(fleet)[:1]
+    owner = Source(
+        entries, "the owner", discovery=False, saved_energy={device_id: {"total/used": [5000.0, None, None]}}
+    )
+    owner.start()
+    until(owner, is_event("status", full=True))
+    old = {device_id: {"total/used": [3000.0, None, None]}}
+    with Source(entries, "a listener", discovery=False, saved_energy=old) as listener:
+        until(listener, is_event("snapshot", via="the owner"))
+        fleet.breakers[0].fault("asleep")
+        owner.stop()
+        until(listener, is_event("lost"))
+        for _ in range(20):
+            assert listener.saved_energy()[device_id]["total/used"][0] >= 5000.0
+            time.sleep(0.05)
+
+
+def test_a_changed_entry_is_told_at_once_and_as_a_whole(fleet: Fleet, owner: Source):
+    device_id = fleet.breakers[0].device_id
+    owner.set_entries(entries_of(fleet, domoticz={"switch": "refused"}))
+    told = until(owner, is_event("snapshot", id=device_id), 2.0)
+    assert told["may_switch"] is False
+    assert told["connected"] is True

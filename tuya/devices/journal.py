@@ -66,7 +66,9 @@ class Journal:
 
     def remove(self, device_id: str) -> None:
         """A breaker that is no longer served."""
-        self._stories.pop(device_id, None)
+        story = self._stories.pop(device_id, None)
+        if story is not None and story.name in self._connected:
+            self._connected.remove(story.name)
 
     def rename(self, device_id: str, name: str) -> None:
         """The user gave the breaker another name in the devices file."""

@@ -300,7 +300,8 @@ class Client:
         if self._serves != self._is_serving:
             self._is_serving = self._serves
             if self._is_serving:
-                self._subscribe(client, "commands", [(topic, self._options()) for topic in self._topics.subscriptions])
+                options = self._options(says_retain=True)
+                self._subscribe(client, "commands", [(topic, options) for topic in self._topics.subscriptions])
             else:
                 client.unsubscribe(list(self._topics.subscriptions))
         for pattern, is_wanted in list(self._subscriptions.items()):
@@ -354,10 +355,11 @@ class Client:
             return
         self._subscribe(client, OWN_TOPICS, [(one, self._options()) for one in self._topics.own])
 
-    def _options(self, with_retained: bool = False) -> Any:
+    def _options(self, with_retained: bool = False, says_retain: bool = False) -> Any:
         if self._version is _V5:
             handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if with_retained else _DO_NOT_SEND_RETAINED
-            return SubscribeOptions(qos=0 if with_retained else _AT_LEAST_ONCE, retainHandling=handling)
+            qos = 0 if with_retained else _AT_LEAST_ONCE
+            return SubscribeOptions(qos=qos, retainAsPublished=says_retain, retainHandling=handling)
         return 0 if with_retained else _AT_LEAST_ONCE
 
     def _subscribed(

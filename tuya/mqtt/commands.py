@@ -40,9 +40,10 @@ class Publication(NamedTuple):
 class Message(NamedTuple):
     """One message from the broker, as far as it matters here.
 
-    at_s: when it was read. is_retained: the broker had it before we asked. is_again: its sender may have sent it before
-    (DUP). qos: 0 or 1. expires_s: so long after at_s it is worth nothing. response_topic, correlation: of MQTT 5.
-    sent_after_s: the broker has not sent it on before that, as far as is known (None: it is not).
+    at_s: when it was read. is_retained: the broker had it before we asked; of a command also: it is to be kept there
+    (of one that comes meanwhile only MQTT 5 tells). is_again: its sender may have sent it before (DUP). qos: 0 or 1.
+    expires_s: so long after at_s it is worth nothing. response_topic, correlation: of MQTT 5. sent_after_s: the
+    broker has not sent it on before that, as far as is known (None: it is not).
     """
 
     topic: str
@@ -91,6 +92,7 @@ class Desk:
         self._topics = topics
         self._options = options
         self._devices: Dict[str, _Device] = {}
+        self._strangers = _Device()  # all those that are not served
         self._askers: Dict[int, _Asker] = {}
         self._ticket = 0
         self._commands: List[Command] = []
@@ -128,11 +130,12 @@ class Desk:
         device_id = self._topics.device_of(message.topic)
         if device_id is None or not message.payload:
             return  # empty: how a retained message is removed, which we hear as one that is not retained
-        device = self._devices.get(device_id)
-        if device is None:
-            self._remark(f"{message.topic[:80]!r}: there is no such device here", now_s)
-            return
+        device = self._devices.get(device_id, self._strangers)
         if self._is_duplicate(device, message, now_s):
+            return
+        if device is self._strangers:
+            why = "there is no such device here (any more); nothing was sent"
+            self._refuse(device_id, {}, message, "CommandRefused", why, now_s)
             return
         try:
             request = self._topics.request(message.topic, message.payload, self._options)
@@ -189,7 +192,7 @@ class Desk:
         self, device_id: str, dps: Mapping[int, Any], message: Message, error: str, why: str, now_s: float
     ) -> None:
         self._remark(f"{message.topic}: {why}", now_s)
-        device = self._devices[device_id]
+        device = self._devices.get(device_id, self._strangers)
         if not device.refusals.take(now_s):
             device.unanswered += 1
             return

@@ -12,6 +12,7 @@ from .rates import Gate
 from .topics import OFFLINE, ONLINE, Topics
 from .values import Plain, circuits_of, controls_of, plain_values, state_of
 
+HEAL_AFTER_S = 0.5  # what others have published on topics of ours is contradicted
 # of a snapshot: what the discovery says, besides the values there are
 _OFFERED = ("name", "may_switch", "version", "product_id", "profile")
 
@@ -21,6 +22,9 @@ class _Device:
     snapshot: Mapping[str, Any]
     gate: Gate = field(default_factory=Gate)
     is_online: Optional[bool] = None  # as the broker was told
+    contradicted_s: Optional[float] = None  # somebody else has said something else since
+    healed_s: float = float("-inf")
+    values: Dict[str, Plain] = field(default_factory=dict)  # each as it was known last, by its name
     configured: Dict[str, str] = field(default_factory=dict)  # discovery topic -> payload, as the broker was told
     offered: Any = None  # what the discovery was made from
 
@@ -88,7 +92,7 @@ class Core:
         is_online = bool(snapshot.get("connected"))
         if is_online != device.is_online:
             device.is_online = is_online
-            self._put(Publication(self._topics.availability(device_id), ONLINE if is_online else OFFLINE, True))
+            self._say_availability(device_id, device)
         state = state_of(snapshot)
         values = plain_values(state, circuits_of(snapshot))
         self._configure(device, values)
@@ -107,10 +111,16 @@ class Core:
     def tick(self, now_s: float) -> None:
         """Publish what has become due by the clock."""
         for device_id, device in self._devices.items():
+            if device.contradicted_s is not None and device.contradicted_s + HEAL_AFTER_S <= now_s:
+                device.contradicted_s, device.healed_s = None, now_s
+                self._say_availability(device_id, device)
             due_s = device.gate.due_s
             if due_s is not None and due_s <= now_s:
                 state = state_of(device.snapshot)
                 self._publish(device_id, device, state, plain_values(state, circuits_of(device.snapshot)), now_s)
+
+    def _say_availability(self, device_id: str, device: _Device) -> None:
+        self._put(Publication(self._topics.availability(device_id), ONLINE if device.is_online else OFFLINE, True))
 
     def _publish(
         self, device_id: str, device: _Device, state: Dict[str, Any], values: Sequence[Plain], now_s: float
@@ -131,6 +141,9 @@ class Core:
         if not self._prefix or not values:
             return
         snapshot = device.snapshot
+        device.values.update((value.name, value) for value in values)
+        if (snapshot.get("profile") or {}).get("matched_by") not in (None, "none"):
+            values = list(device.values.values())  # a new name is the name of all of it, also of what is not known now
         offered: Tuple[Any, ...] = (
             [(value.name, value.value if value.kind == "option" else None) for value in values],
             *(snapshot.get(name) for name in _OFFERED),
@@ -159,9 +172,26 @@ class Core:
 
     # -- the broker
 
+    def bridge_is_there(self) -> None:
+        """Somebody has said that the bridge is offline; it is not."""
+        self._put(Publication(self._topics.bridge_availability, ONLINE, True))
+
+    def availability_says(self, topic: str, payload: bytes, now_s: float) -> None:
+        """A device's availability was published: by us, or by somebody who is contradicted soon.
+
+        What comes back of our own words may be older than the newest of them, which comes a moment later.
+        """
+        device = self._devices.get(self._topics.retained_of(topic) or "")
+        if device is None:
+            return
+        if payload == (ONLINE if device.is_online else OFFLINE).encode():
+            device.contradicted_s = None
+        elif device.contradicted_s is None:
+            device.contradicted_s = max(now_s, device.healed_s + HEAL_AFTER_S)
+
     def broker_is_there(self, now_s: float) -> None:
         """A connection to the broker is up: everything retained is said (again)."""
-        self._put(Publication(self._topics.bridge_availability, ONLINE, True))
+        self.bridge_is_there()
         for device in self._devices.values():
             device.gate.again()
             device.is_online, device.offered = None, None

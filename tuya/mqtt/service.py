@@ -14,14 +14,14 @@ from .claim import Claim, Step
 from .commands import Message, Publication
 from .core import Core
 from .discovery import ORIGIN
+from .keeper import Keeper
 from .topics import ONLINE, Topics
-from .totals_file import TotalsError, write_totals
 
 WAKE_S = 0.25  # the clock is looked at so often
-SAVE_INTERVAL_S = 60.0
 LOOK_AROUND_S = 5.0  # so long the broker has to send what an earlier run has left
 MAX_WAITING = 10000  # events and messages that wait for the loop
 SAY_AGAIN_S = 1.0  # that the bridge is online, if somebody says otherwise
+SAY_ALL_S = 10.0  # and everything else too, since that one may have removed it
 MAX_DENIED = 100  # different things; the log is not to be filled by a broker
 AT_ONCE = 1000  # of them are taken, before what came of them is sent
 
@@ -70,8 +70,8 @@ class Service:
     """Runs until stop(). say: takes lines for the log. totals: the file that keeps the totals; None for none.
 
     stand_by: called with True when another service has this base, then devices are to be left alone, and with False
-    when it has ended. was_up: the broker has let us in. refused: why it did not, where it never has. other: in words,
-    which service has this base instead; "" when that is us.
+    when it has ended. was_up: the broker has let us in. refused: why it did not, where it never has. has_served: this
+    one was the one that serves. other: in words, which service has this base instead; "" when that is us.
     """
 
     def __init__(
@@ -90,22 +90,22 @@ class Service:
         self._core = core
         self._say = say
         self._topics = topics
-        self._totals = totals
         self._stand_by = stand_by
         self._clock = clock
         self._waiting: queue.Queue[Union[Happening, Dict[str, Any]]] = queue.Queue(MAX_WAITING)
         self._client = make_client(self._happened)
         self._tickets: Dict[int, int] = {}  # request of the source -> ticket of the core
         self._stopped = threading.Event()
-        self._said = self._said_of_totals = ""
-        self._saved_at_s = clock()
+        self._said = ""
+        self._keeper = Keeper(totals, devices.saved_energy, say)
         self._look_around = left_behind(topics, prefix)
         self._looks_until_s: Optional[float] = None
         self._claim = Claim(secrets.token_hex(8))
         self._denied: Set[str] = set()
-        self._said_online_s = float("-inf")
+        self._said_online_s = self._said_all_s = float("-inf")
+        self._is_contradicted = False
         self._step_before = self._claim.step
-        self.was_up = False
+        self.was_up = self.has_served = False
         self.refused = self.other = ""
 
     # -- other threads
@@ -151,8 +151,8 @@ class Service:
                 self._step()
         finally:
             self._stopped.set()
+            self._keep_totals()  # before the good-bye: who takes over goes on from it
             self._client.stop()
-            self._keep_totals()
 
     def _step(self) -> None:
         taken: List[Union[Happening, Dict[str, Any]]] = []
@@ -170,19 +170,22 @@ class Service:
         for command in self._core.take_commands():
             request = self._devices.command(command.device_id, command.dps, "MQTT")
             self._tickets[request] = command.ticket
+        is_serving = self._claim.step is Step.SERVING
+        if is_serving and self._is_contradicted and now_s - self._said_online_s >= SAY_AGAIN_S:
+            self._say_online(now_s)
+        if not self.other:
+            self._keeper.tick(now_s, is_serving)
         fresh = self._core.take()
-        self._client.publish(fresh if self._claim.step is Step.SERVING else ())  # else all of it is said again later
+        self._client.publish(fresh if is_serving else ())  # else all of it is said again later
         self._client.publish([Publication(self._topics.claim, text) for text in self._claim.take()])
         for remark in self._core.take_remarks():
             self._say(remark)
         if self._looks_until_s is not None and now_s >= self._looks_until_s:
             self._looks_until_s = None
             for pattern in self._look_around:
-                self._client.unsubscribe(pattern)
+                if pattern != self._topics.availabilities:
+                    self._client.unsubscribe(pattern)
             self._look_around = ()
-        if now_s - self._saved_at_s >= SAVE_INTERVAL_S:
-            self._saved_at_s = now_s
-            self._keep_totals()
 
     def _take(self, taken: Union[Happening, Dict[str, Any]], now_s: float) -> None:
         if isinstance(taken, dict):
@@ -196,7 +199,9 @@ class Service:
             elif taken.topic == self._topics.bridge_availability:
                 if not taken.is_retained:
                     self._bridge_says(taken.payload, now_s)
-            elif taken.is_retained:
+            elif not taken.is_retained:
+                self._core.availability_says(taken.topic, taken.payload, now_s)
+            else:
                 self._core.found(taken.topic, taken.payload, self._is_served, now_s)
         elif isinstance(taken, Up):
             self.was_up, self._said = True, ""
@@ -221,6 +226,8 @@ class Service:
             self._begin_to_serve(now_s)
         elif claim.step is Step.WAITING:
             self._client.serve(False)
+            if before is Step.SERVING:
+                self._keep_totals()
             if claim.other != self.other:
                 self.other = claim.other
                 self._say(
@@ -234,6 +241,8 @@ class Service:
             self.other = ""
             self._say("the other service has ended, this one serves now")
             self._stand_by(False)
+            self._keeper.forget()
+        self.has_served = True
         if self._claim.is_unheard:
             self._say(
                 f"the broker does not let us read {self._topics.claim}: another service with this base would not be "
@@ -241,6 +250,8 @@ class Service:
             )
         self._client.serve(True)
         self._core.broker_is_there(now_s)
+        self._is_contradicted, self._said_online_s = False, float("-inf")
+        self._client.subscribe(self._topics.availabilities)
         if self._look_around:
             self._looks_until_s = now_s + LOOK_AROUND_S
             for pattern in self._look_around:
@@ -249,10 +260,15 @@ class Service:
     def _bridge_says(self, payload: bytes, now_s: float) -> None:
         """The bridge's availability was published: by us; or an earlier connection's will, or somebody who cleans."""
         self._claim.bridge_says(payload, now_s)
-        is_ours = payload == ONLINE.encode()
-        if self._claim.step is Step.SERVING and not is_ours and now_s - self._said_online_s >= SAY_AGAIN_S:
-            self._said_online_s = now_s
+        self._is_contradicted = payload != ONLINE.encode()
+
+    def _say_online(self, now_s: float) -> None:
+        self._is_contradicted, self._said_online_s = False, now_s
+        if now_s - self._said_all_s >= SAY_ALL_S:
+            self._said_all_s = now_s
             self._core.broker_is_there(now_s)
+        else:
+            self._core.bridge_is_there()
 
     def _down(self, down: Down) -> None:
         self._claim.lost()
@@ -277,28 +293,24 @@ class Service:
                 self._core.answered(ticket, told.get("error"), told.get("message"))
         elif kind == "removed":
             self._core.removed(device_id)
-        elif not self._core.told(told, now_s):
+        elif self._core.told(told, now_s):
+            self._keeper.told(device_id, told.get("totals_wh"))
+        else:
             try:
                 state = self._devices.state(device_id)
             except KeyError:
                 return  # it was removed a moment ago
             self._core.changed(state, now_s)
+            self._keeper.told(device_id, state.get("totals_wh"))
 
     def _keep_totals(self) -> None:
-        if self._totals is None or self.other:  # another service counts
-            return
-        try:
-            write_totals(self._totals, self._devices.saved_energy())
-            self._said_of_totals = ""
-        except TotalsError as error:
-            if str(error) != self._said_of_totals:
-                self._said_of_totals = str(error)
-                self._say(str(error))
+        if not self.other:  # else that one counts
+            self._keeper.keep(self._clock())
 
 
 def left_behind(topics: Topics, prefix: str) -> Sequence[str]:
     """Return the filters below which stands what an earlier run of this program has left in a broker."""
-    own = (f"{topics.base}/+/state", f"{topics.base}/+/availability")
+    own = (f"{topics.base}/+/state", topics.availabilities)
     return (*own, f"{prefix}/+/+/+/config") if prefix else own
 
 

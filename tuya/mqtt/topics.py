@@ -57,6 +57,7 @@ class Topics:
         self.base = valid_prefix(base)
         self.bridge_availability = f"{self.base}/bridge/availability"
         self.claim = f"{self.base}/bridge/claim"
+        self.availabilities = f"{self.base}/+/availability"
         self.own = (self.claim, self.bridge_availability)
         self.subscriptions = (f"{self.base}/+/set", f"{self.base}/+/+/set")
 
@@ -144,6 +145,8 @@ def _values_of(text: str) -> Dict[int, Value]:
     """The object that a device's own topic takes, as {"1": true}."""
     form = 'a command is an object of values by data point, as {"1": true}'
     try:
+        if "[" in text or text.count("{") > 1:  # before it is parsed: nesting is what parsing takes long for
+            raise BadMessage(form)
         content = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError):
         raise BadMessage(f"this is no JSON: {form}") from None

@@ -119,6 +119,7 @@ class Source:
         """Follow exactly these devices from now on; what is known of those that stay goes on."""
         wanted = {entry.device_id: entry for entry in entries}
         now_s = self._clock()
+        changed = []
         with self.household.lock:
             gone = [one for one in self._entries if one not in wanted]
             if gone:
@@ -139,6 +140,9 @@ class Source:
                     self._entries[device_id] = entry
                     device.reconfigure(entry)
                     self.household.reconfigured(device, now_s)
+                    changed.append(device_id)
+        for device_id in changed:
+            self._inbox.put(self.state(device_id))
         self._set_devices()
         self._pass_polling()
 
@@ -194,7 +198,8 @@ class Source:
         with self.household.lock:
             states = {**self._saved, **saved_energy(self.household.devices.values())}
             for device_id, totals_wh in self._heard_totals_wh.items():
-                if self._holding.state(device_id) is not None:
+                # also of one whose holder has ended a moment ago, and of which nothing was heard here yet
+                if device_id not in states or self._holding.state(device_id) is not None:
                     states[device_id] = {
                         f"{channel}/{way}": [energy_wh, None, None] for (channel, way), energy_wh in totals_wh.items()
                     }
@@ -275,10 +280,9 @@ class Source:
     def _heard_elsewhere(self, told: Dict[str, Any]) -> None:
         device_id = told["id"]
         totals = told.get("totals_wh")
-        if totals:
+        if totals:  # the holder's totals are the totals; one that has none yet takes nothing away
             self._heard_totals_wh[device_id] = totals_from_json(totals)
-        if told["event"] == "snapshot":
-            self._saved.pop(device_id, None)  # the holder's totals are the totals
+            self._saved.pop(device_id, None)
             with self.household.lock:
                 device = self.household.devices.get(device_id)
                 if device is not None and device.saved_energy() is not None:
