@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import signal
+import stat
 import sys
 from pathlib import Path
 
@@ -17,7 +18,9 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
 
 import argparse
 import importlib
+import json
 import os
+import shlex
 import traceback
 from typing import Dict, List, Optional
 
@@ -47,8 +50,18 @@ PLUGIN_FOLDER = Path(__file__).resolve().parent.parent
 def _use_bundled_packages() -> None:
     """Put lib/ (tinytuya, pycryptodome) and lib/cli/ (tools) first, where install.sh has made them."""
     for folder in (PLUGIN_FOLDER / "lib" / "cli", PLUGIN_FOLDER / "lib"):
-        if folder.is_dir() and str(folder) not in sys.path:
+        if str(folder) not in sys.path and not _is_missing(folder):
             sys.path.insert(0, str(folder))
+
+
+def _is_missing(folder: Path) -> bool:
+    """Whether there is no such folder; of one that cannot be looked at this is not known."""
+    try:
+        return not stat.S_ISDIR(folder.stat().st_mode)
+    except PermissionError:
+        return False
+    except OSError:
+        return True
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -67,8 +80,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     except BrokenPipeError:
         process.forget_reader()
         return 0
-    except ModuleNotFoundError as error:
-        return _failed(f"the package {error.name} is missing: run 'bash install.sh' in {PLUGIN_FOLDER}")
+    except (SyntaxError, ImportError) as error:
+        return _not_loaded(error, words)
     except OSError as error:
         return _failed(f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
     except Exception as error:  # noqa: BLE001 - the border to the user: whatever it is, one line and an exit code
@@ -118,6 +131,34 @@ def _explained(error: Exception) -> int:
     # Not the error's own text: it may hold anything, also a key.
     place = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}"
     return _failed(f"this is a defect of the program ({place}); {DEBUG_VARIABLE}=1 shows where it comes from")
+
+
+def _not_loaded(error: Exception, words: List[str]) -> int:
+    """A module or a package cannot be loaded: say which files are to be mended, and how. error: Syntax- or ImportError.
+
+    Before the doctor can look at anything this is its verdict.
+    """
+    file = getattr(error, "filename", None) or getattr(error, "path", None) or ""
+    name = getattr(error, "name", None) or ""
+    lib = PLUGIN_FOLDER / "lib"
+    line = getattr(error, "lineno", None)
+    where = f"{file}:{line}" if line else file or name or type(error).__name__
+    if lib.exists() and not os.access(lib, os.R_OK | os.X_OK):
+        text = f"{lib} may not be read by the user of this run: sudo chmod -R a+rX {shlex.quote(str(lib))}"
+    elif name.split(".")[0] == "tuya" or file.startswith(f"{PLUGIN_FOLDER / 'tuya'}{os.sep}"):
+        text = (
+            f"the files of the plugin are broken or half updated ({where}): git status and git pull in {PLUGIN_FOLDER}"
+        )
+    elif isinstance(error, ModuleNotFoundError):
+        text = f"the package {name} is missing: run 'bash install.sh' in {PLUGIN_FOLDER}"
+    else:
+        text = f"the plugin's packages are broken ({where}): run 'bash install.sh' in {PLUGIN_FOLDER}"
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exc()
+    if words[:1] == ["doctor"]:
+        verdict = {"check": "verdict", "state": "failed", "text": "not well", "cure": text, "device": ""}
+        print(json.dumps(verdict) if "--json" in words else "FAIL  verdict: not well")
+    return _failed(text)
 
 
 def _failed(text: str, code: int = 1) -> int:

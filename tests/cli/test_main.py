@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,10 +13,12 @@ from pathlib import Path
 import pytest
 
 import tuya.__main__ as main_module
+from tests.lan.locks.other_user import NOBODY, as_root, open_folder
 from tuya.cli import common
 from tuya.devices.devices_file import DevicesFileError
 from tuya.lan.errors import WrongKey
 
+__all__ = ["open_folder"]  # a fixture
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEY = "0123456789abcdef"
 
@@ -46,6 +51,64 @@ def test_errors_become_one_line(monkeypatch, capsys, error, code, said):
     assert captured.err.startswith(said)
     assert captured.err.count("\n") == 1
     assert KEY not in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SyntaxError("x", (str(REPOSITORY / "tuya/domoticz/service.py"), 18, 1, "")), r"half updated .*service\.py:18"),
+        (ImportError("x", name="tuya.devices.served", path=None), r"half updated \(tuya\.devices\.served\)"),
+        (ModuleNotFoundError("x", name="tuya.devices.served"), r"half updated .*git status and git pull"),
+        (
+            SyntaxError("x", (str(REPOSITORY / "lib/Crypto/__init__.py"), 3, 1, "")),
+            r"packages are broken .*install\.sh",
+        ),
+    ],
+)
+def test_files_that_cannot_be_loaded(monkeypatch, capsys, error, said):
+    assert raising(monkeypatch, error) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert re.search(said, captured.err)
+    assert "defect" not in captured.err
+    assert main_module.main(["doctor"]) == 1  # then this is the doctor's verdict
+    assert capsys.readouterr().out == "FAIL  verdict: not well\n"
+    assert main_module.main(["doctor", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["text"] == "not well"
+
+
+def is_run_by_nobody(python: str) -> bool:
+    try:
+        done = subprocess.run([python, "-V"], user=NOBODY, group=NOBODY, cwd="/", capture_output=True, check=False)
+    except PermissionError:
+        return False
+    return done.returncode == 0
+
+
+@as_root
+def test_packages_that_this_user_may_not_read(open_folder):
+    folder = open_folder / "plugin"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "tuya", folder / "tuya", ignore=ignored)
+    (folder / "lib" / "cli").mkdir(parents=True)
+    (folder / "lib" / "cli").chmod(0o755)
+    (folder / "lib").chmod(0o700)
+    pythons = (os.path.realpath(sys.executable), "/usr/bin/python3")  # the first may stand in a home that is closed
+    python = next((path for path in pythons if os.access(path, os.X_OK) and is_run_by_nobody(path)), None)
+    if python is None:
+        pytest.skip("no Python here may be run by another user")
+    done = subprocess.run(
+        [python, "-S", "-B", "-m", "tuya", "scan", "--seconds", "0.1"],  # -S: lib/ only
+        cwd=folder,
+        user=NOBODY,
+        group=NOBODY,
+        extra_groups=[],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    text = f"tuya: {folder / 'lib'} may not be read by the user of this run: sudo chmod -R a+rX {folder / 'lib'}\n"
+    assert (done.returncode, done.stderr) == (1, text)
 
 
 def test_ctrl_c_says_nothing(monkeypatch, capsys):

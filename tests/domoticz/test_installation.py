@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.lan.locks.other_user import NOBODY, OtherUser, as_root, open_folder
 from tuya.devices.file_watch import FileWatch
 from tuya.domoticz.installation import InstallationError, check
+
+__all__ = ["open_folder"]  # a fixture
 
 
 def test_stamp(tmp_path: Path):
@@ -18,6 +21,8 @@ def test_stamp(tmp_path: Path):
     with pytest.raises(InstallationError, match=r"not installed yet.*bash install.sh.*restart Domoticz"):
         check(tmp_path)
     (tmp_path / "lib").mkdir()
+    with pytest.raises(InstallationError, match=r"not whole: .*STAMP is missing.*bash install.sh"):
+        check(tmp_path)
     stamp = tmp_path / "lib" / "STAMP"
     stamp.write_text(hashlib.sha256(pins.read_bytes()).hexdigest() + "\n")
     check(tmp_path)
@@ -54,6 +59,53 @@ def test_a_damaged_package_is_named_before_anything_of_it_is_loaded(tmp_path: Pa
     record.write_text("Crypto/raw.so,sha256=x,four\n")
     with pytest.raises(InstallationError, match="cannot be checked"):
         check(tmp_path)
+
+
+@as_root
+@pytest.mark.parametrize("closed", ["lib", "lib/STAMP", "lib/Crypto", "lib/Crypto/raw.py", "lib/c.dist-info"])
+def test_what_domoticzs_user_may_not_read_is_named_with_the_command_that_opens_it(open_folder: Path, closed: str):
+    lib = open_folder / "lib"
+    for made in (lib / "Crypto", lib / "c.dist-info"):
+        made.mkdir(parents=True)
+    (open_folder / "requirements.txt").write_bytes(b"tinytuya==1\n")
+    (lib / "STAMP").write_text(hashlib.sha256(b"tinytuya==1\n").hexdigest())
+    (lib / "Crypto" / "raw.py").write_bytes(b"1234")
+    (lib / "c.dist-info" / "RECORD").write_text("Crypto/raw.py,sha256=x,4\n")
+    (open_folder / closed).chmod(0o700 if (open_folder / closed).is_dir() else 0o600)
+    said = open_folder / "said"
+    said.touch()
+    said.chmod(0o666)
+
+    def begin() -> bool:
+        with pytest.raises(InstallationError) as error:
+            check(open_folder)
+        said.write_text(str(error.value))
+        return True
+
+    with OtherUser(NOBODY, begin):
+        pass
+    assert "may not be read by nobody" in said.read_text()
+    assert f"sudo chmod -R a+rX {lib}', then restart Domoticz" in said.read_text()
+
+
+def test_rights_that_change_are_a_change_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "devices.json"
+    path.write_text("[]")
+    watch = FileWatch(lambda: path)
+    watch.mark()
+    assert not watch.has_changed()
+    path.chmod(0o640)  # as chmod and chown do, this leaves the time of the content
+    assert [watch.has_changed(), watch.has_changed()] == [False, True]
+    watch.mark()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda _path, _mode: False)  # a list of rights (ACL), which no mode tells
+        assert [watch.has_changed(), watch.has_changed()] == [False, True]
+        watch.mark()
+    assert [watch.has_changed(), watch.has_changed()] == [False, True]
+    watch.mark()
+    if os.geteuid() == 0:
+        os.chown(path, NOBODY, -1)
+        assert [watch.has_changed(), watch.has_changed()] == [False, True]
 
 
 def test_a_change_counts_when_nobody_writes_any_more(tmp_path: Path):

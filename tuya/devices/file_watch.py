@@ -1,11 +1,13 @@
-"""Notices that the devices file was changed, replaced, made or removed."""
+"""Notices that the devices file was changed, replaced, made or removed, or that its rights were changed."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Callable, Optional, Tuple
 
-Signature = Optional[Tuple[str, int, int, int]]
+# its path; time of its content, size, number; owner, group, mode; whether we may read it, which no mode tells (ACLs)
+Signature = Optional[Tuple[str, int, int, int, int, int, int, bool]]
 
 
 class FileWatch:
@@ -34,7 +36,10 @@ class FileWatch:
         try:
             if path is not None:
                 found = path.stat()
-                return path, (str(path), found.st_mtime_ns, found.st_size, found.st_ino)
+                content = (found.st_mtime_ns, found.st_size, found.st_ino)
+                # chown and chmod leave the time of the content as it is
+                rights = (found.st_uid, found.st_gid, found.st_mode, os.access(path, os.R_OK))
+                return path, (str(path), *content, *rights)
         except OSError:
             pass
         return None, None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import os
+import shlex
+import stat
 from pathlib import Path
 from typing import Tuple
 
@@ -33,7 +36,12 @@ def code_state(folder: Path) -> str:
 
 
 class InstallationError(Exception):
-    """Packages are missing or do not fit; the text names the cure."""
+    """Packages are missing, do not fit or may not be read: what, and the cure; the text names both."""
+
+    def __init__(self, what: str, cure: str = CURE) -> None:
+        super().__init__(f"{what}. {cure}")
+        self.what = what
+        self.cure = cure
 
 
 def check(folder: Path) -> None:
@@ -41,18 +49,44 @@ def check(folder: Path) -> None:
 
     Nothing of lib/ is loaded.
     """
-    stamp, pins = folder / "lib" / "STAMP", folder / "requirements.txt"
-    if not stamp.is_file():
-        raise InstallationError(f"The plugin's packages are not installed yet: {folder / 'lib'} is missing. {CURE}")
+    lib, pins = folder / "lib", folder / "requirements.txt"
     try:
-        is_current = stamp.read_text(encoding="ascii").strip() in stamps(pins.read_bytes())
-        damaged = _damaged(folder / "lib")
+        if "STAMP" not in os.listdir(lib):  # noqa: PTH208 - Path.iterdir raises at its first use only
+            raise InstallationError(f"The plugin's packages are not whole: {lib / 'STAMP'} is missing")
+        is_current = (lib / "STAMP").read_text(encoding="ascii").strip() in stamps(pins.read_bytes())
+        damaged = _damaged(lib)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if lib.is_dir():
+            raise InstallationError(f"The plugin's packages cannot be checked ({error})") from None
+        raise InstallationError(f"The plugin's packages are not installed yet: {lib} is missing") from None
+    except PermissionError as error:
+        path = Path(str(error.filename or lib))
+        cure = f"Run '{opening_command(folder, path)}', then restart Domoticz"
+        raise InstallationError(f"{path} may not be read by {user_name()}", cure) from None
     except (OSError, ValueError, csv.Error) as error:
-        raise InstallationError(f"The plugin's packages cannot be checked ({error}). {CURE}") from None
+        raise InstallationError(f"The plugin's packages cannot be checked ({error})") from None
     if not is_current:
-        raise InstallationError(f"The plugin was updated and its packages were not. {CURE}")
+        raise InstallationError("The plugin was updated and its packages were not")
     if damaged:
-        raise InstallationError(f"The plugin's packages are damaged: {damaged} is not as it was installed. {CURE}")
+        raise InstallationError(f"The plugin's packages are damaged: {damaged} is not as it was installed")
+
+
+def opening_command(folder: Path, path: Path) -> str:
+    """The command that lets everybody read `path`, one of the files of the plugin in `folder`; lib/ as a whole."""
+    lib = folder / "lib"
+    if lib == path or lib in path.parents:
+        return f"sudo chmod -R a+rX {shlex.quote(str(lib))}"
+    return f"sudo chmod a+rX {shlex.quote(str(path))}"
+
+
+def user_name() -> str:
+    """The user of this process, as a sentence names it."""
+    try:
+        import pwd  # here: not on every system
+
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except (ImportError, KeyError, AttributeError):
+        return "the user of this process"
 
 
 def stamps(pins: bytes) -> Tuple[str, str]:
@@ -68,18 +102,28 @@ def stamps(pins: bytes) -> Tuple[str, str]:
 def _damaged(lib: Path) -> str:
     """Return the first file of a package that is missing or has another size than its RECORD says, "" if none.
 
+    Raises PermissionError for one that may not be read.
+
     A compiled file that was cut short (full disk, copy interrupted) ends the whole process when it is loaded: SIGBUS.
     RECORD: lines of path, hash and size in bytes (without hash and size: made after the installation).
     """
-    for record in sorted(lib.glob("*.dist-info/RECORD")):
-        with record.open(encoding="utf-8", newline="") as lines:
-            for row in csv.reader(lines):
-                # scripts are not kept, in whatever place they are recorded
-                top = row[0].split("/")[0] if row else ""
-                if len(row) != 3 or not row[2] or top in ("..", "bin") or top.endswith(".data"):
-                    continue
-                path = lib / row[0]
-                size_bytes = int(row[2])
-                if not path.is_file() or path.stat().st_size != size_bytes:
-                    return row[0]
+    for name in sorted(os.listdir(lib)):  # noqa: PTH208 - and Path.glob passes over folders that may not be entered
+        try:
+            record = (lib / name / "RECORD").read_text(encoding="utf-8") if name.endswith(".dist-info") else ""
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        for row in csv.reader(record.splitlines()):
+            # scripts are not kept, in whatever place they are recorded
+            top = row[0].split("/")[0] if row else ""
+            if len(row) != 3 or not row[2] or top in ("..", "bin") or top.endswith(".data"):
+                continue
+            path, size_bytes = lib / row[0], int(row[2])
+            try:
+                status = path.stat()
+            except (FileNotFoundError, NotADirectoryError):
+                return row[0]
+            if not stat.S_ISREG(status.st_mode) or status.st_size != size_bytes:
+                return row[0]
+            if not os.access(path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     return ""

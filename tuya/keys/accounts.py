@@ -41,6 +41,28 @@ class Account(NamedTuple):
         except OSError:
             return False
 
+    def unreadable_in(self, folder: Path) -> Optional[Path]:
+        """The first file or folder in `folder` that this user may not read or enter; None: as far as we see, none.
+
+        A folder that is not there holds none. Bytecode of Python's (__pycache__) is read where it may be, and missed
+        where not.
+        """
+        if self.uid == ROOT_UID or not folder.is_dir():
+            return None
+        if not self.may_enter(folder):
+            return folder
+        for place, folders, names in os.walk(folder):
+            if not self._may(Path(place), stat.S_IROTH):
+                return Path(place)
+            folders[:] = sorted(name for name in folders if name != "__pycache__")
+            for name, bit in [(name, stat.S_IXOTH) for name in folders] + [(name, stat.S_IROTH) for name in names]:
+                try:
+                    if not self._may(Path(place, name), bit):
+                        return Path(place, name)
+                except OSError:
+                    continue  # it has gone, or is a link to nothing
+        return None
+
     def _may(self, path: Path, bit_of_others: int) -> bool:
         status = path.stat()
         if self.uid == ROOT_UID:

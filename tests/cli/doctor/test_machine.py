@@ -6,16 +6,20 @@ import json
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.lan.locks.other_user import open_folder
 from tuya.cli.doctor import machine
 from tuya.cli.doctor.machine import Machine, check_files, check_packages, read_log
+from tuya.keys.accounts import Account
 from tuya.setup.find_domoticz import Domoticz, LoadedPython
 from tuya.setup.pins import stamp
 from tuya.setup.running import Started
 
+__all__ = ["open_folder"]  # a fixture
 REPOSITORY = Path(__file__).resolve().parents[3]
 KEY = "0123456789abcde'"
 BREAKER = {"id": "bf0123456789abcdefgh", "name": "Boiler", "key": KEY, "product_id": "jdj6ccklup7btq3a"}
@@ -157,6 +161,22 @@ def test_packages_that_are_not_installed(plugin):
     finding = check_packages(Machine(None, None, plugin))
     assert finding.failed
     assert finding.cure == f"bash {plugin / 'install.sh'}"
+
+
+@pytest.mark.parametrize("closed", ["lib", "lib/STAMP", "tuya/sharing", "tuya/__main__.py"])
+def test_packages_that_domoticz_may_not_read(plugin, open_folder, tmp_path, monkeypatch, closed):
+    """Whoever runs the doctor may read them, and would see nothing wrong."""
+    plugin = plugin.rename(open_folder / "plugin")
+    reader = Account(54321, 54321)
+    monkeypatch.setattr(Domoticz, "account", reader)
+    domoticz = replace(domoticz_of(tmp_path), is_ours=True)
+    assert "Domoticz runs as" not in check_packages(Machine(domoticz, None, plugin)).text
+    path = plugin / closed
+    path.chmod(0o700 if path.is_dir() else 0o600)
+    finding = check_packages(Machine(domoticz, None, plugin))
+    assert (finding.state, finding.text) == ("failed", f"Domoticz runs as user 54321 and cannot read {path}")
+    what = f"-R a+rX {plugin / 'lib'}" if closed.startswith("lib") else f"a+rX {path}"
+    assert finding.cure == f"sudo chmod {what}, then restart Domoticz"
 
 
 def test_packages_of_an_older_release(plugin):

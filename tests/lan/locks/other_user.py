@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
-from typing import Callable
+from pathlib import Path
+from typing import Callable, Iterator
 
 import pytest
 
@@ -13,6 +15,14 @@ NOBODY = 65534
 as_root = pytest.mark.skipif(
     not sys.platform.startswith("linux") or os.geteuid() != 0, reason="only root can be somebody else for a while"
 )
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter; pytest's own is closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name).resolve()
 
 
 class OtherUser:
@@ -33,7 +43,7 @@ class OtherUser:
         end_in, self._end = os.pipe()
         self._pid = os.fork()
         if not self._pid:
-            status = b"F"
+            status, kept = b"F", None
             try:
                 os.close(self._end)
                 os.setgroups([])
@@ -44,12 +54,16 @@ class OtherUser:
             except BaseException:  # noqa: BLE001 - a child of a test must never go on as the test
                 traceback.print_exc()
             os.write(ready_out, status)
-            os.read(end_in, 1)
+            if status == b"R":
+                os.read(end_in, 1)
             os._exit(0 if kept is not None else 1)
         os.close(ready_out)
         os.close(end_in)
-        assert os.read(ready_in, 1) == b"R"
+        status = os.read(ready_in, 1)
         os.close(ready_in)
+        if status != b"R":
+            self.__exit__()
+        assert status == b"R"
         return self
 
     def __exit__(self, *_: object) -> None:

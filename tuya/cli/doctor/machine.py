@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import sys
 from dataclasses import dataclass
@@ -113,11 +114,15 @@ def _owner(path: Path) -> str:
 
 
 def check_packages(machine: Machine) -> Finding:
-    """lib/ is there, fits the pins, and its imports work in the Python that Domoticz loads, twice."""
+    """lib/ is there, fits the pins, may be read by Domoticz, and can be imported in the Python that it loads, twice."""
+    hidden = _hidden_from_domoticz(machine)
+    if hidden is not None:
+        return hidden
     try:
         installation.check(machine.folder)
     except installation.InstallationError as error:
-        return Finding("packages", FAILED, str(error), f"bash {machine.folder / 'install.sh'}")
+        install = f"bash {shlex.quote(str(machine.folder / 'install.sh'))}"
+        return Finding("packages", FAILED, error.what, install if error.cure == installation.CURE else error.cure)
     python, whose = sys.executable, "this Python; no Domoticz was found"
     if machine.domoticz is not None:
         loaded = find_domoticz.python_of(machine.domoticz)
@@ -138,6 +143,21 @@ def check_packages(machine: Machine) -> Finding:
         return Finding("packages", FAILED, f"they cannot be imported in {python}: {error}", cure)
     packages = f"tinytuya {found['tinytuya']} and {found['crypto']}"
     return Finding("packages", OK, f"{packages} work in {python} {found['python']} ({whose})")
+
+
+def _hidden_from_domoticz(machine: Machine) -> Optional[Finding]:
+    """A file of the plugin that Domoticz's user may not read: our own user may well read it, and see nothing wrong."""
+    domoticz = machine.domoticz
+    reader = domoticz.account if domoticz is not None and domoticz.is_ours else None
+    if reader is None:
+        return None
+    for part in (machine.folder / "lib", machine.folder / "tuya"):
+        hidden = reader.unreadable_in(part)
+        if hidden is not None:
+            text = f"Domoticz runs as {reader.name} and cannot read {hidden}"
+            cure = f"{installation.opening_command(machine.folder, hidden)}, then restart Domoticz"
+            return Finding("packages", FAILED, text, cure)
+    return None
 
 
 def read_log(machine: Machine) -> Optional[LogWord]:

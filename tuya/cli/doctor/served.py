@@ -97,7 +97,8 @@ def _check_one(entry: DeviceEntry, owners: Sequence[LifeSign], signs: Sequence[L
 
 def _changed_s(file: Path) -> float:
     try:
-        return file.stat().st_mtime
+        status = file.stat()
+        return max(status.st_mtime, status.st_ctime)  # chown and chmod leave the time of the content
     except OSError:
         return 0.0
 
