@@ -144,3 +144,61 @@ def test_a_breaker_whose_devices_were_deleted(domoticz, doctor, fleet, devices):
     eventually(
         lambda: "stay away (unit 2)" in reasons(doctor()[2], "note").get("devices in Domoticz", ""), 60, "a note"
     )
+
+
+def test_power_that_is_silent_and_a_click_without_effect(domoticz, doctor, fleet, devices):
+    """What answers is not therefore what measures and switches."""
+    silent, deaf = fleet.breakers[:2]
+    for fault, how in (("hide", {"dps": (19,)}), ("quiet", {}), ("refresh", {"how": "silent"})):
+        silent.fault(fault, **how)
+    idx = domoticz.add_hardware(parameters={"Mode5": "2"})
+    eventually(lambda: "power" in reasons(doctor()[2], "unchecked"), 60, "the power that is missing")
+    assert doctor()[:2] == (1, "not checked")
+    assert domoticz.device(idx, silent.device_id, 2) is None, "there is no kWh device, and that is what it is about"
+    silent.clear()
+    eventually(lambda: doctor()[1] == "well", 90, "well")
+
+    deaf.fault("write", how="deaf")
+    domoticz.command(idx, deaf.device_id, 1, "Off")
+    eventually(lambda: "switching" in reasons(doctor()[2], "unchecked"), 30, "the click without effect")
+    told = eventually(
+        lambda: "another state than the wanted one" in reasons(doctor()[2], "unchecked")["switching"], 60, "the state"
+    )
+    assert (told, doctor()[1]) == (True, "not checked")
+    deaf.clear()
+    domoticz.command(idx, deaf.device_id, 1, "Off")
+    eventually(lambda: doctor()[1] == "well", 60, "well after a click that was taken")
+
+
+def test_meters_that_domoticz_does_not_store(domoticz, doctor, fleet, devices):
+    """kWh are stored, V and A are refused."""
+    serve(domoticz, doctor, fleet)
+    with contextlib.closing(sqlite3.connect(str(domoticz.database), timeout=30, isolation_level=None)) as other:
+        other.execute(
+            "CREATE TRIGGER refuse BEFORE UPDATE ON DeviceStatus WHEN OLD.Type=243 AND OLD.SubType=23 "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        fleet.breakers[0].set_load(1500.0)
+        found = eventually(lambda: reasons(doctor()[2], "unchecked").get("values in Domoticz", ""), 60, "the refusal")
+        other.execute("DROP TRIGGER refuse")
+    assert "(unit 4)" in found
+    fleet.breakers[0].set_load(300.0)
+    eventually(lambda: doctor()[1] == "well", 90, "well again")
+
+
+def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor, fleet, devices):
+    entries = fleet.devices()
+    elsewhere = devices.rename(domoticz.user_data / "mine.json")
+    idx = domoticz.add_hardware(parameters={"Mode5": "2", "Mode1": str(elsewhere)})
+    eventually(lambda: doctor()[1] == "well", 90, "well with another file")
+    fields = {"Username": entries[0]["id"], "Mode1": str(elsewhere)}
+    domoticz.update_hardware(idx, parameters=fields)
+    eventually(lambda: "names" in reasons(doctor()[2], "note").get("served", ""), 60, "the note")
+    eventually(lambda: doctor()[1] == "well", 60, "well with one of the file")
+    elsewhere.unlink()
+    domoticz.update_hardware(
+        idx, parameters={"Username": entries[0]["id"], "Password": entries[0]["key"], "Address": entries[0]["ip"]}
+    )
+    assert entries[0]["port"] != 6668, "a port stands in no field: it cannot be connected here"
+    eventually(lambda: "port" in reasons(doctor()[2]), 60, "the breaker that is looked at without a file")
+    assert "files" not in reasons(doctor()[2])

@@ -22,7 +22,7 @@ from ..metering.reading import Reading
 from .lines import text_of
 
 _NOTHING = Reading()
-AGE_TOLD_S = 30.0  # a device is queried so often
+AGE_TOLD_S = 15.0  # refreshed every 5 or 10 s, and asked for every 30 s
 
 
 def event_to_json(device: KnownDevice, event: Event) -> Optional[Dict[str, Any]]:

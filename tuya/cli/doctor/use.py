@@ -14,7 +14,7 @@ OLD_S = 60.0  # readings are asked for every 30 s: two questions without an answ
 UNMEASURED_S = 150.0  # four without one: a device that answers at all does not leave out so many
 OLD_COMMAND_S = 2 * 3600.0  # a click without effect is a reason for a look so long, and then something to know
 
-_OFF_AND_ON = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
+_OFF_AND_ON = "switch its power off for ten seconds, and where that changes nothing, python3 -m tuya report"
 _SOON = "run this again in half a minute"
 
 
