@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.conftest import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]  # what is stored once a minute is waited for
 UNITS_OF_A_BREAKER = 4
 
 
