@@ -204,7 +204,9 @@ def test_the_user_of_a_service(tmp_path):
         ([], "http://127.0.0.1:8080"),
         (["-www", "8090", "-wwwbind", "::"], "http://127.0.0.1:8090"),
         (["-www", "80", "-wwwbind", "192.168.1.5", "-webroot", "home"], "http://192.168.1.5:80/home"),
-        (["-www", "0"], ""),
+        (["-www", "0"], "https://127.0.0.1:443"),
+        (["-www", "0", "-sslwww", "8443", "-wwwbind", "127.0.0.2"], "https://127.0.0.2:8443"),
+        (["-www", "0", "-sslwww", "0"], ""),
     ],
 )
 def test_where_its_web_server_answers(words, address):

@@ -15,6 +15,7 @@ from typing import Dict, Iterator, List, Optional, Sequence
 
 PROGRAM = "domoticz"
 DEFAULT_PORT = 8080
+DEFAULT_SECURE_PORT = 443
 _PLUGINS = "plugins"
 # names in the file of -f -> the same on the command line
 _IN_FILE = {
@@ -24,6 +25,7 @@ _IN_FILE = {
     "dbase_file": "-dbase",
     "http_port": "-www",
     "http_address": "-wwwbind",
+    "ssl_port": "-sslwww",
     "web_root": "-webroot",
 }
 
@@ -80,13 +82,17 @@ class Started:
 
     @property
     def address(self) -> str:
-        """Where its web server answers on this machine, "" where it is switched off."""
-        port = self.options.get("-www", str(DEFAULT_PORT))
+        """Where its web server answers on this machine, without encryption if it may; "" where it is switched off."""
+        plain = self.options.get("-www", str(DEFAULT_PORT))
+        secure = self.options.get("-sslwww", str(DEFAULT_SECURE_PORT))
         host = self.options.get("-wwwbind", "")
         host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
         root = self.options.get("-webroot", "").strip("/")
         path = f"/{root}" if root else ""
-        return f"http://{host}:{port}{path}" if port.isdecimal() and int(port) else ""
+        for scheme, port in (("http", plain), ("https", secure)):
+            if port.isdecimal() and int(port):
+                return f"{scheme}://{host}:{port}{path}"
+        return ""
 
     def holds(self, plugin_folder: Path) -> bool:
         """Whether its plugins folder holds this very copy of the plugin, or a link to it."""

@@ -20,13 +20,15 @@ from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
 from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
-from tuya.cli.doctor.domoticz_view import View, Web, WebProblem, from_database
+from tuya.cli.doctor.domoticz_view import View, from_database
+from tuya.cli.doctor.domoticz_web import Web, WebProblem
 from tuya.cli.doctor.files import look_at_files, plugins_of
 from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
 from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_packages, read_log, this_machine
+from tuya.cli.doctor.web_proof import doubt
 from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
@@ -119,7 +121,11 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
     now_s = time.time()  # at once: what is stored is compared to what was just said
     if web is not None:
         try:
-            views.append(web.view())
+            said = web.view()
+            is_running = started is not None and started.pid is not None
+            place = (web.host, web.port)
+            web_problem = doubt(started, place, said, in_database, time.time()) if started and is_running else ""
+            views += [] if web_problem else [said]
         except WebProblem as error:  # the plugin itself can be looked at all the same
             web_problem = str(error)
     if in_database is not None and not views:

@@ -1,32 +1,21 @@
-"""What Domoticz itself says of the plugin's hardware: from its database where that may be read, or from its web server.
+"""What Domoticz itself says of the plugin's hardware: from its database where that may be read; it is only read.
 
-Both are only read. The web server is asked only where a person gave an address; user and password never come from the
-command line, which every user of the machine can read.
+Its web server is asked in domoticz_web.py.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
-import http.cookiejar
-import json
 import sqlite3
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Optional, Tuple
-
-from tuya.process import CommandError
+from typing import Any, FrozenSet, List, Optional, Tuple
 
 PLUGIN_KEY = "TuyaEnergy"
 PLUGIN_TYPE = 94  # Domoticz's hardware type of all Python plugins
-TIMEOUT_S = 5.0
 _DATABASE_TIMEOUT_S = 1.0
 _WAL = 2  # byte 18 of a SQLite file whose changes go into a -wal file first (sqlite.org/fileformat.html)
-_LOG_LEVELS = 0x0FFFFFFF  # all
 
 
 @dataclass(frozen=True)
@@ -53,7 +42,8 @@ class StoredUnit:
 class View:
     """What Domoticz says. None: not known. log: its last lines, () where they were not asked for.
 
-    stored: all devices of the hardware, in no order; only its database tells them.
+    stored: all devices of the hardware, in no order; only its database tells them. uptime_s: since Domoticz's start, by
+    its clock; only its web server tells it.
     """
 
     source: str
@@ -62,6 +52,7 @@ class View:
     accepts_new: Optional[bool] = None
     log: Tuple[str, ...] = ()
     stored: Optional[Tuple[StoredUnit, ...]] = None
+    uptime_s: Optional[float] = None
 
 
 def from_database(path: Path, is_running: bool) -> Optional[View]:
@@ -99,8 +90,8 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
         hardware=tuple(
             HardwareRow(int(idx), str(name), bool(enabled), idx not in silent) for idx, name, enabled in rows
         ),
-        event_system=_flag(preferences.get("EnableEventScriptSystem")),
-        accepts_new=_flag(preferences.get("AcceptNewHardware")),
+        event_system=flag(preferences.get("EnableEventScriptSystem")),
+        accepts_new=flag(preferences.get("AcceptNewHardware")),
         stored=stored,
     )
 
@@ -127,92 +118,9 @@ def _silent(database: sqlite3.Connection) -> FrozenSet[int]:
     return frozenset(int(idx) for (idx,) in rows)
 
 
-def _flag(value: Any) -> Optional[bool]:
+def flag(value: Any) -> Optional[bool]:
+    """One of Domoticz's settings as it tells them: a number, 0 for off. None: it is none."""
     return bool(value) if isinstance(value, int) else None
-
-
-class WebProblem(CommandError):
-    """Domoticz's web server could not be asked. The text says why, and what to do."""
-
-
-class Web:
-    """Domoticz's web server, asked as its own pages do. The password reaches no message."""
-
-    def __init__(self, address: str, user: str, password: str) -> None:
-        parts = urllib.parse.urlsplit(address if "://" in address else f"http://{address}")
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
-            raise WebProblem("--domoticz: give an address as http://127.0.0.1:8080, without user and password")
-        self.address = urllib.parse.urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
-        self._user = user
-        self._password = password
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        )
-
-    def view(self) -> View:
-        """Ask. Raises WebProblem."""
-        hardware = self._ask("gethardware", "hardware").get("result", [])
-        settings = self._ask("getsettings", "settings")
-        log = self._ask("getlog", "", lastlogtime="0", loglevel=str(_LOG_LEVELS)).get("result", [])
-        rows = [row for row in hardware if row.get("Type") == PLUGIN_TYPE and row.get("Extra") == PLUGIN_KEY]
-        return View(
-            source=self.address,
-            hardware=tuple(
-                HardwareRow(
-                    int(row["idx"]),
-                    str(row.get("Name", "")),
-                    str(row.get("Enabled")).lower() == "true",
-                    row.get("LogLevel") != 0,
-                )
-                for row in rows
-            ),
-            event_system=_flag(settings.get("EnableEventScriptSystem")),
-            accepts_new=_flag(settings.get("AcceptNewHardware")),
-            log=tuple(str(line.get("message", "")) for line in log if isinstance(line, dict)),
-        )
-
-    def _ask(self, command: str, before_2023_2: str, **values: str) -> Dict[str, Any]:
-        """One question, in the form of today or, where that is unknown, in that of older releases."""
-        answer = self._get({"type": "command", "param": command, **values})
-        if answer.get("status") != "OK" and before_2023_2:
-            answer = self._get({"type": before_2023_2})
-        if answer.get("status") != "OK":
-            raise WebProblem(f"{self.address} does not tell: this user needs the rights of an administrator")
-        return answer
-
-    def _get(self, values: Dict[str, str], may_log_in: bool = True) -> Dict[str, Any]:
-        request = urllib.request.Request(f"{self.address}/json.htm?{urllib.parse.urlencode(values)}")  # noqa: S310 - checked
-        if self._user and self.address.startswith("https:"):
-            token = base64.b64encode(f"{self._user}:{self._password}".encode()).decode("ascii")
-            request.add_header("Authorization", f"Basic {token}")
-        try:
-            with self._opener.open(request, timeout=TIMEOUT_S) as answer:
-                content = json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code == 401 and may_log_in:
-                self._log_in()
-                return self._get(values, may_log_in=False)
-            raise WebProblem(f"{self.address} answered {error.code}") from None
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", error)
-            raise WebProblem(f"{self.address} cannot be asked: {reason}") from None
-        if not isinstance(content, dict):
-            raise WebProblem(f"{self.address} is no Domoticz")
-        return content
-
-    def _log_in(self) -> None:
-        """As the login page does: user in base64, password as MD5; the answer's cookie is the session."""
-        if not self._user:
-            raise WebProblem(f"{self.address} wants a user and a password: set DOMOTICZ_USER, DOMOTICZ_PASSWORD")
-        words = {
-            "username": base64.b64encode(self._user.encode()).decode("ascii"),
-            "password": hashlib.md5(self._password.encode()).hexdigest(),  # noqa: S324 - Domoticz's own form of it
-        }
-        answer = self._get({"type": "command", "param": "logincheck", **words}, may_log_in=False)
-        if answer.get("status") != "OK":
-            raise WebProblem(f"{self.address} refuses this user and password")
-        if answer.get("require2fa"):
-            raise WebProblem(f"{self.address} wants a second factor of this user: give one without, for this check")
 
 
 def names_of(rows: Tuple[HardwareRow, ...]) -> List[str]:
