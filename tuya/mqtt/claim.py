@@ -6,6 +6,10 @@ in the same order, so of several that say so at once all agree which came first.
 
 Only an answer counts that says to whom, and to which of that one's messages: what was said blindly, or long ago, makes
 nobody wait. Who asks is put off by it for some seconds, and not again.
+
+An answer may take longer than somebody waits for it. So who serves and hears another one's `takes` carries out nothing
+until its own answer to that has come back: where that one serves from its `takes` on, it ends with this answer, and the
+broker's one order says of each command whose it is.
 """
 
 from __future__ import annotations
@@ -26,9 +30,10 @@ UNHEARD_S = 5.0  # and so long the broker, to bring our own words back
 ASK_AGAIN_S = 15.0  # while another one serves; within a quarter of it
 PATIENCE_S = 10.0  # and so long it has for its answer then: nothing says that it has ended
 REPEAT_S = 60.0  # who serves says so of itself: two brokers that were joined have two who serve
-DELAYS_S = 5.0  # of asking, in which words that are no answer to ours still put it off
+DELAYS_S = 5.0  # after an answer was due, in which words that are no answer to ours still put it off
 MAX_PAYLOAD_BYTES = 1024
 BURST_MESSAGES, MESSAGES_PER_S = 100, 20.0  # that are read; a handful of services says less
+PAUSES, PAUSES_PER_S = 5, 0.1  # while another one may have taken over: such words can be forged
 _MAX_ASKERS = 8  # that one message answers
 _WORD_CHARACTERS = 60
 _NEVER = float("inf")
@@ -90,12 +95,21 @@ class Claim:
         self._bucket = TokenBucket(1.0 / MESSAGES_PER_S, BURST_MESSAGES)
         self._heard_own = False
         self._number = self._asked_number = 0
-        self._began_s = 0.0
+        self._put_off_until_s = 0.0
+        self._began_s = 0.0  # to serve
+        self._taken_number = 0  # of the message by which we serve
+        self._pauses = TokenBucket(1.0 / PAUSES_PER_S, PAUSES)
+        self._paused_number: Optional[int] = None  # of the answer that is to come back
         self._said_s = self._answer_s = 0.0
         self._since_s = _NOT_YET_S
         self._next_s = _NEVER
         self._word = ""
         self._to: Dict[str, int] = {}
+
+    @property
+    def acts(self) -> bool:
+        """Whether what is asked for now is ours to do: this one serves, and nobody may have taken over."""
+        return self.step is Step.SERVING and self._paused_number is None
 
     def take(self) -> List[str]:
         """Return what is to be published on the topic, each once."""
@@ -115,7 +129,7 @@ class Claim:
         self.step, self._word, self._to = Step.APART, "", {}
 
     def _ask(self, now_s: float, answer_s: float) -> None:
-        self._began_s = now_s
+        self._put_off_until_s = now_s + answer_s - ANSWER_S + DELAYS_S
         self._ask_more(now_s, answer_s)
         self._asked_number = self._number
 
@@ -129,7 +143,9 @@ class Claim:
         self._word, self._said_s = word, now_s
 
     def _answer(self, said: _Said, now_s: float) -> None:
-        if len(self._to) < _MAX_ASKERS:
+        if said.word == _SERVES and said.who in self._to:
+            pass  # its question of before is the one to answer: we served then already
+        elif len(self._to) < _MAX_ASKERS:
             self._to[said.who] = said.number
         self._say(_SERVES, now_s)
 
@@ -144,23 +160,35 @@ class Claim:
             self._heard_own, self.is_unheard = True, False
             if self.step is Step.TAKING and said.word == _TAKES and said.number == self._number:
                 self._serve(now_s)
+            elif self._paused_number is not None and said.word == _SERVES and said.number >= self._paused_number:
+                self._paused_number = None
         elif said.word == _SERVES and self._is_answer(said):
             # Of two who serve (one was cut off for a while) the one stays that began first; both come to the same end.
-            if self.step is Step.SERVING and (self._since_s, self._who) < (said.since_s, said.who):
+            # Who answers what we said before we served has served all the time, whatever the clocks say.
+            is_late = said.to[self._who] <= self._taken_number
+            if self.step is Step.SERVING and not is_late and (self._since_s, self._who) < (said.since_s, said.who):
                 self._answer(said, now_s)
             else:
                 self._wait(said, now_s)
         elif self.step is Step.SERVING:
             self._answer(said, now_s)
-        elif said.word in (_TAKES, _SERVES) and self.step is not Step.WAITING and now_s - self._began_s < DELAYS_S:
+            if said.word == _TAKES and self._may_have_taken_over(now_s):
+                self._paused_number = self._number
+        elif said.word in (_TAKES, _SERVES) and self.step is not Step.WAITING and now_s < self._put_off_until_s:
             # it may be the one: it hears this question, and answers
             self._ask_more(now_s, max(ANSWER_S, self._said_s + self._answer_s - now_s))
+
+    def _may_have_taken_over(self, now_s: float) -> bool:
+        """Whether somebody's `takes` can count. Who took the base a moment after us has heard of us in time."""
+        return self._heard_own and now_s - self._began_s >= ANSWER_S / 2 and self._pauses.take(now_s)
 
     def _is_answer(self, said: _Said) -> bool:
         number = said.to.get(self._who)
         return type(number) is int and self._asked_number <= number <= self._number
 
     def _serve(self, now_s: float) -> None:
+        self._began_s, self._paused_number = now_s, None
+        self._taken_number = self._number if self.step is Step.TAKING else 0
         self.step, self._since_s, self.other = Step.SERVING, round(self._time_of_day(), 3), ""
         self.is_unheard = not self._heard_own
         self._say(_SERVES, now_s)
@@ -187,7 +215,7 @@ class Claim:
             if waited_s >= max(self._answer_s, UNHEARD_S):
                 self._serve(now_s)
         elif self.step is Step.SERVING:
-            if waited_s >= REPEAT_S:
+            if waited_s >= (REPEAT_S if self._paused_number is None else UNHEARD_S):
                 self._say(_SERVES, now_s)
         elif self.step is Step.WAITING and now_s >= self._next_s:
             self._ask(now_s, PATIENCE_S)

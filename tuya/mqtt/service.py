@@ -194,7 +194,7 @@ class Service:
             if taken.topic == self._topics.claim:
                 self._claim.message(b"" if taken.is_retained else taken.payload, now_s)
             elif taken.topic.endswith("/set"):
-                if self._claim.step is Step.SERVING:
+                if self._claim.acts:
                     self._core.message(taken, now_s)
             elif taken.topic == self._topics.bridge_availability:
                 if not taken.is_retained:
