@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..lan.device import Polling
 from ..lan.errors import NotConfirmed, TuyaError
@@ -32,8 +31,7 @@ TOO_MUCH = "it reports more data points, or longer ones, than any known device: 
 ShownWh = Callable[[Sequence[Channel]], Mapping[Circuit, float]]
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """On which terms a front end serves its devices.
 
     may_switch: writes are allowed, as far as the entry allows them too. interval_s: how often values are shown.
@@ -41,6 +39,9 @@ class Terms:
 
     may_switch: bool = True
     interval_s: float = 5.0
+
+
+_TERMS = Terms()
 
 
 def _nothing_shown(_channels: Sequence[Channel]) -> Mapping[Circuit, float]:
@@ -59,7 +60,7 @@ class KnownDevice:
         self,
         entry: DeviceEntry,
         profile: Optional[Profile] = None,
-        terms: Terms = Terms(),
+        terms: Terms = _TERMS,
         shown_wh: ShownWh = _nothing_shown,
         saved: Optional[Mapping[str, object]] = None,
     ) -> None:

@@ -6,7 +6,6 @@ object "domoticz" (the wishes). A local key never reaches a complaint or a repr.
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import json
 import os
@@ -336,6 +335,8 @@ class _EntryReader:
 
 def _protects(key: str) -> bool:
     """Whether this is "switch", or most likely was meant to be."""
+    import difflib  # here: hardly any file has such a key, and each start would load it
+
     return bool(difflib.get_close_matches(key.strip().lower(), ["switch"], cutoff=0.7))
 
 

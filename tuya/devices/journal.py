@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..lan.errors import BadValue, CodecMissing, OwnedElsewhere, TuyaError, WrongKey, WrongVersion
 from .outages import Outages
@@ -17,8 +17,7 @@ _NAMES_IN_A_LINE = 8
 _NUMBER = re.compile(r"\d+")
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line for the log; an error is what the user has to see or do something about."""
 
     text: str

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..metering.profile import Profile, match
 from .devices_file import DeviceEntry, DevicesFile, key_problem
 
 
-@dataclass(frozen=True)
-class NotServed:
+class NotServed(NamedTuple):
     """An entry that is left out. reason: in words that go on "3 ..." as well as "Kettle: ..."."""
 
     entry: DeviceEntry

@@ -5,8 +5,7 @@ Pure; time is passed in. All calls come under the household's lock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import AbstractSet, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
+from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ..devices.device import KnownDevice
 from ..lan.events import DpValue
@@ -23,8 +22,7 @@ SAY_AGAIN_S = 600.0  # a fault that comes and goes is not a line each time
 MAX_ALARMS = 50
 
 
-@dataclass(frozen=True)
-class Birth:
+class Birth(NamedTuple):
     """A unit that is to be created, with its first value."""
 
     device_id: str
@@ -34,8 +32,7 @@ class Birth:
     produces: bool = False
 
 
-@dataclass(frozen=True)
-class Write:
+class Write(NamedTuple):
     """A value that is to be written now."""
 
     device_id: str

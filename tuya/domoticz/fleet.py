@@ -7,8 +7,7 @@ newest value waits in the plans while Domoticz is busy, and nothing queues up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
+from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from ..devices.device import KnownDevice
 from ..devices.devices_file import DeviceEntry
@@ -25,8 +24,7 @@ from .units import State
 FORCED_S = float("-inf")
 
 
-@dataclass(frozen=True)
-class TimedOut:
+class TimedOut(NamedTuple):
     """A breaker's header that is to become red, or not red any more."""
 
     device_id: str

@@ -53,7 +53,7 @@ def check(folder: Path) -> None:
     try:
         if "STAMP" not in os.listdir(lib):  # noqa: PTH208 - Path.iterdir raises at its first use only
             raise InstallationError(f"The plugin's packages are not whole: {lib / 'STAMP'} is missing")
-        is_current = (lib / "STAMP").read_text(encoding="ascii").strip() in stamps(pins.read_bytes())
+        is_current = (lib / "STAMP").read_text(encoding="utf-8").strip() in stamps(pins.read_bytes())
         damaged = _damaged(lib)
     except (FileNotFoundError, NotADirectoryError) as error:
         if lib.is_dir():

@@ -6,8 +6,8 @@ Unit numbers are append-only: they are stored in the databases of users.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Dict, Mapping, Optional, Sequence, Tuple, Union
+from types import MappingProxyType
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from ..devices.deadbands import DEADBANDS, NO_DEADBAND, Deadband
 from ..devices.readings import total_power_w
@@ -50,8 +50,7 @@ BASIC = frozenset((SWITCH, ENERGY, VOLTAGE, CURRENT, *range(21, 36), *range(41, 
 _MAX_TEXT_CHARACTERS = 200
 
 
-@dataclass(frozen=True)
-class Kind:
+class Kind(NamedTuple):
     """How Domoticz is to show a unit (numbers valid in every release since 2022.1) and when a change is worth it.
 
     is_meter: written by deadband and rate, and kept alive; else written only when it differs from what is shown.
@@ -62,7 +61,7 @@ class Kind:
     type: int
     subtype: int
     switchtype: int = 0
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
     is_meter: bool = True
     decimals: int = 1
     deadband: Deadband = NO_DEADBAND
@@ -102,16 +101,14 @@ KIND_POWER_ON_STATE = _selector(("Off", "On", "As before"))
 KIND_COUNTDOWN = _selector(("Off", "15 min", "30 min", "60 min", "120 min"))
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """What a switch, selector, alert or text shows."""
 
     nvalue: int
     svalue: str
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(NamedTuple):
     """What a meter shows; with a circuit it is a kWh meter, `value` its power in W and its Wh come from energy.py."""
 
     value: float

@@ -5,8 +5,7 @@ Times (`at_s`) are seconds of the client's monotonic clock.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Dict, List, Mapping, Optional, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Union
 
 from .errors import TuyaError
 
@@ -14,8 +13,7 @@ DpValue = Union[bool, int, float, str, None, Dict[str, Any], List[Any]]
 Dps = Mapping[int, DpValue]
 
 
-@dataclass(frozen=True)
-class Connected:
+class Connected(NamedTuple):
     """A session is up: the device has answered under its key. Followed by the Status of a full query."""
 
     device_id: str
@@ -25,8 +23,7 @@ class Connected:
     version: str
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """Data points of one frame, as sent. `full`: an answer to a full query, else a push or the answer to a refresh."""
 
     device_id: str
@@ -35,16 +32,14 @@ class Status:
     full: bool
 
 
-@dataclass(frozen=True)
-class Alive:
+class Alive(NamedTuple):
     """The device answered something without data points (heartbeat, empty acknowledgement)."""
 
     device_id: str
     at_s: float
 
 
-@dataclass(frozen=True)
-class Lost:
+class Lost(NamedTuple):
     """A connection that was up (Connected) is gone; the client tries again by itself."""
 
     device_id: str
@@ -52,8 +47,7 @@ class Lost:
     error: TuyaError
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(NamedTuple):
     """A try to connect failed, with the diagnosis. Sent when the diagnosis (its class) changes, not for each try."""
 
     device_id: str
@@ -61,8 +55,7 @@ class Failed:
     error: TuyaError
 
 
-@dataclass(frozen=True)
-class WriteDone:
+class WriteDone(NamedTuple):
     """The end of a write: confirmed by the device's own report (error None), refused or not confirmed."""
 
     device_id: str
@@ -71,8 +64,7 @@ class WriteDone:
     error: Optional[TuyaError]
 
 
-@dataclass(frozen=True)
-class Announced:
+class Announced(NamedTuple):
     """An announcement heard on UDP, also from devices that are not ours. A hint, never a fact."""
 
     device_id: str

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .layout import DEVICE_LEVEL, DIRECT, MEASURES, ROLES, Field, Layout, Slice
 
@@ -60,8 +60,7 @@ class CatalogueError(ValueError):
         self.line = self.problems[0][0]
 
 
-@dataclass(frozen=True)
-class Product:
+class Product(NamedTuple):
     """A product id, its printed name and the layouts it is sold with (several: the DPs present decide)."""
 
     product_id: str
@@ -71,8 +70,7 @@ class Product:
     line: int
 
 
-@dataclass(frozen=True)
-class Catalogue:
+class Catalogue(NamedTuple):
     """Everything in the file, in its order."""
 
     layouts: Mapping[str, Layout]

@@ -28,8 +28,7 @@ Wall-clock time plays no part; `at_s` is monotonic.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .flow import Flow, PowerFlow
 from .meter import MAX_POWER_W, Meter
@@ -290,8 +289,7 @@ class EnergyBook:
         total.raise_to(self._sum_offset_wh[way] + sum_wh)
 
 
-@dataclass(frozen=True)
-class _Saved:
+class _Saved(NamedTuple):
     total_wh: float
     offset_wh: Optional[float] = None
     counter_wh: Optional[float] = None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import AbstractSet, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Tuple
 
 from . import physics, raw
 from .layout import Field, Layout
@@ -57,8 +56,7 @@ DIGITS = 6
 TOTAL_MIN_W = 50.0
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """One quantity with the DPs that it came from."""
 
     amount: float

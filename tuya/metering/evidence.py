@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
-from typing import Callable, Dict, List, Mapping, Sequence, Set, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from . import families
 from .layout import CONTROLS, MEASURES, STATES, Field
@@ -166,8 +166,7 @@ def _has_no_circuit(claim: Claim, case: Case) -> str:
     return "" if known & set("abc") and one.channel in set("abc") and strongest > Source.PRODUCT else "no such circuit"
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One reason why a claim is not believed. `strikes` returns it as a sentence's second half, or ""."""
 
     name: str

@@ -6,8 +6,7 @@ appliance counts its kWh anew each day under the codes that meters use for total
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, FrozenSet, Mapping, Tuple
+from typing import Dict, FrozenSet, Mapping, NamedTuple, Tuple
 
 from .model import Model
 from .values import number
@@ -51,8 +50,7 @@ _HOUSEHOLD = frozenset(
 PHASE_DPS: Dict[str, Tuple[int, ...]] = {METER: (6, 7, 8), CHARGER: (6, 7, 8), INVERTER: (7, 5)}
 
 
-@dataclass(frozen=True)
-class Convention:
+class Convention(NamedTuple):
     """What a DP means on nearly all devices of a category, where the DPs beside it have the types given."""
 
     categories: FrozenSet[str]

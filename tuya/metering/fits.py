@@ -8,8 +8,7 @@ category has phase records and the record proves itself.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Callable, List, Mapping, Tuple
+from typing import Callable, List, Mapping, NamedTuple, Tuple
 
 from . import candidate, families, raw
 from .candidate import IDLE_SCORE, NEUTRAL_COEFFICIENT, STRONG_CIRCUITS, Candidate, Seen
@@ -149,8 +148,7 @@ def _no_socket(it: Candidate) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class Check:
+class Check(NamedTuple):
     """One named check of CHECKS."""
 
     name: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Dict, FrozenSet, Optional, Tuple
+from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 from .reading import TOTAL, Channel
 
@@ -37,8 +37,7 @@ ROLES = frozenset(MEASURES) | frozenset(DIRECT) | STATES | SILENT
 DEFAULT_POWER_MAX_AGE_S = 60.0
 
 
-@dataclass(frozen=True)
-class Slice:
+class Slice(NamedTuple):
     """Bytes start..end of a raw value that must be `size` bytes long."""
 
     size: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 MAX_DP = 255
 MAX_VALUES_TEXT = 20000
@@ -34,8 +33,7 @@ UNITS: Dict[str, Tuple[str, float]] = {
 }
 
 
-@dataclass(frozen=True)
-class Model:
+class Model(NamedTuple):
     """One line of a thing model. kind: its type in lower case, "" where none is given. values: unpacked."""
 
     dp: int

@@ -5,8 +5,7 @@ Everything that is not exactly of a known form is "no data" (None): never 0 and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .values import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, byte_forms, number, parsed, possible, uint
 
@@ -22,8 +21,7 @@ INVERTER_FACTORS = (0.5, 1.25)
 LIST_STEPS: Dict[str, float] = {"voltage": 0.1, "current": 0.1, "power": 100.0}
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """One phase as a record says it, in V, A, W; negative = returned.
 
     certain: the record proves its own LSBs. coarse_w: the step of its power where that is more than a watt.

@@ -7,8 +7,8 @@ that is applied and said; otherwise the doubtful quantity is left out. A scale t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from types import MappingProxyType
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from .values import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, possible
 
@@ -35,12 +35,11 @@ FREQUENCY_MIN_HZ = 40.0
 FREQUENCY_MAX_HZ = 70.0
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What is believed of one circuit: values in V, A, W; `corrected` maps a quantity to the factor applied."""
 
     values: Mapping[str, float]
-    corrected: Mapping[str, float] = field(default_factory=dict)
+    corrected: Mapping[str, float] = MappingProxyType({})
     refused: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 

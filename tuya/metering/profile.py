@@ -6,7 +6,7 @@ Everything that speaks of a device is evidence for single data points; "none" is
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple, Union
+from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import codes, families, raw, shape, wishes
 from .candidate import Seen
@@ -28,8 +28,7 @@ NO_METER = "no mains meter"
 CONVENTIONAL = Layout("category", (), title="by the conventions of its category")
 
 
-@dataclass(frozen=True)
-class Control:
+class Control(NamedTuple):
     """One DP that may be written. kind "bool" | "enum" (values) | "int" (minimum to maximum).
 
     spelled: what to write for off and on to a "bool": False and True, or the words that this device was heard to use.

@@ -1,4 +1,4 @@
-"""What a device says, in SI-like units: frozen dataclasses.
+"""What a device says, in SI-like units: values that never change.
 
 Channels: "1" (the only circuit), "a" "b" "c" (phases or clamps), "1" ... beyond three circuits;
 "total" is the device's own sum, for any quantity. What is not known is absent, never 0.
@@ -7,14 +7,13 @@ Channels: "1" (the only circuit), "a" "b" "c" (phases or clamps), "1" ... beyond
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Mapping, NamedTuple, Optional, Tuple
 
 Channel = str
 TOTAL: Channel = "total"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault, trip or alarm. `label`: the thing model's label (ov_cr, ov_vol ...). `text`: plain words.
 
     `tripped`: the protection opened the relay; else an alarm or warning.
@@ -25,8 +24,7 @@ class Fault:
     tripped: bool = False
 
 
-@dataclass(frozen=True)
-class Threshold:
+class Threshold(NamedTuple):
     """One record of an alarm set: standard name, threshold as sent, unit where it is certain, and what it does."""
 
     name: str

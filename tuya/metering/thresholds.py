@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
-from typing import List, Mapping, Optional, Tuple, Union
+from typing import List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from . import raw
 from .layout import Field, Layout
@@ -16,8 +15,7 @@ class ThresholdRefused(ValueError):
     """The change is not made: the set was not read, holds no such record, or the value is out of bounds."""
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One write: the DP, the value to send, which alarm set it is (0: an integer of its own), and before and after."""
 
     dp: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import socket
 import stat
 import tempfile
@@ -26,7 +25,7 @@ _LISTENING = "00010000"  # flag __SO_ACCEPTCON in the fourth column
 
 def new_address() -> str:
     """Return an address for an owner that begins; "" where none can be had (no private folder)."""
-    name = f"{os.getpid()}-{secrets.token_hex(8)}"
+    name = f"{os.getpid()}-{os.urandom(8).hex()}"
     if HAS_ABSTRACT_SOCKETS:
         return PREFIX + name
     folder = _folder()

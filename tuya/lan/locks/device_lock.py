@@ -16,7 +16,6 @@ import errno
 import hashlib
 import json
 import os
-import secrets
 import socket
 import sys
 import tempfile
@@ -121,7 +120,7 @@ def _take_name(device_id: str, owner: str) -> Optional[Lock]:
                 sock.close()
                 return None
             squatter = user_name(user)
-            mine = f"{first}/{secrets.token_hex(8)}"
+            mine = f"{first}/{os.urandom(8).hex()}"
             sock.bind(mine)
         sock.listen(8)
         sock.setblocking(False)
