@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -57,6 +60,31 @@ def fresh(tmp_path: Path, wheelhouse: Path) -> Path:
     folder = tmp_path / "it's a plugin"
     copy_plugin(folder, wheelhouse)
     return folder
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Path:
+    """A plugin folder after install.sh. Nobody changes it: a test or a file of tests gets a copy of its own."""
+    folder = tmp_path_factory.mktemp("installation") / "it's a plugin"
+    copy_plugin(folder, wheelhouse)
+    shutil.copy(REPOSITORY / "plugin.py", folder)
+    done = subprocess.run(
+        ["bash", str(folder / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return folder
+
+
+@pytest.fixture
+def installed(tmp_path: Path, installation: Path) -> Path:
+    """A plugin folder of the test's own after install.sh, with what that compiled."""
+    return Path(shutil.copytree(installation, tmp_path / "it's a plugin", symlinks=True))
 
 
 def copy_plugin(folder: Path, wheelhouse: Path) -> None:

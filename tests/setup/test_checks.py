@@ -13,8 +13,14 @@ from tuya.setup.errors import SetupError
 
 
 @pytest.fixture(autouse=True)
-def _no_pip_on_this_machine(monkeypatch):
+def _no_pip_on_this_machine(tmp_path, monkeypatch):
+    """As on Debian without python3-venv: no pip anywhere, and `venv` fails unless it is told to do without."""
     monkeypatch.setattr(packages, "pips", lambda python: iter(()))
+    python = tmp_path / "python3"
+    refuses = 'case "$*" in *--without-pip*) ;; *"-m venv"*) echo "ensurepip is not available"; exit 1;; esac'
+    python.write_text(f'#!/bin/sh\n{refuses}\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(checks.sys, "executable", str(python))
 
 
 def test_a_borrowed_pip_is_unpacked_into_it(tmp_path, monkeypatch):

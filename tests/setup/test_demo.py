@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,21 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.setup.conftest import REPOSITORY, copy_plugin
-
 TIMEOUT_S = 30.0
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, wheelhouse):
+def folder(tmp_path_factory, installation):
     """A plugin folder after install.sh."""
-    fresh = tmp_path_factory.mktemp("demo") / "it's a plugin"
-    copy_plugin(fresh, wheelhouse)
-    (fresh / "plugin.py").write_bytes((REPOSITORY / "plugin.py").read_bytes())
-    words = ["bash", str(fresh / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable]
-    subprocess.run(words, check=True, capture_output=True, env=environment())
-    return fresh
+    return shutil.copytree(installation, tmp_path_factory.mktemp("demo") / "it's a plugin", symlinks=True)
 
 
 def environment():

@@ -77,13 +77,12 @@ def test_fresh_folder_then_again_then_after_an_update(fresh, install):
     assert (fresh / "lib/cli/mdurl").is_dir()
 
 
-def test_a_damaged_lib_is_noticed_and_made_anew(fresh, install):
-    assert install().returncode == 0
-    (fresh / "lib/Crypto/__init__.py").write_text("raise ImportError('half a file')\n")
-    done = install()
+def test_a_damaged_lib_is_noticed_and_made_anew(installed, wheelhouse):
+    (installed / "lib/Crypto/__init__.py").write_text("raise ImportError('half a file')\n")
+    done = install_sh(installed, "--wheels", str(wheelhouse), "--python", sys.executable)
     assert done.returncode == 0, done.stderr
     assert "lib/ does not work (CodecMissing:" in done.stdout
-    assert "half a file" not in (fresh / "lib/Crypto/__init__.py").read_text()
+    assert "half a file" not in (installed / "lib/Crypto/__init__.py").read_text()
 
 
 def test_imports_that_fail_in_domoticzs_python_are_an_error(fresh, install, tmp_path):
@@ -95,12 +94,11 @@ def test_imports_that_fail_in_domoticzs_python_are_an_error(fresh, install, tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_two_pythons_share_one_lib(fresh, install):
+def test_two_pythons_share_one_lib(installed):
     second = "/usr/bin/python3"
     if not Path(second).exists() or Path(second).resolve() == Path(sys.executable).resolve():
         pytest.skip("there is only one Python on this machine")
-    assert install().returncode == 0
-    done = install_sh(fresh, "--python", second, PYTHON=second)
+    done = install_sh(installed, "--python", second, PYTHON=second)
     assert done.returncode == 0, done.stderr
     assert "lib/ is up to date" in done.stdout
 
@@ -124,13 +122,12 @@ def test_a_missing_folder_of_wheels_is_said(fresh):
 
 
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/ls"])
-def test_a_program_that_is_no_python_is_refused_and_a_good_lib_stays(fresh, install, python):
-    assert install().returncode == 0
-    before = (fresh / "lib/STAMP").stat().st_ino
-    done = install_sh(fresh, "--python", python)
+def test_a_program_that_is_no_python_is_refused_and_a_good_lib_stays(installed, python):
+    before = (installed / "lib/STAMP").stat().st_ino
+    done = install_sh(installed, "--python", python)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == f"install.sh: --python {python}: this is no Python 3.9 or newer\n"
-    assert (fresh / "lib/STAMP").stat().st_ino == before
+    assert (installed / "lib/STAMP").stat().st_ino == before
 
 
 def test_sh_instead_of_bash_is_no_fault(fresh):
@@ -142,10 +139,9 @@ def test_sh_instead_of_bash_is_no_fault(fresh):
 
 
 @pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "| head -n 1", "| true"])
-def test_closed_streams_and_readers_that_have_seen_enough_are_no_fault(fresh, install, redirection):
-    assert install().returncode == 0
+def test_closed_streams_and_readers_that_have_seen_enough_are_no_fault(installed, redirection):
     done = subprocess.run(
-        ["bash", "-c", f'set -o pipefail; bash "{fresh}/install.sh" --python "{sys.executable}" {redirection}'],
+        ["bash", "-c", f'set -o pipefail; bash "{installed}/install.sh" --python "{sys.executable}" {redirection}'],
         capture_output=True,
         text=True,
         timeout=100,

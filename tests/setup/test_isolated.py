@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,15 +43,9 @@ def ran(marker: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory, wheelhouse):
+def ours(tmp_path_factory, installation):
     """A plugin folder after install.sh."""
-    folder = tmp_path_factory.mktemp("isolated") / "it's a plugin"
-    copy_plugin(folder, wheelhouse)
-    (folder / "plugin.py").write_bytes((REPOSITORY / "plugin.py").read_bytes())
-    words = ["bash", str(folder / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable]
-    environment = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable}
-    subprocess.run(words, check=True, capture_output=True, env=environment)
-    return folder
+    return shutil.copytree(installation, tmp_path_factory.mktemp("isolated") / "it's a plugin", symlinks=True)
 
 
 @pytest.fixture
@@ -91,12 +86,12 @@ def hostile(tmp_path):
         ("uninstall", "--bogus"),
     ],
 )
-def test_install_sh_runs_nothing_of_the_callers(installed, hostile, wheelhouse, words):
+def test_install_sh_runs_nothing_of_the_callers(ours, hostile, wheelhouse, words):
     folder, environment, marker = hostile
     (folder / "export.json").write_text(json.dumps(EXPORT))
     words = tuple(word.format(wheels=wheelhouse) for word in words)
     done = subprocess.run(
-        ["bash", str(installed / "install.sh"), *words],
+        ["bash", str(ours / "install.sh"), *words],
         cwd=folder,
         capture_output=True,
         text=True,
