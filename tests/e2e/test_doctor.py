@@ -155,7 +155,7 @@ def test_power_that_is_silent_and_a_click_without_effect(domoticz, doctor, fleet
     eventually(lambda: "power" in reasons(doctor()[2], "unchecked"), 60, "the power that is missing")
     assert doctor()[:2] == (1, "not checked")
     assert domoticz.device(idx, silent.device_id, 2) is None, "there is no kWh device, and that is what it is about"
-    silent.clear()
+    silent.clear_faults()
     eventually(lambda: doctor()[1] == "well", 90, "well")
 
     deaf.fault("write", how="deaf")
@@ -165,7 +165,7 @@ def test_power_that_is_silent_and_a_click_without_effect(domoticz, doctor, fleet
         lambda: "another state than the wanted one" in reasons(doctor()[2], "unchecked")["switching"], 60, "the state"
     )
     assert (told, doctor()[1]) == (True, "not checked")
-    deaf.clear()
+    deaf.clear_faults()
     domoticz.command(idx, deaf.device_id, 1, "Off")
     eventually(lambda: doctor()[1] == "well", 60, "well after a click that was taken")
 
@@ -173,17 +173,22 @@ def test_power_that_is_silent_and_a_click_without_effect(domoticz, doctor, fleet
 def test_meters_that_domoticz_does_not_store(domoticz, doctor, fleet, devices):
     """kWh are stored, V and A are refused."""
     serve(domoticz, doctor, fleet)
+    told = []
+
+    def found(state):
+        told[:] = [one for one in doctor()[2] if one["state"] not in ("ok", "skipped")]
+        return reasons(told, state)
+
     with contextlib.closing(sqlite3.connect(str(domoticz.database), timeout=30, isolation_level=None)) as other:
         other.execute(
             "CREATE TRIGGER refuse BEFORE UPDATE ON DeviceStatus WHEN OLD.Type=243 AND OLD.SubType=23 "
             "BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
         fleet.breakers[0].set_load(1500.0)
-        found = eventually(lambda: reasons(doctor()[2], "unchecked").get("values in Domoticz", ""), 60, "the refusal")
+        eventually(lambda: "(unit 4)" in found("unchecked").get("values in Domoticz", ""), 60, f"that, but {told}")
         other.execute("DROP TRIGGER refuse")
-    assert "(unit 4)" in found
     fleet.breakers[0].set_load(300.0)
-    eventually(lambda: doctor()[1] == "well", 90, "well again")
+    eventually(lambda: not found("unchecked") and not found("failed"), 90, f"well again, but {told}")
 
 
 def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor, fleet, devices):
@@ -202,3 +207,23 @@ def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor,
     assert entries[0]["port"] != 6668, "a port stands in no field: it cannot be connected here"
     eventually(lambda: "port" in reasons(doctor()[2]), 60, "the breaker that is looked at without a file")
     assert "files" not in reasons(doctor()[2])
+
+
+def test_a_breaker_that_lost_its_power_a_moment_ago(domoticz, doctor, fleet, devices):
+    """It counts as connected for some 20 s after that: an answer of each breaker in this run is waited for."""
+    serve(domoticz, doctor, fleet)
+    fleet.breakers[0].stop(silent=True)
+    assert doctor()[1] != "well"
+
+
+def test_a_database_that_is_taken_away(domoticz, doctor, fleet, devices):
+    """Restored from a backup, or deleted, beside a Domoticz that runs: what it stores is lost with its next start."""
+    serve(domoticz, doctor, fleet)
+    copy = domoticz.database.with_name("backup.db")
+    copy.write_bytes(domoticz.database.read_bytes())
+    copy.replace(domoticz.database)
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    assert "was replaced while Domoticz runs" in reasons(findings)["database"]
+    domoticz.database.unlink()
+    assert "was deleted while Domoticz runs" in reasons(doctor()[2])["database"]

@@ -84,6 +84,19 @@ def test_running_process_wins_and_its_library_is_the_python(tmp_path):
     assert loaded.interpreter in (str(interpreter), "/usr/bin/python3.11")
 
 
+def test_a_process_whose_program_was_deleted_since_is_found(tmp_path):
+    """An update of Domoticz that has not restarted it."""
+    program(tmp_path / "opt/domoticz/domoticz")
+    process = tmp_path / "proc/77"
+    process.mkdir(parents=True)
+    (process / "comm").write_text("domoticz\n")
+    (process / "cmdline").write_bytes(b"/srv/domoticz\0-www\08080\0")
+    (process / "exe").symlink_to("/srv/domoticz (deleted)")
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.binary, found.pid, found.started.is_replaced) == (Path("/srv/domoticz"), 77, True)
+
+
 def test_a_process_of_another_user_is_found_by_its_command_line(tmp_path):
     running = program(tmp_path / "srv/domoticz")
     process = tmp_path / "proc/78"

@@ -70,9 +70,10 @@ def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz
     filesystem: where "/" is, for tests.
     """
     for binary, how, started, is_ours in _candidates(plugin_folder, filesystem):
-        if binary.is_file() and os.access(binary, os.X_OK):
+        pid = started.pid if started is not None else None
+        # what runs is there, also where its program was deleted since (an update that is not through)
+        if pid is not None or (binary.is_file() and os.access(binary, os.X_OK)):
             approot = started.options.get("-approot") if started is not None else None
-            pid = started.pid if started is not None else None
             return Domoticz(binary, _root_of(binary, approot), how, pid, started, is_ours)
     return None
 

@@ -17,6 +17,7 @@ PROGRAM = "domoticz"
 DEFAULT_PORT = 8080
 DEFAULT_SECURE_PORT = 443
 _PLUGINS = "plugins"
+_DELETED = " (deleted)"  # behind where a link of proc(5) led
 # names in the file of -f -> the same on the command line
 _IN_FILE = {
     "app_path": "-approot",
@@ -34,7 +35,8 @@ _IN_FILE = {
 class Started:
     """One Domoticz as it was started. Paths are those that it sees; `outside`: what stands before them for us.
 
-    user: of the service, "" for a process. began_s: seconds since the epoch, None where it does not run.
+    user: of the service, "" for a process. began_s: seconds since the epoch, None where it does not run. is_replaced:
+    the program that runs is not the one at `binary` any more.
     """
 
     binary: Path
@@ -44,6 +46,7 @@ class Started:
     user: str = ""
     outside: str = ""
     began_s: Optional[float] = None
+    is_replaced: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
@@ -60,16 +63,17 @@ class Started:
     def database(self) -> Path:
         """Its database."""
         named = self.options.get("-dbase")
-        return self._path(named) if named else self.user_data / "domoticz.db"
+        return self._kept(named) if named else self.user_data / "domoticz.db"
 
     @property
     def log(self) -> Optional[Path]:
         """The file that it writes its log into, None without -log."""
         named = self.options.get("-log")
-        if not named:
-            return None
+        return self._kept(named) if named else None
+
+    def _kept(self, named: str) -> Path:
+        """A file that it opens once: with -daemon, the current folder changes after that (main/domoticz.cpp)."""
         path = self._path(named)
-        # with -daemon it is opened first, and then the current folder changes (main/domoticz.cpp)
         return path if Path(named).is_absolute() or path.exists() else self._opened(path.name) or path
 
     def _opened(self, name: str) -> Optional[Path]:
@@ -133,14 +137,22 @@ def running(filesystem: Path = Path("/")) -> Iterator[Started]:
         folder = _seen_by(process, "cwd", outside)
         options = options_of(words, folder, outside)
         began_s = _began_s(process, filesystem)
-        yield Started(binary, options, folder, int(process.name), outside=outside, began_s=began_s)
+        replaced = _is_deleted(process / "exe")
+        yield Started(binary, options, folder, int(process.name), "", outside, began_s, replaced)
 
 
 def _link(path: Path) -> Optional[Path]:
     try:
-        return Path(str(path.readlink()).replace(" (deleted)", ""))
+        return Path(str(path.readlink()).replace(_DELETED, ""))
     except OSError:
         return None
+
+
+def _is_deleted(path: Path) -> bool:
+    try:
+        return str(path.readlink()).endswith(_DELETED)
+    except OSError:
+        return False
 
 
 def _seen_by(process: Path, name: str, outside: str) -> Optional[Path]:

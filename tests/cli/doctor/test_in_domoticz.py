@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tuya.cli.doctor import in_domoticz
+from tuya.cli.doctor import command, in_domoticz
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import HardwareRow, View, from_database
 from tuya.cli.doctor.findings import Finding, verdict_of
@@ -214,6 +214,48 @@ def test_the_clock_says_nothing_of_what_the_plugin_runs(folder, at_s):
 def test_a_plugin_whose_domoticz_hangs(folder, changes, word, told):
     found = judged(around(folder, said(folder, **changes)))
     assert (found[0], told in found[1].text) == (word, True), found
+
+
+def served_so(heard_age_s):
+    return [{"id": BREAKER["id"], "name": "Boiler", "connected": True, "heard_age_s": heard_age_s}]
+
+
+@pytest.mark.parametrize(
+    ("heard_age_s", "word"), [(9.0, "well"), (10.5, "not checked"), (59.0, "not checked"), (61.0, "not well")]
+)
+def test_a_breaker_that_has_not_answered_in_this_run(folder, heard_age_s, word):
+    """It counts as connected for some 20 s after it has lost its power."""
+    found = judged(around(folder, said(folder, served=served_so(heard_age_s)), run_s=10.0))
+    assert (found[0], found[1].check if word != "well" else "served") == (word, "served")
+
+
+def test_that_it_is_waited_for_an_answer_of_each_breaker(folder, monkeypatch):
+    ages_s = [3600.0, 3601.0, 0.5]
+    monkeypatch.setattr(command, "LOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(command, "signs_of_life", lambda *_: [life_sign(said(folder, served=served_so(ages_s.pop(0))))])
+    signs, is_mute = command.patient_signs(PID, [BREAKER["id"]], time.monotonic() - 60.0)
+    assert (signs[0].served[0].heard_age_s, is_mute, ages_s) == (0.5, False, [])
+    ages_s[:] = [3600.0]
+    assert command.patient_signs(PID, ["another"], time.monotonic())[0][0].served[0].heard_age_s == 3600.0
+    monkeypatch.setattr(command, "HEARD_WITHIN_S", 0.0)
+    ages_s[:] = [3600.0]
+    assert command.patient_signs(PID, [BREAKER["id"]], time.monotonic())[0][0].served[0].heard_age_s == 3600.0
+
+
+def test_a_program_that_was_replaced_while_it_runs(folder):
+    domoticz = around(folder).domoticz
+    replaced = replace(domoticz, started=replace(domoticz.started, is_replaced=True))
+    word, _, findings = judged(around(folder, said(folder), domoticz=replaced))
+    assert (word, [one.check for one in findings if one.state == "note"]) == ("well", ["program"])
+
+
+@pytest.mark.parametrize(("state", "word"), [("failed", "not well"), ("unchecked", "not checked")])
+def test_a_database_that_does_not_show_what_is_stored(folder, state, word):
+    finding = Finding("database", state, "it was deleted", "restart")
+    log = judge([BEGAN, STARTED, "Error: SQL Query(UPDATE) : disk full"], "domoticz.log", "us")
+    found = judged(around(folder, said(folder), unstored=finding, log=log))
+    assert (found[0], found[1]) == (word, finding)
+    assert [one.check for one in found[2]].count("database") == 1
 
 
 def test_a_plugin_in_a_container_of_its_own_network_is_not_one_that_does_not_run(folder):

@@ -28,7 +28,7 @@ from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_packages, read_log, this_machine
-from tuya.cli.doctor.web_proof import doubt
+from tuya.cli.doctor.proof import check_database, doubt
 from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
@@ -38,6 +38,8 @@ from tuya.sharing.asking_owner import is_there, owner_of, owners
 
 ANSWER_S = 2.0  # an owner answers within milliseconds
 LATE_ANSWER_S = 10.0  # but Domoticz is busy at times, and machines are slow
+HEARD_WITHIN_S = 25.0  # a device that is served is asked every 9 s, and is lost after two questions without an answer
+LOOK_INTERVAL_S = 1.0
 DEFAULT_LISTEN_S = 8.0  # devices announce themselves about every 5 s
 USER_VARIABLE = "DOMOTICZ_USER"
 PASSWORD_VARIABLE = "DOMOTICZ_PASSWORD"  # noqa: S105 - the name of a variable; keeps it out of the process list
@@ -68,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check the machine, each device, and the plugin in Domoticz. Returns 0 where the verdict is "well", else 1."""
+    began_s = time.monotonic()
     tell = tell_json if args.json else tell_person
     machine = this_machine(args.devices)
     web = _web(args, machine)
@@ -97,7 +100,10 @@ def run(args: argparse.Namespace) -> int:
             tell_all(check_given_key(entry, entries, args))
         if all(entry in entries for entry in chosen) or args.id is None:
             around = replace(
-                _look_around(machine, web, chosen), files=files, file_was_named=is_file_named, told=tuple(told)
+                _look_around(machine, web, chosen, began_s),
+                files=files,
+                file_was_named=is_file_named,
+                told=tuple(told),
             )
             tell_all(examine_domoticz(around, chosen))
         else:
@@ -108,17 +114,22 @@ def run(args: argparse.Namespace) -> int:
     return EXIT_OK if verdict.state not in (FAILED, UNCHECKED) else EXIT_FAULT
 
 
-def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceEntry]) -> Surroundings:
-    """Gather what is known of the plugin in Domoticz."""
+def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceEntry], began_s: float) -> Surroundings:
+    """Gather what is known of the plugin in Domoticz. began_s: of this run, by the monotonic clock."""
     domoticz = machine.domoticz
     started = domoticz.started if domoticz is not None and domoticz.is_ours else None
     views: List[View] = []
     web_problem = ""
     pid = domoticz.pid if domoticz is not None else None
-    signs, is_mute = _patient_signs(pid)
+    signs, is_mute = patient_signs(pid, [entry.device_id for entry in entries], began_s)
+    run_s = time.monotonic() - began_s
     is_unheard = pid is not None and not is_there(pid) and is_there(pid, of_anybody=True)
     in_database = from_database(started.database, started.pid is not None) if started is not None else None
     now_s = time.time()  # at once: what is stored is compared to what was just said
+    unstored = None
+    if started is not None and started.pid is not None:
+        unstored = check_database(started, in_database is not None and in_database.stored is not None)
+        in_database = None if unstored is not None else in_database
     if web is not None:
         try:
             said = web.view()
@@ -147,6 +158,8 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
         is_apart=is_apart(domoticz),
         stored=in_database.stored if in_database is not None else None,
         now_s=now_s,
+        unstored=unstored,
+        run_s=run_s,
     )
 
 
@@ -156,13 +169,29 @@ def signs_of_life(timeout_s: float = ANSWER_S) -> Sequence[LifeSign]:
     return [life_sign(one, time.time()) for one in said]
 
 
-def _patient_signs(pid: Optional[int]) -> Tuple[Sequence[LifeSign], bool]:
-    """The signs of life; and whether a plugin in that process is there and says nothing, however long it is given."""
+def patient_signs(pid: Optional[int], device_ids: Sequence[str], began_s: float) -> Tuple[Sequence[LifeSign], bool]:
+    """The signs of life; and whether a plugin in that process is there and says nothing, however long it is given.
+
+    "Well" needs an answer of each device in this run: one that lost its power a moment ago still counts as connected.
+    """
     signs = signs_of_life()
-    if pid is None or any(sign.pid == pid for sign in signs) or not is_there(pid):
+    if pid is None:
         return signs, False
-    signs = signs_of_life(LATE_ANSWER_S)
+    if not any(sign.pid == pid for sign in signs):
+        if not is_there(pid):
+            return signs, False
+        signs = signs_of_life(LATE_ANSWER_S)
+    until_s = time.monotonic() + HEARD_WITHIN_S
+    while time.monotonic() < until_s and _is_one_unheard(signs, pid, device_ids, time.monotonic() - began_s):
+        time.sleep(LOOK_INTERVAL_S)
+        signs = signs_of_life() or signs
     return signs, not any(sign.pid == pid for sign in signs) and is_there(pid)
+
+
+def _is_one_unheard(signs: Sequence[LifeSign], pid: int, device_ids: Sequence[str], run_s: float) -> bool:
+    """Whether a device that counts as connected has not answered since this run began."""
+    served = [device for sign in signs if sign.pid == pid for device in sign.served if device.device_id in device_ids]
+    return any(device.connected and (device.heard_age_s or 0.0) > run_s for device in served)
 
 
 def _holds(domoticz: Optional[Domoticz], entries: Sequence[DeviceEntry]) -> bool:

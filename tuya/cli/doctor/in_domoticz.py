@@ -62,6 +62,8 @@ class Surroundings:
     is_apart: bool = False  # that Domoticz is in another network namespace: a container's
     stored: Optional[Sequence[StoredUnit]] = None  # our devices in its database, where that may be read
     now_s: float = 0.0
+    unstored: Optional[Finding] = None  # why its database does not show what it stores
+    run_s: float = float("inf")  # for how long this run had lasted when the plugin was asked
 
     def plugins(self) -> List[LifeSign]:
         """What hardware of ours in that Domoticz says of itself."""
@@ -106,6 +108,9 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
         yield Finding("web server", UNCHECKED, around.web_problem, cure)
     if place.state != OK or around.domoticz is None:
         return
+    if around.domoticz.started is not None and around.domoticz.started.is_replaced:
+        text = f"the program of process {around.domoticz.pid} was replaced or deleted since it was started (an update?)"
+        yield Finding("program", NOTE, text, RESTART_CURE)
     ours = around.plugins()
     for view in around.views:
         yield from _check_view(view, bool(ours))
@@ -117,11 +122,13 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
     yield from _check_copies(around)
     for sign in ours:
         yield from _check_sign(sign, around)
-    yield from check_served(ours, Known(around.files, around.now_s, around.told), entries)
+    yield from check_served(ours, Known(around.files, around.now_s, around.told, around.run_s), entries)
     ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
     stored = [finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries)]
     yield from stored
-    if around.log is not None and around.log.unstored:
+    if around.unstored is not None:
+        yield around.unstored
+    elif around.log is not None and around.log.unstored:
         yield check_refused(around.log.unstored, stored)
 
 

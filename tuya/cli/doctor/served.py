@@ -22,11 +22,15 @@ _OF_VERSION = ("Closed", "Busy", "Mute", "WrongVersion", "ProtocolViolation")
 
 @dataclass(frozen=True)
 class Known:
-    """What is known beside the plugin's word. told: what was found of the breakers before, each fact once."""
+    """What is known beside the plugin's word. told: what was found of the breakers before, each fact once.
+
+    run_s: for how long this run had lasted when the plugin was asked.
+    """
 
     files: Sequence[Path]
     now_s: float
     told: Sequence[Finding] = ()
+    run_s: float = float("inf")
 
     def is_told(self, finding: Finding, of_any_check: bool) -> bool:
         """Whether the same breaker has such a finding already, or a worse one. of_any_check: whatever it was about."""
@@ -92,6 +96,9 @@ def _check_one(entry: DeviceEntry, owners: Sequence[LifeSign], signs: Sequence[L
     if age_s > SILENT_S:
         cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
         return Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", cure, name)
+    if age_s > known.run_s:
+        text = f"it has not answered for {age_s:.0f} s, though it is asked every 9 s: has it lost its power?"
+        return Finding("served", UNCHECKED, text, "run this again in half a minute", name)
     return Finding("served", OK, "by the plugin, and connected", device=name)
 
 
