@@ -94,6 +94,7 @@ class KnownDevice:
         self.is_untaken_refuted = False  # it has told another state since than the one that was asked for
         self._untaken_dps: Dps = {}
         self._told_at_s: Dict[Tuple[str, Channel], float] = {}  # by quantity
+        self._answered: Set[str] = set()  # quantities that came with the answer to a full query
         self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
     @property
@@ -205,6 +206,7 @@ class KnownDevice:
             self._told_at_s.clear()  # the same data points mean something else now
         for quantity, amounts in _amounts(part):
             self._told_at_s.update({(quantity, channel): event.at_s for channel in amounts})
+            self._answered |= {quantity} if event.full and amounts else set()
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self.reading is None:
             self.reading = self.profile.decode(self.dps)
@@ -254,6 +256,11 @@ class KnownDevice:
         return ages_s
 
     @property
+    def pushed_only(self) -> Set[str]:
+        """Those of QUANTITIES that no answer to a full query has ever held: they come when they change, and rarely."""
+        return {quantity for quantity, _ in self._told_at_s} - self._answered
+
+    @property
     def lacks_power(self) -> bool:
         """Whether it is to report power, and never has: then nothing is counted."""
         is_declared = self.is_recognised and self.profile.reports_power
@@ -263,6 +270,10 @@ class KnownDevice:
     def has_counter(self) -> bool:
         """Whether it has told kWh that it counts itself: those go on without its power."""
         return self.reading is not None and bool(self.reading.energy_kwh or self.reading.returned_kwh)
+
+    def counter_stood_wh(self, at_s: float) -> float:
+        """What has flowed by its power while its counter stood still, and its kWh with it; 0 where that is in order."""
+        return self._book.stood_wh(at_s) if self._book is not None else 0.0
 
     @property
     def _is_open(self) -> bool:

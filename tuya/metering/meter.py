@@ -21,6 +21,12 @@ NET_FALLS = 3
 """A counter that fell so often while energy was returned, by no more than that, is a net counter (import - export)."""
 BORN_WITH_SHARE = 0.9
 """A total that nobody remembers the beginning of, between this share of the counter and all of it, is the counter."""
+STOOD_WH = 100.0
+STOOD_STEPS = 10
+STOOD_RATIO = 1.5
+STARTING_W = 20.0
+"""A counter stands still when more than this has flowed by W since it moved: in Wh, in its steps, in what flowed
+between two of its moves before (some count rarely), and as a mean in W (a small load may not start it)."""
 LIFETIME_WH = 999_999_000.0
 """Counters end below 999999.99 kWh: a value at the end of its range is no reading."""
 
@@ -57,6 +63,8 @@ class Meter:
         self._counter_wh: Optional[float] = None
         self._counter_at_s: Optional[float] = None  # None: not in this run
         self._step_flow_wh = 0.0  # the flow when the counter last moved
+        self._step_at_s: Optional[float] = None  # when that was; None: not in this run
+        self._usual_flow_wh = 0.0  # the most that has flowed between two of its moves in this run
         self._opposite_wh = 0.0  # what had flowed the other way when the counter was last believed
         self.is_net = False  # the counter was seen to count backwards: no total
         self._falls = 0
@@ -78,6 +86,19 @@ class Meter:
     def counter_wh(self) -> Optional[float]:
         """The counter's value that was last believed, in this run or an earlier one. None: no counter."""
         return self._counter_wh
+
+    def stood_wh(self, flow: Flow, at_s: float) -> float:
+        """Return what has flowed by W since the counter moved, if that is more than it can have overlooked; else 0.
+
+        The total stands still as well then: the counter is its measure.
+        """
+        if self._step_at_s is None or self.is_net:
+            return 0.0
+        stood_wh = flow.wh - self._step_flow_wh
+        overlooked_wh = STARTING_W * (at_s - self._step_at_s) / 3600
+        usual_wh = STOOD_RATIO * self._usual_flow_wh
+        is_more = stood_wh > max(STOOD_WH, STOOD_STEPS * self._step_wh, usual_wh, overlooked_wh)
+        return stood_wh if is_more else 0.0
 
     def follow(self, flow: Flow) -> None:
         """Let the total follow the flow of this circuit, `flow` since our start."""
@@ -163,10 +184,13 @@ class Meter:
 
     def _accept(self, counter_wh: float, at_s: float, flow: Flow) -> None:
         total_wh = (self.offset_wh or 0.0) + counter_wh
+        if self._step_at_s is None:
+            self._step_at_s, self._step_flow_wh = at_s, flow.wh
         if counter_wh == self._counter_wh:  # no step: the next one is still ahead
             self.raise_to(min(self._start_wh + flow.wh - self._start.wh, total_wh + self._step_wh))
         else:
-            self._step_flow_wh = flow.wh
+            self._usual_flow_wh = max(self._usual_flow_wh, flow.wh - self._step_flow_wh)
+            self._step_at_s, self._step_flow_wh = at_s, flow.wh
         self.raise_to(total_wh)
         self._odd_wh = None
         self._counter_wh, self._counter_at_s = counter_wh, at_s

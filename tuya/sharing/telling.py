@@ -103,18 +103,25 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
 def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
     """Return what a connected device does not tell of what it is to measure; only what is worth a look.
 
-    late_s: quantities that have not come for AGE_TOLD_S or more, with their ages. kwh_wait_s: so long its kWh have
-    stood still because it does not report its power.
+    late_s: quantities that have not come for AGE_TOLD_S or more, with their ages; pushed_only: those that no answer to
+    a full query has ever held. kwh_wait_s: so long its kWh have stood still because it does not report its power, of
+    which the last was not 0. counter_stood_wh: so much has flowed while its own counter stood still, and its kWh too.
     """
     left_out: Dict[str, Any] = {}
     ages_s = device.quantity_ages_s(now_s)
     late_s = {quantity: round(age_s, 3) for quantity, age_s in ages_s.items() if age_s >= AGE_TOLD_S}
     if late_s:
         left_out["late_s"] = late_s
+    if late_s and device.pushed_only:
+        left_out["pushed_only"] = sorted(device.pushed_only)
     if device.lacks_power:
         left_out["lacks_power"] = True
+    stood_wh = device.counter_stood_wh(now_s)
+    if stood_wh:
+        left_out["counter_stood_wh"] = round(stood_wh, 3)
     power_s, counts_s = ages_s.get("power", 0.0), device.profile.power_max_age_s
-    if power_s > counts_s and not device.has_counter:
+    is_flowing = device.reading is not None and any(device.reading.power_w.values())
+    if power_s > counts_s and is_flowing and not device.has_counter:
         left_out["kwh_wait_s"] = round(power_s - counts_s, 3)
     if counts_s != DEFAULT_POWER_MAX_AGE_S:
         left_out["power_counts_s"] = counts_s

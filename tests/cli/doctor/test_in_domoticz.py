@@ -393,10 +393,11 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
             *("not checked", "readings", "it has reported nothing for 70 s"),
         ),
         (
-            {"served": [{**SERVED, "connected_age_s": 900.0, "reported_age_s": 400.0, "answers_queries": False}]},
-            *("not checked", "readings", "reported nothing for 400 s; it answers no queries in this session"),
+            {"served": [{**SERVED, "connected_age_s": 9e3, "reported_age_s": 1e3, "answers_queries": False}]},
+            *("not checked", "readings", "reported nothing for 1000 s; it answers no queries in this session"),
         ),
         ({"served": [{**SERVED, "lacks_power": True}]}, "not checked", "power", "no kWh are counted"),
+        ({"served": [{**SERVED, "counter_stood_wh": 612.3}]}, "not checked", "energy", "while 612 Wh flowed"),
         (
             {"served": [{**SERVED, "late_s": {"power": 95.0}, "kwh_wait_s": 35.0}]},
             *(
@@ -407,6 +408,12 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
         ),
         ({"served": [{**SERVED, "late_s": {"power": 95.0}, "power_counts_s": 300}]}, "well", "domoticz", ""),
         ({"served": [{**SERVED, "late_s": {"current": 55.0}}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "late_s": {"voltage": 800.0}, "answers_queries": False}]}, "well", "domoticz", ""),
+        ({"served": [{**SERVED, "late_s": {"voltage": 3600.0}, "pushed_only": ["voltage"]}]}, "well", "domoticz", ""),
+        (
+            {"served": [{**SERVED, "late_s": {"voltage": 3999.0}, "pushed_only": ["voltage"]}]},
+            *("not checked", "readings", "its voltage for 67 min"),
+        ),
         ({"served": [{**SERVED, "late_s": {"current": 125.0}}]}, "not checked", "readings", "its current for 2 min"),
         (
             {"served": [{**SERVED, "untaken": "did not report", "untaken_age_s": 90.0, "is_untaken_refuted": True}]},
@@ -459,6 +466,9 @@ def test_a_device_that_the_field_device_id_leaves_out_is_a_note(folder):
     (note,) = [finding for finding in findings if finding.check == "served"]
     assert (word, note.state) == ("well", "note")
     assert note.text == "not served: the hardware's field 'Device ID' names bf99..zzzz only"
+    unheard = Finding("announcement", "note", "none heard", device="Boiler")
+    findings = judged(around(folder, said(folder, served=[served], settings=settings), told=[unheard]))[2]
+    assert note in findings, "another note of the breaker does not tell this"
     both = [said(folder, served=[served], settings=settings), said(folder, name="hardware B", served=[])]
     assert judged(around(folder, *both))[0] == "not well", "another hardware is to serve all of the file"
 

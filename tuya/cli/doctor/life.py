@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from tuya.devices.device import QUANTITIES
 from tuya.domoticz.settings import AUTO
@@ -28,8 +28,10 @@ class ServedDevice:
     is_untaken_refuted: it has told another state since. connected_age_s: since it was connected (None: not told);
     reported_age_s: since data points came last, None where none came in this session. answers_queries: in this session.
     error: the class of what keeps it away.
-    late_s: quantities ("power") that have not come for a while, with their ages; lacks_power: never told, though it is
-    to be; kwh_wait_s: so long its kWh have stood still for that; power_counts_s: so long a reported W is counted.
+    late_s: quantities ("power") that have not come for a while, with their ages; pushed_only: those that it tells when
+    they change, and to no query; lacks_power: never told, though it is
+    to be; kwh_wait_s: so long its kWh have stood still for that; power_counts_s: so long a reported W is counted;
+    counter_stood_wh: so much has flowed by its power while its own counter stood still, and its kWh with it.
     """
 
     device_id: str
@@ -46,9 +48,11 @@ class ServedDevice:
     error: str = ""
     answers_queries: bool = True
     late_s: Mapping[str, float] = field(default_factory=dict)
+    pushed_only: FrozenSet[str] = frozenset()
     lacks_power: bool = False
     kwh_wait_s: Optional[float] = None
     power_counts_s: float = 0.0
+    counter_stood_wh: float = 0.0
 
     @property
     def unreported_s(self) -> Optional[float]:
@@ -202,9 +206,11 @@ def _served(device: Mapping[str, Any]) -> ServedDevice:
             for age_s in [_number(told, float)]
             if age_s is not None and quantity in QUANTITIES
         },
+        pushed_only=frozenset(_text(quantity) for quantity in _list(device.get("pushed_only"))),
         lacks_power=device.get("lacks_power") is True,
         kwh_wait_s=_number(device.get("kwh_wait_s"), float),
         power_counts_s=_number(device.get("power_counts_s"), float) or 0.0,
+        counter_stood_wh=_number(device.get("counter_stood_wh"), float) or 0.0,
     )
 
 

@@ -33,8 +33,12 @@ class Known:
     run_s: float = float("inf")
 
     def is_told(self, finding: Finding, of_any_check: bool) -> bool:
-        """Whether the same breaker has such a finding already, or a worse one. of_any_check: whatever it was about."""
+        """Whether the same breaker has such a finding already, or a worse one. of_any_check: whatever it was about.
+
+        A note is a fact of its own: no other one tells it.
+        """
         worse = (FAILED,) if finding.failed else (finding.state, FAILED)
+        of_any_check = of_any_check and finding.state != NOTE
         return finding.state != OK and any(
             one.device == finding.device and one.state in worse and (of_any_check or one.check == finding.check)
             for one in self.told

@@ -11,6 +11,8 @@ from tuya.cli.doctor.findings import FAILED, NOTE, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.life import ServedDevice
 
 OLD_S = 60.0  # readings are asked for every 30 s: two questions without an answer
+RARE_S = 900.0  # a device that answers no queries tells what changes; the mains never stand still for so long
+PUSHED_S = 65 * 60.0  # what no query is answered with, some devices push once an hour (three-phase meters)
 UNMEASURED_S = 150.0  # four without one: a device that answers at all does not leave out so many
 OLD_COMMAND_S = 2 * 3600.0  # a click without effect is a reason for a look so long, and then something to know
 
@@ -21,6 +23,12 @@ _SOON = "run this again in half a minute"
 def check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
     """What is wrong with its readings, if anything, and what became of its last command."""
     yield from _check_readings(device, name)
+    if device.counter_stood_wh > 0.0:
+        text = (
+            f"its own counter has stood still while {device.counter_stood_wh:.0f} Wh flowed by its power: so do its kWh"
+        )
+        cure = f"some count rarely: run this again in an hour. If it still stands then, {_OFF_AND_ON}"
+        yield Finding("energy", UNCHECKED, text, cure, name)
     if not device.untaken:
         return
     age_s = device.untaken_age_s
@@ -44,14 +52,14 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
         yield Finding("readings", FAILED, text, _OFF_AND_ON, name)
     elif is_first:
         yield Finding("readings", UNCHECKED, f"connected {silent_s:.0f} s ago, and no reading yet", _SOON, name)
-    elif silent_s > OLD_S:
+    elif silent_s > (OLD_S if device.answers_queries else RARE_S):
         text = f"it has reported nothing for {silent_s:.0f} s"
         cure = f"{_SOON}; if it stays, {_OFF_AND_ON}"
         if not device.answers_queries:
             text += "; it answers no queries in this session, and tells only what changes"
             cure = "switch a load on or off behind it, then run this again"
         yield Finding("readings", UNCHECKED, text, cure, name)
-    elif measured_s > OLD_S:
+    elif measured_s > (OLD_S if device.answers_queries else RARE_S):
         text = f"it answers, and has reported nothing that it measures for {measured_s:.0f} s"
         cure = f"switch a load on behind it and run this again in a minute; if it stays, {_OFF_AND_ON}"
         yield Finding("readings", UNCHECKED, text, cure, name)
@@ -70,17 +78,25 @@ def no_power(name: str) -> Finding:
 def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
     """Single quantities that are silent while the others come."""
     power_s = device.late_s.get("power", 0.0)
-    if power_s > max(OLD_S, device.power_counts_s):
+    wait_s = device.kwh_wait_s
+    if power_s > (_patience_s(device, "power") if wait_s is None else device.power_counts_s):
         text = f"it has not reported its power for {lasted(power_s)}: the W shown are as old"
-        if device.kwh_wait_s is not None:
-            text += f", and its kWh have stood still for {lasted(device.kwh_wait_s)}"
+        if wait_s is not None:
+            text += f", and its kWh have stood still for {lasted(wait_s)}"
         yield Finding("power", UNCHECKED, text, _OFF_AND_ON, name)
-    late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > OLD_S}
-    if late and device.answers_queries:  # else it may be that nothing has changed
+    late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > _patience_s(device, one)}
+    if late:
         text = (
             f"it has not reported its {_listed(sorted(late))} for {lasted(max(late.values()))}: what is shown is as old"
         )
         yield Finding("readings", UNCHECKED, text, _OFF_AND_ON, name)
+
+
+def _patience_s(device: ServedDevice, quantity: str) -> float:
+    """For how long a quantity may be silent while the device is well."""
+    if quantity in device.pushed_only:
+        return PUSHED_S
+    return max(OLD_S, device.power_counts_s) if device.answers_queries else RARE_S
 
 
 def _listed(words: Sequence[str]) -> str:
