@@ -84,6 +84,11 @@ def test_no_such_file(tmp_path: Path) -> None:
     assert main(["decode", str(tmp_path / "missing.json")]) == 2
 
 
+def test_a_file_without_an_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["decode", "/dev/zero"]) == 2
+    assert "more than 16 MB" in capsys.readouterr().err
+
+
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path = tmp_path / "dump.json"
     path.write_bytes(b"\xff\xfe{}")

@@ -71,6 +71,24 @@ def test_password_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    ("scheme", "more"),
+    [
+        ("mqtt", ["--ca", "ca.pem"]),
+        ("mqtt", ["--cert", "own.pem", "--client-key", "own.key"]),
+        ("mqtts", ["--client-key", "own.key"]),
+    ],
+)
+def test_certificates_that_would_not_be_used_are_refused(scheme: str, more: List[str]):
+    with pytest.raises(UsageError, match=r"mqtts://|--cert"):
+        _broker(parsed("--broker", f"{scheme}://b", *more))
+
+
+def test_a_password_file_without_an_end_is_none():
+    with pytest.raises(UsageError, match="/dev/zero"):
+        _broker(parsed("--broker", "mqtt://b", "--password-file", "/dev/zero"))
+
+
+@pytest.mark.parametrize(
     "more",
     [["--base", "a/+"], ["--discovery", "#"], ["--ca", "/nowhere/ca.pem"], ["--devices", "/nowhere/devices.json"]],
 )

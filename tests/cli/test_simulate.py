@@ -211,6 +211,8 @@ def test_the_end_of_stdin_ends_nothing_and_costs_nothing(simulate, kind):
         (["--host", "0.0.0.0"], "0.0.0.0 is not a loopback address"),  # noqa: S104 (must be refused)
         (["--host", "localhost"], "'localhost' does not appear to be an IPv4 or IPv6 address"),
         (["--count", "0"], "--count is 1 to 500"),
+        *(([f"--load={load}"], "a load is at most 1000000 W") for load in ("1e308", "nan", "inf", "-1e7")),
+        *(([f"--noise={noise}"], "noise is 0 (exact) to 100") for noise in ("nan", "-1", "1e9")),
         (["--version", "2.0"], "invalid choice: '2.0'"),
         (["--port", "65535", "--count", "2"], "--port"),
         (["--port", "-1"], "--port"),

@@ -172,3 +172,15 @@ def test_outages_far_apart_are_all_told() -> None:
         house.outage(10 * MINUTE_S, 4 * HOUR_S)
     assert len([text for text in house.texts if "is offline" in text]) == 5
     assert not any("counted and summed" in text for text in house.texts)
+
+
+def test_breakers_that_have_gone_meanwhile_are_not_among_the_connected():
+    journal = Journal()
+    for device_id in (ID, "other"):
+        journal.add(device_id, NAME, 0.0)
+    journal.connected(ID, DETAIL, 1.0)
+    journal.rename(ID, "Cellar")
+    journal.remove("other")
+    journal.remove(ID)
+    journal.tick(60.0)
+    assert journal.take() == ()

@@ -169,6 +169,16 @@ def test_storm_of_commands_is_bounded_and_ends(broker: Mosquitto):
         assert len(home.said) < 60
 
 
+def test_storm_on_one_device_leaves_the_others_theirs(broker: Mosquitto):
+    source = FakeSource(DEVICE_ID, "bf00000000000000other")
+    with Friend(broker.port) as friend, Home(broker.port, source) as home:
+        ready(home, friend)
+        for number in range(2000):
+            friend.publish(SET, b"x" * (number % 50))
+        friend.publish("tuya/bf00000000000000other/1/set", "OFF", qos=1)
+        eventually(lambda: source.commands == [("bf00000000000000other", {1: False})], what="the other's command")
+
+
 def test_broker_killed_and_back(broker: Mosquitto):
     with Home(broker.port) as home:
         with Friend(broker.port) as friend:

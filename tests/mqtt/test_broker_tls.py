@@ -119,7 +119,7 @@ def test_name_of_another_machine(broker: Mosquitto, authority: Authority):
 
 def test_no_tls_where_the_broker_wants_it(broker: Mosquitto):
     with Home(broker.port) as home:
-        eventually(lambda: home.heard("it is tried again"), 30.0, "a word about it")
+        eventually(lambda: home.heard("is this its port for TLS (mqtts://)?"), 30.0, "a word about it")
         assert not home.service.was_up
 
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
-from tuya.devices.devices_file import clean_text
+from tuya.devices.devices_file import MAX_FILE_BYTES, clean_text
 from tuya.lan.device import short_id
 from tuya.metering.decode import decode_dump
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the dump means. Returns 0, or 2 where FILE is no JSON object."""
     try:
-        content = sys.stdin.buffer.read() if args.file == "-" else Path(args.file).read_bytes()
+        content = _read(args.file)
         text = content.decode("utf-8-sig")
         meanings = [_meaning(dump, args.explain) for dump in _dumps(_parsed(text))]
     except OSError as error:
@@ -49,6 +49,18 @@ def run(args: argparse.Namespace) -> int:
         else:
             _print(meaning)
     return EXIT_OK
+
+
+def _read(file: str) -> bytes:
+    """The content of a file or of the standard input. Raises OSError; ValueError where it is no dump by its size."""
+    if file == "-":
+        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+    else:
+        with Path(file).open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        raise ValueError(f"more than {MAX_FILE_BYTES // 2**20} MB")
+    return content
 
 
 def _dumps(document: object) -> List[object]:

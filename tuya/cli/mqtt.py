@@ -37,6 +37,7 @@ from .common import (
 )
 
 PASSWORD_VARIABLE = "MQTT_PASSWORD"  # noqa: S105 - the name of a variable
+MAX_PASSWORD_BYTES = 65535  # as MQTT limits it
 LOOK_AT_FILE_S = 2.0
 OWNER = "mqtt"
 
@@ -87,10 +88,17 @@ def _broker(args: argparse.Namespace) -> Broker:
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if args.password_file is not None:
         try:
-            password = args.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+            with args.password_file.open("rb") as file:
+                password = file.read(MAX_PASSWORD_BYTES + 1).decode("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{args.password_file}: {getattr(error, 'strerror', None) or 'no text'}") from None
+        if len(password.encode()) > MAX_PASSWORD_BYTES:
+            raise UsageError(f"{args.password_file}: a password has no more than {MAX_PASSWORD_BYTES} bytes")
     tls = url.scheme == "mqtts"
+    if not tls and (args.ca or args.cert or args.client_key):
+        raise UsageError("--ca, --cert and --client-key are for TLS: --broker is mqtts://...")
+    if args.client_key and not args.cert:
+        raise UsageError("--client-key is the key of a certificate: --cert names it")
     return Broker(
         url.hostname,
         port or (DEFAULT_TLS_PORT if tls else DEFAULT_PORT),
@@ -176,7 +184,7 @@ def _run(
     if not service.was_up:
         print_message(f"mqtt: {broker.shown} has never let us in{': ' + service.refused if service.refused else ''}")
         return EXIT_FAULT
-    if service.other:
+    if service.other and not service.has_served:
         print_message(f"mqtt: {service.other} had {topics.base}/... all the time: nothing was served here")
         return EXIT_FAULT
     return EXIT_OK

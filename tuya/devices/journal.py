@@ -65,9 +65,9 @@ class Journal:
 
     def remove(self, device_id: str) -> None:
         """A breaker that is no longer served."""
-        story = self._stories.pop(device_id, None)
-        if story is not None and story.name in self._connected:
-            self._connected.remove(story.name)
+        self._stories.pop(device_id, None)
+        if device_id in self._connected:
+            self._connected.remove(device_id)
 
     def rename(self, device_id: str, name: str) -> None:
         """The user gave the breaker another name in the devices file."""
@@ -92,7 +92,7 @@ class Journal:
         elif not story.was_connected:
             if not self._connected:
                 self._gather_until_s = now_s + _GATHER_S
-            self._connected.append(story.name)
+            self._connected.append(device_id)
         story.was_connected = True
         story.offline_since_s = None
         story.said_errors.clear()
@@ -135,9 +135,10 @@ class Journal:
                     story.wordings.clear()
         if self._connected and (now_s >= self._gather_until_s or len(self._connected) == len(self._stories)):
             served = len(self._stories)
-            names = ", ".join(self._connected[:_NAMES_IN_A_LINE])
-            if len(self._connected) > _NAMES_IN_A_LINE:
-                names += f" and {len(self._connected) - _NAMES_IN_A_LINE} more"
+            connected = [self._stories[device_id].name for device_id in self._connected]
+            names = ", ".join(connected[:_NAMES_IN_A_LINE])
+            if len(connected) > _NAMES_IN_A_LINE:
+                names += f" and {len(connected) - _NAMES_IN_A_LINE} more"
             count = sum(1 for story in self._stories.values() if story.offline_since_s is None)
             self._lines.append(Line(f"Connected: {names} ({count} of {served})"))
             self._connected = []

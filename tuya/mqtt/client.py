@@ -15,6 +15,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from paho.mqtt import MQTTException
@@ -43,9 +44,14 @@ PING_S = 1.0
 LATE_S = 0.7  # a loop that comes so much later than it should was stopped
 GOOD_BYE_S = 2.0
 BURST_MESSAGES, MESSAGES_PER_S = 200, 1000.0
+ENDED = "the connection has ended"
+ENDED_AT_ONCE = {False: "it hangs up at once: is this its port for TLS (mqtts://)?", True: "it hangs up at once"}
 OWN_TOPICS = "the bridge's own topics"
+# A storm of messages is read _READ_AT_ONCE at a time, with a pause: no more than 3,000 a second, and no two threads
+# woken for each, which costs as much as the message.
+CALM_MESSAGES, CALM_MESSAGES_PER_S, STORM_PAUSE_S = 100, 50.0, 0.1
 _LAST_WORDS_AT_ONCE = 20
-_READ_AT_ONCE = 100  # packets, before it is looked what there is to send
+_READ_AT_ONCE = 300  # packets, before it is looked what there is to send
 _DO_NOT_SEND_RETAINED = 2  # retain handling of a subscription (MQTT 5.0, 3.8.3.1)
 _AT_LEAST_ONCE = 1
 _V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
@@ -80,6 +86,8 @@ class Client:
         self._version = _V5
         self._paho: Optional[paho.Client] = None
         self._welcome: Optional[str] = None  # "": the broker has let us in; else why not
+        self._calm = TokenBucket(1.0 / CALM_MESSAGES_PER_S, CALM_MESSAGES)
+        self._is_storm = False
         self._pace = TokenBucket(1.0 / MESSAGES_PER_S, BURST_MESSAGES)
         self._last_words: List[paho.MQTTMessageInfo] = []  # that the broker has not acknowledged
         self._good_bye_s = GOOD_BYE_S
@@ -216,7 +224,7 @@ class Client:
             self._seen_s = now_s
             sock = client.socket()
             if sock is None or self._welcome:
-                return self._left or "the connection has ended"
+                return self._left or (ENDED if self._welcome is not None else ENDED_AT_ONCE[self._broker.tls])
             if self._welcome is None and now_s - began_s > CONNECT_TIMEOUT_S + WELCOME_S:
                 return "it does not answer"
             if self._welcome == "" and self._consent.overdue(now_s):
@@ -269,6 +277,9 @@ class Client:
             client.loop_write()
         if is_pending or mask & ~select.POLLOUT:
             self._read(client)
+            if self._is_storm and not self._stopped.is_set():
+                self._is_storm = False
+                time.sleep(STORM_PAUSE_S)
         client.loop_misc()
 
     def _read(self, client: paho.Client) -> None:
@@ -376,14 +387,15 @@ class Client:
         if denied:
             self._happened(Denied(denied))
 
-    def _disconnected(self, _client: paho.Client, _user: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._left = str(reason)
+    def _disconnected(self, _client: paho.Client, _user: Any, flags: Any, reason: Any, _properties: Any) -> None:
+        self._left = str(reason) if flags.is_disconnect_packet_from_server else ""
 
     def _message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
         now_s = self._clock()
         if client is not self._paho or self._stopped.is_set() or self._is_late(now_s):
             return
         self._note_answer(client)
+        self._is_storm |= not message.retain and not self._calm.take(now_s)
         expires_s, response_topic, correlation = _properties_of(message)
         self._happened(
             Message(

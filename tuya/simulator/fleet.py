@@ -17,6 +17,7 @@ from .products import PRODUCTS, Product
 from .station import Station
 
 BOOT_ANNOUNCEMENT_S = 0.1
+MAX_NOISE = 100.0
 
 
 class Fleet:
@@ -57,6 +58,8 @@ class Fleet:
         if not set(versions) <= set(VERSIONS):
             raise ValueError(f"no protocol version {', '.join(versions)}: one of {', '.join(VERSIONS)}")
         self.stations: List[Station] = []
+        if not 0.0 <= noise <= MAX_NOISE:
+            raise ValueError(f"noise is 0 (exact) to {MAX_NOISE:.0f}, not {noise}")
         for number in range(count):
             kind = products[number % len(products)]
             station = Station(

@@ -24,6 +24,7 @@ MOVED_SHARE, MOVED_W = 0.05, 5.0
 NOISE_V, NOISE_SHARE_W = 0.3, 0.003  # standard deviations of what a meter on real mains shows
 MAINS_V, WANDER_V, WANDER_PERIOD_S = 230.0, 1.5, 900.0
 MAINS_HZ = 50.0
+MAX_LOAD_W = 1e6
 ROUNDING_STEPS = 1e-6
 IDLE_STEPS = 120  # time that nobody watched is made up in at most so many steps
 AMBIENT_C, HEATING_C_PER_A = 24.0, 0.4
@@ -232,5 +233,7 @@ def _common_power_factor(circuits: Iterable[Circuit]) -> float:
 
 
 def as_load(watts: Union[float, Watts], power_factor: float = 1.0) -> Load:
-    """A number of watts or a function watts(t_s), as a Load."""
+    """A number of watts or a function watts(t_s), as a Load. Raises ValueError for watts that no mains can carry."""
+    if not callable(watts) and not abs(watts) <= MAX_LOAD_W:
+        raise ValueError(f"a load is at most {MAX_LOAD_W:.0f} W, not {watts}")
     return Load(watts if callable(watts) else steady(float(watts)), power_factor)
