@@ -6,7 +6,14 @@ from typing import NamedTuple, Optional
 
 from ..device import Habits
 from ..errors import TuyaError
-from ..limits import CONNECT_ELSEWHERE_S, CONNECT_TIMEOUT_S, OWN_HABIT_S, REFRESH_CRASH_S, REFRESH_CRASHES
+from ..limits import (
+    ANSWER_TIMEOUT_S,
+    CONNECT_ELSEWHERE_S,
+    CONNECT_TIMEOUT_S,
+    OWN_HABIT_S,
+    REFRESH_CRASH_S,
+    REFRESH_CRASHES,
+)
 from . import messages
 from .session import Session
 
@@ -28,12 +35,17 @@ class Attempt:
         self.version = ""
         self.until_s = now_s + CONNECT_TIMEOUT_S  # for TCP to connect
         self.tcp_s = 0.0  # when it was connected
+        self.leave_s = NEVER  # where it is connected, proves nothing, and is announced elsewhere
         self.brought = False  # data points
         self._asked_s = -NEVER  # when something was sent within a second of what was heard
 
     def is_elsewhere(self, now_s: float) -> None:
         """The device is announced at a new address while this one is tried: what answers to TCP does so soon."""
         self.until_s = min(self.until_s, max(now_s, self.until_s - CONNECT_TIMEOUT_S + CONNECT_ELSEWHERE_S))
+
+    def may_be_elsewhere(self, now_s: float) -> None:
+        """The device is announced at a new address while what answers here has not proved to be it."""
+        self.leave_s = max(now_s, self.tcp_s + ANSWER_TIMEOUT_S)
 
     def opened(self, version: str, now_s: float) -> None:
         """TCP is connected, and that version is spoken."""

@@ -12,17 +12,23 @@ from typing import Dict, List, NamedTuple, Optional, Set
 
 from .. import versions
 from ..errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
+from ..limits import LOOKS
 
 NEWS_AFTER_S = 60.0  # an address that was tried, or announced, so lately is no news
 BOOT_SILENCE_S = 12.0  # ... except where nothing took connections: silence of two announcements and more is a restart
 NEVER = float("inf")
 HEARD_SIZE = 8  # addresses that are remembered of announcements; real devices have one
+LOOKS_SIZE = 256  # more than a network has
 TURNS_SIZE = 16  # addresses whose turns of versions are remembered
 # What has worked is what is tried again: a device that restarts, or that somebody else holds, closes or is silent in
-# the right version. Others have turns after so many of its tries that were not merely closed, or after so long ...
+# the right version. But its firmware may have been updated, which nobody need have announced: the next higher versions
+# have one turn each, between two tries of what has worked, after so many of those ...
+SURE_AT_FIRST = 2
+EARLY_GUESSES = 2  # so many versions
+# ... and others have further turns after so many that were not merely closed, or after so long ...
 SURE_TRIES = 4
 SURE_FOR_S = 40.0
-TRIES_A_GUESS = 2  # ... and never more than one in three
+TRIES_A_GUESS = 2  # ... one in three
 _OF_A_SESSION = (Busy, Mute, ProtocolViolation, WrongKey, WrongVersion)
 
 
@@ -49,6 +55,7 @@ class Addresses:
         self._deaf: Set[str] = set()  # no TCP connection at the last try
         self._next: Optional[str] = None
         self._owes_home = False
+        self._looks: Dict[str, int] = {}  # at places where something unexpected answers, since it worked last
 
     @property
     def home(self) -> Optional[str]:
@@ -100,9 +107,31 @@ class Addresses:
         if address is not None:
             self._next = address
 
+    def may_look(self, strays: List[str]) -> bool:
+        """Whether look() would turn to one of these."""
+        return self._free_to_look() and any(self._looks.get(stray, 0) < LOOKS for stray in strays)
+
+    def look(self, strays: List[str]) -> Optional[str]:
+        """Turn to an address at which something answers that is not the device expected there, if this is the time.
+
+        It is when home has failed, and nothing is announced that was not tried; and twice for each at most. Returns it.
+        """
+        if not self.may_look(strays):
+            return None
+        stray = min(strays, key=lambda one: self._looks.get(one, 0))
+        self._looks[stray] = self._looks.get(stray, 0) + 1
+        if len(self._looks) > LOOKS_SIZE:
+            del self._looks[next(iter(self._looks))]
+        self._next = stray
+        return stray
+
+    def _free_to_look(self) -> bool:
+        return not self._owes_home and self.home in self._tried_s and self.target() in self._tried_s
+
     def address_worked(self, address: str) -> None:
         """A session got up at this address."""
         self.good = address
+        self._looks.clear()
         self._next = None
         self._owes_home = False
         self._tried_s.clear()
@@ -139,7 +168,10 @@ class Addresses:
 class _Turns:
     """What is known of the version at one address."""
 
-    __slots__ = ("announced", "doubted", "failures", "first_s", "guesses", "hint", "not_closed", "since_guess")
+    __slots__ = (
+        *("announced", "doubted", "failures", "first_s", "guessed", "guesses", "hint", "kept", "not_closed"),
+        "since_guess",
+    )
 
     def __init__(self) -> None:
         self.announced: Set[str] = set()
@@ -150,6 +182,8 @@ class _Turns:
         """There is news: what failed before does not count. The numbers are of sessions that came to nothing."""
         self.failures = 0
         self.first_s: Optional[float] = None
+        self.kept = 0  # in the version that has worked, whatever came of it
+        self.guessed: Set[str] = set()  # others that were tried
         self.not_closed = 0  # in the version that has worked, and not just by the peer's closing
         self.since_guess = TRIES_A_GUESS  # in the version that has worked, since another one was tried
         self.guesses = 0  # in others than the one that has worked
@@ -205,6 +239,8 @@ class Versions:
         guesses = [v for v in announced if v not in self._refuted]
         if turns.doubted:
             guesses += [v for v in (*announced, *self._allowed()) if v != proven and v not in guesses]
+        if not guesses and turns.kept >= SURE_AT_FIRST and turns.since_guess and len(turns.guessed) < EARLY_GUESSES:
+            return next((v for v in self._allowed() if v != proven and v not in turns.guessed), proven)
         if not guesses or turns.since_guess < TRIES_A_GUESS:
             return proven
         return guesses[turns.guesses % len(guesses)]
@@ -241,6 +277,15 @@ class Versions:
     def is_guess(self, version: str) -> bool:
         """Whether another version has worked."""
         return self._proven is not None and version != self._proven
+
+    def is_early_guess(self, address: str) -> bool:
+        """Whether the next try at an address is one of the first in another version than the one that has worked."""
+        turns = self._turns.get(address)
+        return turns is not None and len(turns.guessed) < EARLY_GUESSES and self.is_guess(self.current(address))
+
+    def is_first_guess(self, address: str) -> bool:
+        """Whether it is the first of them."""
+        return self.is_early_guess(address) and not self._turns[address].guessed
 
     def hear(self, version: str, address: str) -> bool:
         """An announced version. Returns whether it is news: higher than the known one, or the first one heard."""
@@ -316,9 +361,11 @@ class Versions:
             turns.first_s = now_s
         if version != self._proven:
             turns.guesses += 1
+            turns.guessed.add(version)
             turns.since_guess = 0
             return
         turns.since_guess += 1
+        turns.kept += not isinstance(error, WrongKey)
         if not isinstance(error, Busy):
             turns.not_closed += 1
         turns.doubted = turns.not_closed >= SURE_TRIES or now_s - turns.first_s >= SURE_FOR_S

@@ -184,6 +184,8 @@ class Link:
                 tries.hurry(now_s)
             elif self._phase == CONNECTING and address != self._attempt.address:
                 self._attempt.is_elsewhere(now_s)
+            elif self._phase == SESSION and address != self._attempt.address and tries.may_leave(now_s):
+                self._attempt.may_be_elsewhere(now_s)
         self.tick(now_s)
 
     def tcp_opened(self, now_s: float) -> None:
@@ -285,7 +287,7 @@ class Link:
     def _tick_doubts(self, session: Session, now_s: float) -> None:
         if not session.up:
             # what proves nothing must not keep us from other addresses at which the device may be
-            if now_s >= self._attempt.tcp_s + self._tries.patience_s:
+            if now_s >= self._attempt.leave_s or self._tries.is_doubted(now_s - self._attempt.tcp_s, now_s):
                 self._close(session.opening.suspicion(), now_s, abort=True)
         elif self._probe.is_due(now_s, session.heard_s):
             session.probe(now_s)
@@ -396,5 +398,6 @@ class Link:
             elif self._session is not None:
                 deadline_s = min(deadline_s, self._session.deadline_s)
                 if not self._session.up:
-                    deadline_s = min(deadline_s, self._attempt.tcp_s + self._tries.patience_s)
+                    patient_s = self._attempt.tcp_s + self._tries.patience_s
+                    deadline_s = min(deadline_s, patient_s, self._attempt.leave_s)
         self.deadline_s = deadline_s

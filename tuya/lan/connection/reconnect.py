@@ -7,21 +7,25 @@ than six begin in a minute, whatever is announced.
 from __future__ import annotations
 
 import random
-from typing import Optional
+from typing import List, Optional
 
+from .. import versions
 from ..device import Device
-from ..errors import TuyaError, WrongKey
+from ..errors import Busy, TuyaError, WrongKey
 from ..limits import (
     ANNOUNCING_MAX_S,
     ANNOUNCING_S,
     BACKOFF_MAX_S,
     BLOCKED_RECHECK_S,
+    BLOCKED_RECHECKS,
     CONTACT_INTERVAL_S,
+    FEW_STRAYS,
     FRUITLESS_CONTACTS,
     MOVE_PAUSE_S,
     OWN_HABIT_S,
     PATIENCE_MAX_S,
     PATIENCE_S,
+    PAUSE_MAX_S,
     PAUSE_MIN_S,
     RESTART_BURST,
     RESTART_INTERVAL_S,
@@ -32,6 +36,7 @@ from ..limits import (
 )
 from ..locks.address_use import Holder, Place, Places
 from . import candidates, messages
+from .candidates import NEWS_AFTER_S
 from .lives import Lives
 from .session_outputs import Ended
 
@@ -46,10 +51,14 @@ class Tries:
         self._places = places
         self._backoff = Backoff(rng)
         self._restarts = TokenBucket(RESTART_INTERVAL_S, RESTART_BURST)
+        self._returns = TokenBucket(RESTART_INTERVAL_S, RESTART_BURST)
         self._contacts = Contacts()
         self._key_worked = False
         self._announced_s = -NEVER
+        self._left_s = -NEVER
         self._patience_s = PATIENCE_S
+        self._reached = True  # by the last try
+        self._blocked = 0  # in a row
         self.key_proofs = 0  # in a row, that the local key is wrong
         self.fruitless = 0  # connections in a row that were taken and came to nothing
         self.lives = Lives()
@@ -87,12 +96,21 @@ class Tries:
 
     def next(self, now_s: float) -> Optional[str]:
         """The address to connect to now, which is then held. None while it is too early or another device has it."""
-        address = self.addresses.target()
-        if address is None or now_s < self.due_s:
+        if now_s < self.due_s:
             return None
         device, places = self._device, self._places
+        stray = self.addresses.look(self._strays(now_s))
+        if stray is not None:
+            places.looks((stray, device.port), now_s)
+        address = self.addresses.target()
+        if address is None:
+            return None
         place = (address, device.port)
-        free_s = max(self._contacts.next_s(now_s), places.closed_s(device.device_id, place) + PAUSE_MIN_S)
+        free_s = max(
+            self._contacts.next_s(now_s),
+            places.next_s(place),
+            places.closed_s(device.device_id, place) + PAUSE_MIN_S,
+        )
         places.want(device.device_id, device.label, place)
         announced = address == self.addresses.announced
         self.holder = places.holder(device.device_id, place, announced=announced)
@@ -101,7 +119,10 @@ class Tries:
             return None
         self.holder = self.holder or places.claim(place, now_s)
         if self.holder is not None:
-            self.addresses.address_failed(address, now_s, answered=True)  # another candidate has its turn, if any
+            self._blocked += 1
+            waits = announced and not self.holder.proven and self._blocked % BLOCKED_RECHECKS
+            if not waits:
+                self.addresses.address_failed(address, now_s, answered=True)  # another candidate has its turn, if any
             self.due_s = now_s + BLOCKED_RECHECK_S
             return None
         free_s = places.closed_s(device.device_id, place) + PAUSE_MIN_S  # a stranger may have closed his just now
@@ -109,14 +130,31 @@ class Tries:
             places.unclaim(place)
             self.due_s = free_s
             return None
-        places.take(device.device_id, place)
+        places.take(device.device_id, place, now_s)
         self._contacts.begin(now_s)
+        self._blocked = 0
         return address
+
+    def _strays(self, now_s: float) -> List[str]:
+        """Addresses at which it may be, by what other devices of ours have found at theirs.
+
+        None without a proof of who answers, nor before the versions have had their turn at home.
+        """
+        home, known = self.addresses.home, self.versions.known or versions.order()[0]
+        if home is None or not versions.TABLE[known].reports_sealed or self.versions.is_early_guess(home):
+            return []
+        return self._places.strays(self._device.device_id, self._place(home), now_s)
 
     @property
     def patience_s(self) -> float:
         """How long a peer that proves nothing may keep us: for ever where there is no other address to try."""
         return self._patience_s if len(self.addresses.options()) > 1 else NEVER
+
+    def is_doubted(self, kept_s: float, now_s: float) -> bool:
+        """Whether a peer that has kept us for so long, and has proved nothing, is to be left."""
+        if kept_s >= self.patience_s:
+            return True
+        return kept_s >= self._patience_s and self._places.others_doubt(self._device.device_id, now_s)
 
     # -- what is announced
 
@@ -140,6 +178,13 @@ class Tries:
             return False
         self._backoff.restart()
         self.due_s = wanted_s
+        return True
+
+    def may_leave(self, now_s: float) -> bool:
+        """Whether an announcement may cut short a connection that has proved nothing yet: seldom, it may be false."""
+        if now_s < self._left_s + NEWS_AFTER_S:
+            return False
+        self._left_s = now_s
         return True
 
     def moved(self, now_s: float) -> None:
@@ -212,10 +257,19 @@ class Tries:
         proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
         self.addresses.address_failed(address, now_s, answered=answered)
         if answered:
-            if not proof and address == (self.addresses.home or address):
+            at_home = address == (self.addresses.home or address)
+            if not proof and at_home:
                 self.fruitless += 1
             self._patience_s = min(2.0 * self._patience_s, PATIENCE_MAX_S)
-            self._places.disproved(self._device.device_id, self._place(address))
+            self._places.disproved(
+                self._device.device_id,
+                self._place(address),
+                now_s,
+                at_home=at_home,
+                certain=not isinstance(error, Busy),
+            )
+            if not self._reached and self._returns.take(now_s):
+                self._backoff.restart()  # something is there again
             self.versions.version_failed(
                 version,
                 address,
@@ -227,14 +281,25 @@ class Tries:
             )
         else:
             self._contacts.nobody()
+        self._reached = answered
         self.key_proofs = self.key_proofs + 1 if proof else 0
         if self.key_proofs >= WRONG_KEY_PROOFS:
             self._backoff.longest()
+        self.due_s = now_s + self._wait_s(version, now_s)
+
+    def _wait_s(self, version: str, now_s: float) -> float:
+        """How long to wait after a try in this version that has failed, in seconds."""
+        address = self.addresses.target()
+        strays = self._strays(now_s)
+        if len(strays) <= FEW_STRAYS and self.addresses.may_look(strays):
+            return PAUSE_MAX_S
+        if self.fruitless < FRUITLESS_CONTACTS and address is not None and self.versions.is_first_guess(address):
+            return PAUSE_MAX_S  # it stands in the wait for the next try of what has worked, and does not put that off
         announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
         wait_s = self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
         if self.fruitless < FRUITLESS_CONTACTS and self._guesses(version):
-            wait_s = min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
-        self.due_s = now_s + wait_s
+            return min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
+        return wait_s
 
     def _guesses(self, version: str) -> bool:
         """Whether this version was a guess beside the one that has worked, or the next one is."""

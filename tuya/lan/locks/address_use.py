@@ -6,12 +6,23 @@ entries that name one address (a stale one after the router has dealt anew, a fa
 
 from __future__ import annotations
 
-from typing import Callable, Dict, NamedTuple, Optional, Set, Tuple, Union
+import collections
+from typing import Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
-from ..limits import PAUSE_MAX_S
+from ..limits import (
+    CLOSED_STRAY_S,
+    CONTACTS,
+    CONTACTS_WINDOW_S,
+    LOOK_INTERVAL_S,
+    PATIENCE_S,
+    PAUSE_MAX_S,
+    STRAY_S,
+    STRAY_TIMES,
+)
 
 NEVER = float("inf")
 Place = Tuple[str, int]  # address and TCP port
+REMEMBERED_PLACES = 256
 STRANGER = "a device that another program or hardware serves"
 
 
@@ -20,6 +31,29 @@ class Holder(NamedTuple):
 
     label: str
     proven: bool
+
+
+class Stray:
+    """Something answers at a place, and not as the device that is expected there. Times are the client's.
+
+    times: how often it did not. certain: it was more than a connection that is closed at once, as by a device that
+    somebody else holds. looked_s: when another device was last looked for there.
+    """
+
+    __slots__ = ("certain", "expected", "last_s", "looked_s", "since_s", "times")
+
+    def __init__(self, expected: str, now_s: float) -> None:
+        self.expected = expected
+        self.since_s = self.last_s = now_s
+        self.looked_s = -NEVER
+        self.times = 0
+        self.certain = False
+
+    def is_one(self, now_s: float) -> bool:
+        """Whether that is so still, and often or long enough for what it is worth."""
+        if now_s - self.last_s > STRAY_S:
+            return False
+        return (self.certain and self.times >= STRAY_TIMES) or now_s - self.since_s >= CLOSED_STRAY_S
 
 
 class Places:
@@ -37,6 +71,9 @@ class Places:
         self._release = release
         self._wanted: Dict[str, Tuple[str, Place]] = {}  # device id -> its label, the place it tries or holds
         self._held: Dict[Place, str] = {}
+        self._since_s: Dict[Place, float] = {}  # when what is held, or was until just now, was taken
+        self._strays: Dict[Place, Stray] = {}
+        self._contacts: Dict[Place, Deque[float]] = {}  # when they began, those that were answered, whoever made them
         self._strange: Set[Place] = set()  # where a stranger was connected at the last look
         self._proven: Dict[Place, str] = {}
         self._closed_s: Dict[Union[str, Place], float] = {}
@@ -83,20 +120,80 @@ class Places:
         """Not yet: others may have it meanwhile."""
         self._release(place)
 
-    def take(self, device_id: str, place: Place) -> None:
+    def take(self, device_id: str, place: Place, now_s: float) -> None:
         """A connection to this place, which was claimed, begins."""
         self._held[place] = device_id
+        self._since_s[place] = now_s
 
     def worked(self, device_id: str, place: Place) -> None:
         """The device has answered there."""
+        self._count(place)
+        self._strays.pop(place, None)
         if self._proven.get(place) != device_id:
             self._proven = {known: who for known, who in self._proven.items() if who != device_id}
             self._proven[place] = device_id
 
-    def disproved(self, device_id: str, place: Place) -> None:
-        """What takes connections there did not answer as this device."""
+    def disproved(self, device_id: str, place: Place, now_s: float, *, at_home: bool, certain: bool) -> None:
+        """What takes connections there did not answer as this device.
+
+        at_home: it is expected there (not just announced, or looked for). certain: it was not merely closed.
+        """
         if self._proven.get(place) == device_id:
             del self._proven[place]
+        self._count(place)
+        if at_home:
+            self._strays = {known: stray for known, stray in self._strays.items() if now_s - stray.last_s <= STRAY_S}
+            stray = self._strays.setdefault(place, Stray(device_id, now_s))
+            stray.last_s = now_s
+            stray.times += 1
+            stray.certain = stray.certain or certain
+
+    def _count(self, place: Place) -> None:
+        """What answers at a place was contacted."""
+        if place not in self._contacts and len(self._contacts) >= REMEMBERED_PLACES:
+            del self._contacts[next(iter(self._contacts))]
+        self._contacts.setdefault(place, collections.deque(maxlen=CONTACTS)).append(self._since_s.get(place, -NEVER))
+
+    def next_s(self, place: Place) -> float:
+        """When a place may be contacted next: whichever device is looked for, what answers there is one device."""
+        contacts = self._contacts.get(place)
+        if contacts is None or len(contacts) < CONTACTS:
+            return -NEVER
+        return contacts[0] + CONTACTS_WINDOW_S
+
+    def strays(self, device_id: str, home: Place, now_s: float) -> List[str]:
+        """Addresses at which this device may be, because what answers there is not the device that is expected.
+
+        Routers deal addresses anew, and not everywhere can announcements be heard. Nowhere, as long as nothing shows
+        that it is not at home; places in use are left out, and those at which another one was looked for just now.
+        """
+        own = self._strays.get(home)
+        lives_there = self._proven.get(home, device_id)
+        if lives_there == device_id and (own is None or own.expected != device_id or not own.is_one(now_s)):
+            return []
+        elsewhere = set(self._proven.values())
+        return [
+            place[0]
+            for place, stray in self._strays.items()
+            if stray.expected != device_id
+            and place[1] == home[1]
+            and place not in self._held
+            and place not in self._proven
+            and now_s - stray.looked_s >= LOOK_INTERVAL_S
+            and (stray.is_one(now_s) or stray.expected in elsewhere)
+        ]
+
+    def looks(self, place: Place, now_s: float) -> None:
+        """A device is looked for at the place of another one."""
+        if place in self._strays:
+            self._strays[place].looked_s = now_s
+
+    def others_doubt(self, device_id: str, now_s: float) -> bool:
+        """Whether another device has not answered where it is expected, so that this one may be there, and it here."""
+        return any(stray.expected != device_id and stray.is_one(now_s) for stray in self._strays.values()) or any(
+            holder not in (device_id, self._proven.get(place)) and now_s - self._since_s[place] >= PATIENCE_S
+            for place, holder in self._held.items()
+        )
 
     def leave(self, device_id: str, now_s: float) -> None:
         """The device's connection is closed; the pause begins, for the device and for the place."""
@@ -104,6 +201,7 @@ class Places:
         if place is None or self._held.get(place) != device_id:
             return
         del self._held[place]
+        self._since_s = {what: at_s for what, at_s in self._since_s.items() if what in self._held or what == place}
         self._release(place)
         self._closed_s = {what: at_s for what, at_s in self._closed_s.items() if now_s - at_s < PAUSE_MAX_S}
         self._closed_s[device_id] = self._closed_s[place] = now_s
@@ -111,6 +209,7 @@ class Places:
     def forget(self, device_id: str) -> None:
         """The device is no longer served and holds no connection. Its last pause stays known."""
         self._wanted.pop(device_id, None)
+        self._strays = {place: stray for place, stray in self._strays.items() if stray.expected != device_id}
         self._proven = {known: who for known, who in self._proven.items() if who != device_id}
 
     def recall(self, device_id: str, closed_s: float) -> None:
