@@ -107,16 +107,21 @@ class Addresses:
         if address is not None:
             self._next = address
 
-    def may_look(self, strays: List[str]) -> bool:
-        """Whether look() would turn to one of these."""
-        return self._free_to_look() and any(self._looks.get(stray, 0) < LOOKS for stray in strays)
+    def may_look(self, strays: List[str], now_s: float) -> bool:
+        """Whether look() would turn to one of these.
 
-    def look(self, strays: List[str]) -> Optional[str]:
-        """Turn to an address at which something answers that is not the device expected there, if this is the time.
-
-        It is when home has failed, and nothing is announced that was not tried; and twice for each at most. Returns it.
+        It does when home has failed, and the device was not announced lately, as it is where announcements are heard;
+        and twice to each at most.
         """
-        if not self.may_look(strays):
+        if self._owes_home or self.home not in self._tried_s or self.target() not in self._tried_s:
+            return False
+        if now_s - max(self._heard_s.values(), default=-NEVER) < NEWS_AFTER_S:
+            return False
+        return any(self._looks.get(stray, 0) < LOOKS for stray in strays)
+
+    def look(self, strays: List[str], now_s: float) -> Optional[str]:
+        """Turn to an address at which something answers that is not the device expected there, and return it."""
+        if not self.may_look(strays, now_s):
             return None
         stray = min(strays, key=lambda one: self._looks.get(one, 0))
         self._looks[stray] = self._looks.get(stray, 0) + 1
@@ -124,9 +129,6 @@ class Addresses:
             del self._looks[next(iter(self._looks))]
         self._next = stray
         return stray
-
-    def _free_to_look(self) -> bool:
-        return not self._owes_home and self.home in self._tried_s and self.target() in self._tried_s
 
     def address_worked(self, address: str) -> None:
         """A session got up at this address."""

@@ -99,7 +99,7 @@ class Tries:
         if now_s < self.due_s:
             return None
         device, places = self._device, self._places
-        stray = self.addresses.look(self._strays(now_s))
+        stray = self.addresses.look(self._strays(now_s), now_s)
         if stray is not None:
             places.looks((stray, device.port), now_s)
         address = self.addresses.target()
@@ -291,7 +291,7 @@ class Tries:
         """How long to wait after a try in this version that has failed, in seconds."""
         address = self.addresses.target()
         strays = self._strays(now_s)
-        if len(strays) <= FEW_STRAYS and self.addresses.may_look(strays):
+        if len(strays) <= FEW_STRAYS and self.addresses.may_look(strays, now_s):
             return PAUSE_MAX_S
         if self.fruitless < FRUITLESS_CONTACTS and address is not None and self.versions.is_first_guess(address):
             return PAUSE_MAX_S  # it stands in the wait for the next try of what has worked, and does not put that off

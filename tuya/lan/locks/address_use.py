@@ -36,24 +36,23 @@ class Holder(NamedTuple):
 class Stray:
     """Something answers at a place, and not as the device that is expected there. Times are the client's.
 
-    times: how often it did not. certain: it was more than a connection that is closed at once, as by a device that
-    somebody else holds. looked_s: when another device was last looked for there.
+    times: how often it did not, and it was more than a connection that is closed at once, as by a device that somebody
+    else holds. looked_s: when another device was last looked for there.
     """
 
-    __slots__ = ("certain", "expected", "last_s", "looked_s", "since_s", "times")
+    __slots__ = ("expected", "last_s", "looked_s", "since_s", "times")
 
     def __init__(self, expected: str, now_s: float) -> None:
         self.expected = expected
         self.since_s = self.last_s = now_s
         self.looked_s = -NEVER
         self.times = 0
-        self.certain = False
 
     def is_one(self, now_s: float) -> bool:
         """Whether that is so still, and often or long enough for what it is worth."""
         if now_s - self.last_s > STRAY_S:
             return False
-        return (self.certain and self.times >= STRAY_TIMES) or now_s - self.since_s >= CLOSED_STRAY_S
+        return self.times >= STRAY_TIMES or now_s - self.since_s >= CLOSED_STRAY_S
 
 
 class Places:
@@ -145,8 +144,7 @@ class Places:
             self._strays = {known: stray for known, stray in self._strays.items() if now_s - stray.last_s <= STRAY_S}
             stray = self._strays.setdefault(place, Stray(device_id, now_s))
             stray.last_s = now_s
-            stray.times += 1
-            stray.certain = stray.certain or certain
+            stray.times += certain
 
     def _count(self, place: Place) -> None:
         """What answers at a place was contacted."""
