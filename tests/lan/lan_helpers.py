@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any, Callable, List, Optional, Type, TypeVar
+from contextlib import ExitStack
+from typing import Any, Callable, List, Optional, Set, Type, TypeVar
 
 from tests.lateness import lateness
 from tuya.lan.client import Client, Device
@@ -16,15 +17,21 @@ VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
 E = TypeVar("E")
 
 
+_given_ports: Set[int] = set()
+_giving_ports = threading.Lock()
+
+
 def free_ports() -> Ports:
-    """Three UDP ports that nobody listens on."""
-    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = Ports(*(sock.getsockname()[1] for sock in sockets))
-    for sock in sockets:
-        sock.close()
-    return ports
+    """Three UDP ports that nobody listens on, and that nobody else in this process was given."""
+    found: List[int] = []
+    with _giving_ports, ExitStack() as closing:
+        while len(found) < len(Ports._fields):
+            sock = closing.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            sock.bind(("127.0.0.1", 0))
+            if sock.getsockname()[1] not in _given_ports:
+                found.append(sock.getsockname()[1])
+        _given_ports.update(found)
+    return Ports(*found)
 
 
 class Recorder:

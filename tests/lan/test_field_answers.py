@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.at_once import at_once
 from tests.lan.field import Field
 from tests.lateness import again_if_late
 from tuya.lan.errors import WrongKey, WrongVersion
@@ -42,7 +43,7 @@ def test_asleep_a_click_wakes_it_too():
         assert field.errors(WrongKey, WrongVersion) == []
 
 
-@pytest.mark.parametrize("name", ["text_only", "no_query"])
+@at_once("name", ["text_only", "no_query"])
 def test_only_its_own_pushes_tell_anything(name):
     with Field((name, {"every_s": 5.0})) as field:
         field.wait_readings(20.0)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from tests.at_once import at_once
 from tests.lan.field import Field
 from tests.lateness import again_if_late
 from tests.simulator.test_announce import ears, ports  # noqa: F401 (fixtures)
@@ -47,7 +48,7 @@ def test_a_device_that_is_of_no_use_is_left_in_peace(how, ports):  # noqa: F811
         assert field.seen.of(Connected) == []
 
 
-@pytest.mark.parametrize(("delay_s", "spread_s"), [(1.0, 1.0), (2.0, 0.5)])
+@at_once("delay_s, spread_s", [(1.0, 1.0), (2.0, 0.5)])
 @again_if_late
 def test_late_answers(delay_s, spread_s):
     with Field(("latency", {"delay_s": delay_s, "spread_s": spread_s})) as field:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 
-import pytest
-
+from tests.at_once import at_once
 from tests.lan.field import Field
 from tests.lan.lan_helpers import VERSIONS
 from tuya.lan.errors import NotConfirmed, WrongKey
@@ -14,7 +13,7 @@ from tuya.lan.events import Connected
 ANOTHER_KEY = b"another local ke"
 
 
-@pytest.mark.parametrize("faults", [(), ("device22",), ("no_query",), ("text_only",), ("asleep",), ("mute",)])
+@at_once("faults", [(), ("device22",), ("no_query",), ("text_only",), ("asleep",), ("mute",)])
 def test_nulls_that_set_open_no_relay(faults):
     with Field(("null_sets", {}), *((name, {}) for name in faults)) as field:
         time.sleep(14.0)
@@ -36,7 +35,7 @@ def test_a_stalled_uplink_a_write_that_was_not_confirmed_is_never_done():
         assert [(breaker.relay, breaker.writes) for breaker in field.breakers] == [(True, [])] * len(field.breakers)
 
 
-@pytest.mark.parametrize("how", ["close", "foreign_hmac", "silent", "text"])
+@at_once("how", ["close", "foreign_hmac", "silent", "text"])
 def test_another_key_is_named_among_the_causes(how):
     versions = VERSIONS[1:]
     with Field(("wrong_key", {"how": how}), versions=versions, key=ANOTHER_KEY) as field:

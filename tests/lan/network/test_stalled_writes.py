@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.at_once import at_once
 from tests.lan.lan_helpers import VERSIONS, Running, device_of
 from tests.lateness import lateness
 from tuya.lan.errors import Mute, NotConfirmed
@@ -36,7 +37,7 @@ def pushes(breaker, seconds):
 
 
 @pytest.mark.parametrize("how", ["lost", "unread"])
-@pytest.mark.parametrize("version", VERSIONS)
+@at_once("version", VERSIONS)
 def test_a_stalled_write_is_stopped_before_it_is_told(version, how):
     with Fleet(version=version, noise=0.0) as fleet:
         breaker = fleet.breakers[0]
@@ -68,7 +69,7 @@ def test_a_stalled_write_is_stopped_before_it_is_told(version, how):
             assert len(run.seen.of(WriteDone, breaker.device_id)) == 3
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@at_once("version", VERSIONS)
 def test_a_device_that_answers_and_does_not_obey_keeps_its_connection(version):
     with Fleet(version=version, noise=0.0) as fleet:
         breaker = fleet.breakers[0]
@@ -103,7 +104,7 @@ time.sleep(60.0)
 """
 
 
-@pytest.mark.parametrize("version", ["3.3", "3.5"])
+@at_once("version", ["3.3", "3.5"])
 def test_a_write_on_its_way_dies_with_its_process(version):
     with Fleet(version=version, noise=0.0) as fleet:
         breaker = fleet.breakers[0]
