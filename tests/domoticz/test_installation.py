@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lan.locks.other_user import NOBODY, OtherUser, as_root, open_folder
-from tuya.devices.file_watch import FileWatch
+from tuya.devices.file_watch import FileWatch, content_state
 from tuya.domoticz.installation import InstallationError, check
 
 __all__ = ["open_folder"]  # a fixture
@@ -112,12 +112,15 @@ def test_a_change_counts_when_nobody_writes_any_more(tmp_path: Path):
     path = tmp_path / "devices.json"
     watch = FileWatch(lambda: path if path.exists() else None)
     assert watch.mark() is None
+    assert (watch.taken, content_state(path)) == ("", "")
     assert not watch.has_changed()
     path.write_text("[")
     assert [watch.has_changed(), watch.has_changed()] == [False, True]
     assert watch.mark() == path
+    assert watch.taken == content_state(path)
     assert not watch.has_changed()
     path.write_text("[1")
+    assert watch.taken != content_state(path)
     assert not watch.has_changed()
     path.write_text("[1]")
     assert not watch.has_changed()  # it was written since the last look

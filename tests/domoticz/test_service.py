@@ -11,6 +11,7 @@ import pytest
 
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, SY1_DPS, Clock, FakeClient, FakeDomoticz
 from tests.lateness import lateness
+from tuya.devices.file_watch import content_state
 from tuya.domoticz.framework import Framework, Written
 from tuya.domoticz.service import CREATE_RETRY_S, CREATE_TRIES, Service
 from tuya.domoticz.settings import read_settings
@@ -89,6 +90,18 @@ def restarted(instance: Instance, **fields: str) -> Instance:
     fresh = Instance(instance.file.parent, instance.domoticz, **fields)
     fresh.clock.now_s = instance.clock.now_s
     return fresh
+
+
+def test_which_state_of_its_file_is_in_use_is_told(tmp_path: Path):
+    """The doctor compares it with the file as it is."""
+    instance = Instance(tmp_path)
+    instance.write(raw())
+    instance.beat(6.0)
+    told = instance.service._about.told()["settings"]
+    assert told["devices_file_state"] == content_state(instance.file) != ""
+    instance.file.unlink()
+    instance.beat(6.0)
+    assert instance.service._about.told()["settings"]["devices_file_state"] == ""
 
 
 def test_the_four_units_of_a_breaker(instance: Instance):

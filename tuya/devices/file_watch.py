@@ -10,6 +10,15 @@ from typing import Callable, Optional, Tuple
 Signature = Optional[Tuple[str, int, int, int, int, int, int, bool]]
 
 
+def content_state(path: Path) -> str:
+    """Return a name for the content of a file: another one once it was written; "" where it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_size}"
+
+
 class FileWatch:
     """Watches the file that `find` names; a change counts when two looks in a row have seen the same."""
 
@@ -17,6 +26,11 @@ class FileWatch:
         self._find = find
         self._known: Signature = None
         self._last: Signature = None
+
+    @property
+    def taken(self) -> str:
+        """The content_state of the file as it was at the last mark(); "" where there was none."""
+        return f"{self._known[1]}-{self._known[2]}" if self._known is not None else ""
 
     def mark(self) -> Optional[Path]:
         """Take the file as it is now for known; return its path, None where there is none."""

@@ -26,6 +26,7 @@ NEVER = float("-inf")
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
+    file_state: of the devices file as it was taken (see file_watch.content_state).
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
     written_ages_s(now): how long ago each meter was given to Domoticz.
@@ -43,6 +44,7 @@ class About:
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
+        self.file_state = ""
         self.made = 0
         self.waiting = 0
         self.is_refused = False
@@ -103,6 +105,7 @@ class About:
             "update_waits_s": self._update_waits_s(now_s),
             "settings": {
                 "devices_file": None if path is None else os.path.abspath(path),  # noqa: PTH100
+                "devices_file_state": self.file_state,
                 "switching": "allowed" if settings.rules.terms.may_switch else "refused",
                 "shown": "all" if settings.rules.show_all else "basic",
                 "interval_s": settings.rules.terms.interval_s,

@@ -98,6 +98,7 @@ class Service:
     def _read_devices(self) -> None:
         """Read the devices file as it is now; a broken one is said once and the last good one stays in use."""
         path = self._watch.mark()
+        self._about.file_state = self._watch.taken
         try:
             choice = choose(self._settings, path)
         except (DevicesFileError, SettingsError) as error:

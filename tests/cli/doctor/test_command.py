@@ -9,6 +9,7 @@ import pytest
 from tuya.__main__ import main
 from tuya.cli.doctor import command, machine
 from tuya.cli.doctor.findings import Finding
+from tuya.cli.doctor.life import life_sign
 from tuya.lan.locks.device_lock import OwnerState
 from tuya.simulator import Fleet
 
@@ -129,6 +130,23 @@ def test_a_key_that_was_not_tried_is_said_to_be(devices, capsys, monkeypatch, ke
     assert call(path, *words, "--json") == 1
     found = [finding for finding in lines(capsys) if finding["check"] == "given key"]
     assert [(finding["state"], finding["device"]) for finding in found] == [("unchecked", "Boiler")] * told
+
+
+@pytest.mark.parametrize(("key", "told"), [("0123456789abcdef", True), ("", False)])
+def test_keys_of_a_named_file_are_not_those_that_the_plugin_uses(devices, capsys, monkeypatch, tmp_path, key, told):
+    """Well is said of the plugin's file only, where another one is named."""
+    path, entries = devices
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps([{**entries[0], "key": key or entries[0]["key"]}]))
+    other.chmod(0o600)
+    sign = life_sign({"kind": "plugin", "settings": {"devices_file": str(path)}})
+    monkeypatch.setattr(command, "plugins_of", lambda *_: [sign])
+    monkeypatch.setattr(
+        command, "ask", lambda device_id: OwnerState("hardware B", True, "127.0.0.1", "3.4", "", "", 0.4)
+    )
+    monkeypatch.setattr(command, "owner_of", lambda device_id: {"settings": {}})
+    assert call(other, "--json") == 1
+    assert ["given key" in finding["check"] for finding in lines(capsys)].count(True) == told
 
 
 def test_an_unknown_name_is_wrong_use(devices, capsys):

@@ -18,6 +18,7 @@ from tuya.cli.doctor.findings import Finding, verdict_of
 from tuya.cli.doctor.in_domoticz import Surroundings, examine_domoticz
 from tuya.cli.doctor.life import life_sign
 from tuya.devices.devices_file import parse_devices
+from tuya.devices.file_watch import content_state
 from tuya.domoticz.installation import code_state
 from tuya.keys.accounts import Account
 from tuya.setup.find_domoticz import Domoticz
@@ -214,6 +215,37 @@ def test_the_clock_says_nothing_of_what_the_plugin_runs(folder, at_s):
 def test_a_plugin_whose_domoticz_hangs(folder, changes, word, told):
     found = judged(around(folder, said(folder, **changes)))
     assert (found[0], told in found[1].text) == (word, True), found
+
+
+def test_a_hardware_that_is_enabled_and_does_not_run(folder):
+    """Another one runs: that says nothing of this one, nor of the breakers in its own file."""
+    rows = (HardwareRow(2, "Breakers", True), HardwareRow(3, "Cellar", True), HardwareRow(4, "Attic", False))
+    word, finding, _ = judged(around(folder, said(folder), views=[view(hardware=rows)]))
+    assert (word, finding.text.startswith("'Cellar' is enabled")) == ("not checked", True)
+    both = [said(folder), said(folder, name="hardware Cellar", served=[])]
+    assert judged(around(folder, *both, views=[view(hardware=rows)]))[0] == "well"
+    same_name = (HardwareRow(2, "Breakers", True), HardwareRow(3, "Breakers", True))
+    assert judged(around(folder, said(folder), views=[view(hardware=same_name)]))[0] == "not checked"
+
+
+def test_a_file_that_was_changed_and_not_taken_yet(folder):
+    path = folder / "devices.json"
+    settings = {"devices_file": str(path), "devices_file_state": content_state(path)}
+    assert judged(around(folder, said(folder, settings=settings)))[0] == "well"
+    path.write_text("[{}]")
+    word, finding, _ = judged(around(folder, said(folder, settings=settings)))
+    assert (word, "has not taken" in finding.text) == ("not checked", True)
+
+
+def test_another_domoticz_with_the_same_copy_is_not_looked_at(folder, tmp_path):
+    ours = around(folder).domoticz.started
+    (tmp_path / "other/plugins").mkdir(parents=True)
+    (tmp_path / "other/plugins/Tuya").symlink_to(folder)
+    other = replace(ours, pid=9, options={"-userdata": str(tmp_path / "other")})
+    found = judged(around(folder, said(folder), running=[ours, other]))
+    assert (found[0], found[1].text.startswith("process 9, another Domoticz,")) == ("not checked", True)
+    (tmp_path / "other/plugins/Tuya").unlink()
+    assert judged(around(folder, said(folder), running=[ours, other]))[0] == "well"
 
 
 def served_so(heard_age_s):

@@ -22,7 +22,7 @@ from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, from_database
 from tuya.cli.doctor.domoticz_web import Web, WebProblem
-from tuya.cli.doctor.files import look_at_files, plugins_of
+from tuya.cli.doctor.files import entries_in_use, look_at_files, plugins_of
 from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
 from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
@@ -95,9 +95,13 @@ def run(args: argparse.Namespace) -> int:
         is_hidden = any(finding.state == UNCHECKED for finding in file_findings)
         chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
+        is_key_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))
+        in_use = entries
+        if is_file_named and signs:  # its keys are given, too, where the plugin reads another file
+            is_key_given, in_use = True, entries_in_use(machine, signs)
         for entry in chosen:
             tell_all(examine(entry, heard.get(entry.device_id), listened))
-            tell_all(check_given_key(entry, entries, args))
+            tell_all(check_given_key(entry, in_use, is_key_given))
         if all(entry in entries for entry in chosen) or args.id is None:
             around = replace(
                 _look_around(machine, web, chosen, began_s),
@@ -221,18 +225,18 @@ def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:
     return Web(address, user, password)
 
 
-def check_given_key(entry: DeviceEntry, entries: Sequence[DeviceEntry], args: argparse.Namespace) -> Iterator[Finding]:
+def check_given_key(entry: DeviceEntry, in_use: Sequence[DeviceEntry], is_given: bool) -> Iterator[Finding]:
     """Whether the key that was given was tried: where another process holds the device, that one's key works.
 
-    A key that the file has, too, is the one that its owner uses, unless the Hardware page names one.
+    is_given: by an option, or with a file that was named. in_use: the entries that the owner reads; a key that stands
+    there, too, is the one that it uses, unless the Hardware page names one.
     """
-    is_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))
     owner = ask(entry.device_id) if is_given else None
     if owner is None:
         return
     said = owner_of(entry.device_id)
     sign = life_sign(said) if said is not None else None
-    is_known = any(one.device_id == entry.device_id and one.local_key == entry.local_key for one in entries)
+    is_known = any(one.device_id == entry.device_id and one.local_key == entry.local_key for one in in_use)
     if is_known and owner.connected and sign is not None and not sign.has_own_key:
         return
     text = f"the given key was not tried: {owner.owner} holds the connection, with a key of its own"

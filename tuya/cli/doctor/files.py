@@ -5,6 +5,7 @@ The plugin is asked first: its hardware may read another file than the one in it
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import List, Optional, Sequence, Tuple
 from tuya.cli.doctor.findings import FAILED, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.machine import Machine, check_files
-from tuya.devices.devices_file import DeviceEntry, parse_devices
+from tuya.devices.devices_file import DeviceEntry, DevicesFileError, parse_devices, read_devices
 from tuya.setup.find_domoticz import Domoticz
 
 
@@ -65,6 +66,15 @@ def _paths(machine: Machine, signs: Sequence[LifeSign]) -> List[Path]:
             default = machine.devices_file
             paths.append(default if default is not None and _is_same(path, default) else path)
     return paths
+
+
+def entries_in_use(machine: Machine, signs: Sequence[LifeSign]) -> Tuple[DeviceEntry, ...]:
+    """The entries of the files that hardware reads, as far as they can be read here."""
+    found: List[DeviceEntry] = []
+    for path in _paths(machine, signs):
+        with contextlib.suppress(DevicesFileError):
+            found += read_devices(path).entries
+    return tuple(found)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -20,6 +20,7 @@ from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.file_watch import content_state
 from tuya.domoticz.installation import code_state
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
@@ -111,6 +112,7 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
     if around.domoticz.started is not None and around.domoticz.started.is_replaced:
         text = f"the program of process {around.domoticz.pid} was replaced or deleted since it was started (an update?)"
         yield Finding("program", NOTE, text, RESTART_CURE)
+    yield from _check_others(around)
     ours = around.plugins()
     for view in around.views:
         yield from _check_view(view, bool(ours))
@@ -119,6 +121,7 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
     if not ours:
         yield _no_sign(around)
         return
+    yield from _check_rows(ours, around.views)
     yield from _check_copies(around)
     for sign in ours:
         yield from _check_sign(sign, around)
@@ -200,6 +203,28 @@ def _check_view(view: View, is_alive: bool) -> Iterator[Finding]:
         yield Finding("new devices", FAILED, "Domoticz accepts no new devices", ACCEPT_CURE)
 
 
+def _check_rows(signs: Sequence[LifeSign], views: Sequence[View]) -> Iterator[Finding]:
+    """Each hardware that is enabled runs: one that was started in vain is no part of what the others say."""
+    running_names = [sign.name for sign in signs]
+    for row in (row for view in views for row in view.hardware if row.enabled):
+        if f"hardware {row.name}" in running_names:
+            running_names.remove(f"hardware {row.name}")
+            continue
+        text = f"'{row.name}' is enabled on the Hardware page, and nothing is heard of it"
+        cure = f"run this again in half a minute; if it stays: what does Setup > Log say of it? Then {RESTART_CURE}"
+        yield Finding("hardware", UNCHECKED, text, cure)
+
+
+def _check_others(around: Surroundings) -> Iterator[Finding]:
+    """Another Domoticz with this very copy among its plugins: a breaker has one connection only."""
+    pid = around.domoticz.pid if around.domoticz is not None else None
+    for one in around.running:
+        if one.pid != pid and one.holds(around.folder):
+            text = f"process {one.pid}, another Domoticz, has this copy of the plugin too, and was not looked at"
+            cure = "one Domoticz is to serve a breaker: stop the other, or take this folder out of its plugins"
+            yield Finding("domoticz", UNCHECKED, text, cure)
+
+
 def _no_sign(around: Surroundings) -> Finding:
     """No plugin in that Domoticz says anything."""
     domoticz = around.domoticz
@@ -253,6 +278,9 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
         text = f"{sign.name} reads {sign.devices_file}, and this run looked at {', '.join(map(str, around.files))}"
         state = NOTE if around.file_was_named else UNCHECKED
         yield Finding("files", state, text, f"python3 -m tuya doctor --devices {sign.devices_file}")
+    if sign.file_state and content_state(Path(path)) not in ("", sign.file_state):
+        text = f"{sign.name} has not taken {sign.devices_file} yet as it is now: it was changed since"
+        yield Finding("files", UNCHECKED, text, "run this again in half a minute; if it stays: what says Setup > Log?")
     yield _check_units(sign)
     if sign.switching == "refused":
         text = f"{sign.name} refuses every click: its field 'Switching' on the Hardware page says so"

@@ -72,6 +72,7 @@ class LifeSign:
     device id and unit of states that Domoticz did not store. written_ages_s: device id -> unit -> how long ago this
     meter was given to Domoticz, those of this run; None where it does not tell. only_id: the short id that the field
     Device ID names, "": it serves all of its file. protocol: of the field Protocol, "auto": any.
+    file_state: of its devices file as it was taken (file_watch.content_state), "" where it does not tell.
     deleted: device id -> units that the user deleted. told_at: the clock's time when it told this.
     errors: (at, seconds ago, text).
     """
@@ -106,6 +107,7 @@ class LifeSign:
     protocol: str = AUTO
     deleted: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
     told_at: Optional[float] = None
+    file_state: str = ""
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
@@ -170,6 +172,7 @@ def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeS
             for device_id, gone in _map(units.get("deleted")).items()
         },
         told_at=told_at,
+        file_state=_text(settings.get("devices_file_state")),
         lost=tuple((_text(one.get("id")), _number(one.get("unit"), int) or 0) for one in _maps(units.get("lost"))),
     )
 
