@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import List
 
+import pytest
 from hypothesis import settings
 
 from tests.examples import examples
+from tests.longest import place
 
 DEFAULT_EXAMPLES = 60
 
@@ -20,3 +23,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: List[pytest.Item]) -> None:
+    """Put the files that take long first; all else stays in the order that it has, which pytest-randomly draws."""
+    items.sort(key=lambda item: place(item.nodeid))

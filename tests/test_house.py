@@ -9,6 +9,8 @@ from typing import Dict, List, Set
 
 import pytest
 
+from tests.longest import PLACES
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGE = REPOSITORY / "tuya"
 MAX_LINES = 440  # about 400 is meant: one that reaches this wants to become two
@@ -115,3 +117,7 @@ def test_no_circle_of_imports():
 def test_no_module_grows_out_of_hand():
     lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in MODULES.items()}
     assert {name: count for name, count in lengths.items() if count > MAX_LINES} == {}
+
+
+def test_the_files_of_tests_that_take_long_are_there():
+    assert [name for name in PLACES if not (REPOSITORY / name).is_file()] == []

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from . import packages, wheels
 from .errors import SetupError, WrongUse
@@ -23,6 +24,7 @@ TUYAMOCK_VARIABLE = "TUYAMOCK_PYTHON"  # where the tests look for a Python that 
 VENV = ".venv"
 TUYAMOCK_VENV = ".venv/tuyamock"
 OLDEST_PYTHON = "3.9"  # that a supported Domoticz may load
+WORKERS = "5"  # whatever the machine: many tests wait for seconds on end, and a third worker is for them
 
 
 class Step(NamedTuple):
@@ -45,7 +47,11 @@ STEPS = (
     ),
     Step("catalogue", ("-m", "tuya.metering.catalogue")),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
-    Step("tests", ("-m", "pytest", "-q", "-n", "5", "--dist", "loadfile", "--durations=15")),
+    Step(
+        "tests",
+        # the longest files first, as tests/conftest.py sorts them; xdist would begin with those of the most tests
+        ("-m", "pytest", "-q", "-n", WORKERS, "--dist", "loadfile", "--no-loadscope-reorder", "--durations=15"),
+    ),
 )
 # Which lines and branches of tuya/ no test reaches; of what runs in other processes and interpreters nothing is seen.
 COVERAGE = ("--cov=tuya", "--cov-branch", "--cov-report=term:skip-covered")
@@ -72,13 +78,12 @@ def run(folder: Path, only: Optional[List[str]], coverage: bool = False) -> int:
             environment.setdefault(TUYAMOCK_VARIABLE, _make_venv(folder, TUYAMOCK_VENV, (TUYAMOCK_PINS,)))
         except SetupError as error:
             say(f"Without tuyamock, its tests will be skipped: {error}")
-    results: Dict[str, Tuple[str, float]] = {}
-    for step in STEPS:
-        if not only or step.name in only:
-            words = [python, *step.words]
-            if step.name == "tests":
-                words += [f"--randomly-seed={secrets.randbelow(LARGEST_SEED)}", *(COVERAGE if coverage else ())]
-            results[step.name] = _run(step.name, words, folder, environment)
+    chosen = [step for step in STEPS if not only or step.name in only]
+    results = _run_together([step for step in chosen if step.name != "tests"], python, folder, environment)
+    for step in chosen:
+        if step.name == "tests":
+            words = [python, *step.words, f"--randomly-seed={secrets.randbelow(LARGEST_SEED)}"]
+            results[step.name] = _run(step.name, words + list(COVERAGE if coverage else ()), folder, environment)
     if not only or "shell" in only:
         results["shell"] = _check_shell(folder, environment)
     say("\nSummary")
@@ -89,14 +94,49 @@ def run(folder: Path, only: Optional[List[str]], coverage: bool = False) -> int:
     return 1 if failed else 0
 
 
+def _run_together(
+    steps: List[Step], python: str, folder: Path, environment: Dict[str, str]
+) -> Dict[str, Tuple[str, float]]:
+    """Run steps that do not disturb each other, as many at a time as there are processors; told in their order."""
+
+    def run_one(step: Step) -> Tuple[str, int, float]:
+        began = time.monotonic()
+        done = subprocess.run(  # noqa: S603 - our own list of commands
+            [python, *step.words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+        )
+        return done.stdout, done.returncode, time.monotonic() - began
+
+    results: Dict[str, Tuple[str, float]] = {}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for step, (told, code, seconds) in zip(steps, pool.map(run_one, steps)):
+            say(_heading(step.name, step.words) + "\n" + told.rstrip())
+            results[step.name] = (_verdict(code), seconds)
+    return results
+
+
+def _heading(name: str, words: Sequence[str]) -> str:
+    return f"\n== {name}: {' '.join(['python', *words])}"
+
+
+def _verdict(code: int) -> str:
+    return "passed" if code == 0 else f"FAILED (exit {code})"
+
+
 def _run(name: str, command: List[str], folder: Path, environment: Dict[str, str]) -> Tuple[str, float]:
-    say(f"\n== {name}: {' '.join(['python', *command[1:]])}")
+    say(_heading(name, command[1:]))
     began = time.monotonic()
     done = subprocess.run(  # noqa: S603 - our own list of commands
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, check=False
     )
-    verdict = "passed" if done.returncode == 0 else f"FAILED (exit {done.returncode})"
-    return verdict, time.monotonic() - began
+    return _verdict(done.returncode), time.monotonic() - began
 
 
 def _check_shell(folder: Path, environment: Dict[str, str]) -> Tuple[str, float]:
