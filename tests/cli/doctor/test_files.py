@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tuya.cli.doctor.files import look_at_files, plugins_of
+from tuya.cli.doctor.files import check_in_use, look_at_files, plugins_of
 from tuya.cli.doctor.life import life_sign
 from tuya.cli.doctor.machine import Machine
 from tuya.setup.find_domoticz import Domoticz
@@ -87,3 +87,20 @@ def test_whose_word_counts(machine):
     other = life_sign({"kind": "plugin", "pid": PID + 1})
     assert plugins_of(machine.domoticz, [host, other, mine]) == [mine]
     assert plugins_of(None, [mine]) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "is_named", "states"),
+    [("[]", True, ["note"]), ("[]", False, ["unchecked"]), ("[", True, ["note", "failed"]), (None, True, ["note"])],
+)
+def test_the_file_that_the_plugin_reads_while_another_one_is_named(tmp_path, content, is_named, states):
+    """Whatever is named: a broken one leaves the plugin without a device at its next start."""
+    read, named = tmp_path / "read.json", write(tmp_path / "named.json", BOILER)
+    if content is not None:
+        read.write_text(content)
+    else:
+        read = named.with_name("link.json")
+        read.symlink_to(named)
+        states = []
+    found = list(check_in_use(hardware(read, BOILER), read, [named], is_named))
+    assert [finding.state for finding in found] == states

@@ -9,12 +9,13 @@ import contextlib
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
-from tuya.cli.doctor.findings import FAILED, OK, UNCHECKED, Finding
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.machine import Machine, check_files
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, parse_devices, read_devices
+from tuya.devices.file_watch import content_state
 from tuya.setup.find_domoticz import Domoticz
 
 
@@ -66,6 +67,28 @@ def _paths(machine: Machine, signs: Sequence[LifeSign]) -> List[Path]:
             default = machine.devices_file
             paths.append(default if default is not None and _is_same(path, default) else path)
     return paths
+
+
+def check_in_use(sign: LifeSign, path: Path, files: Sequence[Path], is_named: bool) -> Iterator[Finding]:
+    """Whether the file that a hardware reads, at `path` for us, was looked at, is sound, and was taken as it is.
+
+    files: those that were looked at; is_named: because one was named on the command line.
+    """
+    if not sign.devices_file:
+        return
+    if files and not any(_is_same(path, file) for file in files):
+        text = f"{sign.name} reads {sign.devices_file}, and this run looked at {', '.join(map(str, files))}"
+        yield Finding("files", NOTE if is_named else UNCHECKED, text, f"python3 -m tuya doctor --devices {path}")
+        try:
+            if is_named:
+                read_devices(path)
+        except DevicesFileError as error:
+            is_closed = isinstance(error.__context__, PermissionError)
+            cure = "correct it: with its next start the plugin has nothing to serve"
+            yield Finding("files", UNCHECKED if is_closed else FAILED, str(error), cure)
+    if sign.file_state and content_state(path) not in ("", sign.file_state):
+        text = f"{sign.name} has not taken {sign.devices_file} yet as it is now: it was changed since"
+        yield Finding("files", UNCHECKED, text, "run this again in half a minute; if it stays: what says Setup > Log?")
 
 
 def entries_in_use(machine: Machine, signs: Sequence[LifeSign]) -> Tuple[DeviceEntry, ...]:

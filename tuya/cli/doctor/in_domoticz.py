@@ -14,13 +14,13 @@ from typing import Iterator, List, Optional, Sequence
 
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
+from tuya.cli.doctor.files import check_in_use
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.holder import doctor_as, is_stopped
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
-from tuya.devices.file_watch import content_state
 from tuya.domoticz.installation import code_state
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
@@ -273,14 +273,8 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
         since = _since(sign, around.now_s)
         yield Finding("plugin", OK, f"{sign.name} runs release {sign.version}{since}")
     yield from _check_pulse(sign)
-    path = f"{outside}{sign.devices_file}"
-    if sign.devices_file and around.files and not any(_is_same(path, file) for file in around.files):
-        text = f"{sign.name} reads {sign.devices_file}, and this run looked at {', '.join(map(str, around.files))}"
-        state = NOTE if around.file_was_named else UNCHECKED
-        yield Finding("files", state, text, f"python3 -m tuya doctor --devices {sign.devices_file}")
-    if sign.file_state and content_state(Path(path)) not in ("", sign.file_state):
-        text = f"{sign.name} has not taken {sign.devices_file} yet as it is now: it was changed since"
-        yield Finding("files", UNCHECKED, text, "run this again in half a minute; if it stays: what says Setup > Log?")
+    path = Path(f"{outside}{sign.devices_file}")
+    yield from check_in_use(sign, path, around.files, around.file_was_named)
     yield _check_units(sign)
     if sign.switching == "refused":
         text = f"{sign.name} refuses every click: its field 'Switching' on the Hardware page says so"

@@ -231,10 +231,12 @@ def _check_meters(name: str, meters: Sequence[Meter], is_fresh: bool, is_settled
         if not found:
             continue
         oldest = max(found, key=lambda one: one.age_s / one.pace.old_s)
+        again = f"it is given again within {max(one.pace.late_s for one in found) / 60:.0f} min: run this again then"
         text = (
             f"{what} Domoticz has stored nothing of it for {oldest.age_s:.0f} s ({_units([one.unit for one in found])})"
         )
-        yield Finding(CHECK, FAILED if oldest.age_s > oldest.pace.old_s else UNCHECKED, text, _CURE, name)
+        cure = f"{again}; if it stays, {_CURE}"
+        yield Finding(CHECK, FAILED if oldest.age_s > oldest.pace.old_s else UNCHECKED, text, cure, name)
         return
     energy = [one.age_s for one in meters if one.pace is ENERGY_PACE]
     if not energy or not is_fresh or not is_settled:
