@@ -36,7 +36,7 @@ class Started:
     """One Domoticz as it was started. Paths are those that it sees; `outside`: what stands before them for us.
 
     user: of the service, "" for a process. began_s: seconds since the epoch, None where it does not run. is_replaced:
-    the program that runs is not the one at `binary` any more.
+    the program that runs is not the one at `binary` any more. parent: the process that started it.
     """
 
     binary: Path
@@ -47,6 +47,7 @@ class Started:
     outside: str = ""
     began_s: Optional[float] = None
     is_replaced: bool = False
+    parent: Optional[int] = None
 
     @property
     def is_elsewhere(self) -> bool:
@@ -136,9 +137,9 @@ def running(filesystem: Path = Path("/")) -> Iterator[Started]:
             continue
         folder = _seen_by(process, "cwd", outside)
         options = options_of(words, folder, outside)
-        began_s = _began_s(process, filesystem)
+        began_s, parent = _began_s(process, filesystem), _number_in_stat(process, 4)
         replaced = _is_deleted(process / "exe")
-        yield Started(binary, options, folder, int(process.name), "", outside, began_s, replaced)
+        yield Started(binary, options, folder, int(process.name), "", outside, began_s, replaced, parent)
 
 
 def _link(path: Path) -> Optional[Path]:
@@ -176,12 +177,20 @@ def _root_seen_by(process: Path, filesystem: Path) -> str:
 
 def _began_s(process: Path, filesystem: Path) -> Optional[float]:
     """When it was started: field 22 of its stat, in ticks since the machine's start (proc(5))."""
+    ticks = _number_in_stat(process, 22)
     try:
-        ticks = int((process / "stat").read_text().rpartition(")")[2].split()[19])
         booted = re.search(r"^btime (\d+)", (filesystem / "proc/stat").read_text(), flags=re.MULTILINE)
+    except OSError:
+        return None
+    return int(booted[1]) + ticks / os.sysconf("SC_CLK_TCK") if booted and ticks is not None else None
+
+
+def _number_in_stat(process: Path, field: int) -> Optional[int]:
+    """A field of /proc/PID/stat, counted as in proc(5): the second is the name, which may hold spaces and brackets."""
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[field - 3])
     except (OSError, ValueError, IndexError):
         return None
-    return int(booted[1]) + ticks / os.sysconf("SC_CLK_TCK") if booted else None
 
 
 def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:

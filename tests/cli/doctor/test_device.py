@@ -213,6 +213,13 @@ def test_the_plugin_serves_it(fleet, device):
     [
         ({"1": True, "18": 435, "19": 1000, "20": 2300}, ["ok", "ok"], "230 V, 0.435 A, 100 W"),
         ({"1": True, "18": 435, "19": 77777, "20": 2300}, ["ok", "note", "ok"], "77.777 W"),
+        (
+            {"1": True, "18": 0, "19": 0, "20": 0},
+            ["ok", "ok", "unchecked"],
+            "reports no voltage, though it is switched on",
+        ),
+        ({"1": False, "18": 0, "19": 0, "20": 0}, ["ok", "ok"], "0 A, 0 W"),  # measured behind the relay
+        ({"1": True, "18": 0, "19": 0}, ["ok", "ok"], "0 A, 0 W"),  # of another firmware, without that data point
         ({"1": True}, ["ok", "unchecked"], "has not reported any voltage"),
         ({"250": "x"}, ["failed", "unchecked"], "has not reported any voltage"),
         ({}, ["skipped"], "its owner tells none yet"),

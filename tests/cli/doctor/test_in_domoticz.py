@@ -244,6 +244,8 @@ def test_another_domoticz_with_the_same_copy_is_not_looked_at(folder, tmp_path):
     other = replace(ours, pid=9, options={"-userdata": str(tmp_path / "other")})
     found = judged(around(folder, said(folder), running=[ours, other]))
     assert (found[0], found[1].text.startswith("process 9, another Domoticz,")) == ("not checked", True)
+    child = replace(other, parent=ours.pid)
+    assert judged(around(folder, said(folder), running=[ours, child]))[0] == "well", "it is forked to run a script"
     (tmp_path / "other/plugins/Tuya").unlink()
     assert judged(around(folder, said(folder), running=[ours, other]))[0] == "well"
 

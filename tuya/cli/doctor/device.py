@@ -16,7 +16,7 @@ from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Findi
 from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
 from tuya.cli.doctor.life import LifeSign, ServedDevice, life_sign
 from tuya.cli.doctor.served import field_cure
-from tuya.cli.doctor.use import check_use, no_power
+from tuya.cli.doctor.use import OFF_AND_ON, check_use, no_power
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.lan import errors
 from tuya.lan.client import Polling
@@ -296,6 +296,10 @@ def _check_values(profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]
         )
         return
     yield Finding("values", OK, ", ".join(shown))
+    is_open = False in dict(reading.get("switch", {})).values()
+    if "voltage_v" not in reading and not is_open and any(one.dp in dps for one in profile.layout.of("voltage")):
+        text = "it reports no voltage, though it is switched on and has power to answer: it may measure nothing"
+        yield Finding("voltage", UNCHECKED, text, OFF_AND_ON)
 
 
 def _shown(amounts: object, unit: str) -> str:

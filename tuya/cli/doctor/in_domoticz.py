@@ -216,10 +216,13 @@ def _check_rows(signs: Sequence[LifeSign], views: Sequence[View]) -> Iterator[Fi
 
 
 def _check_others(around: Surroundings) -> Iterator[Finding]:
-    """Another Domoticz with this very copy among its plugins: a breaker has one connection only."""
+    """Another Domoticz with this very copy among its plugins: a breaker has one connection only.
+
+    A child of ours is none: it is on its way to become a script.
+    """
     pid = around.domoticz.pid if around.domoticz is not None else None
     for one in around.running:
-        if one.pid != pid and one.holds(around.folder):
+        if one.pid != pid and one.parent != pid and one.holds(around.folder):
             text = f"process {one.pid}, another Domoticz, has this copy of the plugin too, and was not looked at"
             cure = "one Domoticz is to serve a breaker: stop the other, or take this folder out of its plugins"
             yield Finding("domoticz", UNCHECKED, text, cure)

@@ -16,7 +16,7 @@ PUSHED_S = 65 * 60.0  # what no query is answered with, some devices push once a
 UNMEASURED_S = 150.0  # four without one: a device that answers at all does not leave out so many
 OLD_COMMAND_S = 2 * 3600.0  # a click without effect is a reason for a look so long, and then something to know
 
-_OFF_AND_ON = "switch its power off for ten seconds, and where that changes nothing, python3 -m tuya report"
+OFF_AND_ON = "switch its power off for ten seconds, and where that changes nothing, python3 -m tuya report"
 _SOON = "run this again in half a minute"
 
 
@@ -27,7 +27,7 @@ def check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
         text = (
             f"its own counter has stood still while {device.counter_stood_wh:.0f} Wh flowed by its power: so do its kWh"
         )
-        cure = f"some count rarely: run this again in an hour. If it still stands then, {_OFF_AND_ON}"
+        cure = f"some count rarely: run this again in an hour. If it still stands then, {OFF_AND_ON}"
         yield Finding("energy", UNCHECKED, text, cure, name)
     if not device.untaken:
         return
@@ -49,19 +49,19 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
     if silent_s > UNMEASURED_S and (is_first or device.answers_queries):
         text = f"connected, but no reading for {silent_s:.0f} s"
         text += " (none since the connection began)" if is_first else "; it answers heartbeats only"
-        yield Finding("readings", FAILED, text, _OFF_AND_ON, name)
+        yield Finding("readings", FAILED, text, OFF_AND_ON, name)
     elif is_first:
         yield Finding("readings", UNCHECKED, f"connected {silent_s:.0f} s ago, and no reading yet", _SOON, name)
     elif silent_s > (OLD_S if device.answers_queries else RARE_S):
         text = f"it has reported nothing for {silent_s:.0f} s"
-        cure = f"{_SOON}; if it stays, {_OFF_AND_ON}"
+        cure = f"{_SOON}; if it stays, {OFF_AND_ON}"
         if not device.answers_queries:
             text += "; it answers no queries in this session, and tells only what changes"
             cure = "switch a load on or off behind it, then run this again"
         yield Finding("readings", UNCHECKED, text, cure, name)
     elif measured_s > (OLD_S if device.answers_queries else RARE_S):
         text = f"it answers, and has reported nothing that it measures for {measured_s:.0f} s"
-        cure = f"switch a load on behind it and run this again in a minute; if it stays, {_OFF_AND_ON}"
+        cure = f"switch a load on behind it and run this again in a minute; if it stays, {OFF_AND_ON}"
         yield Finding("readings", UNCHECKED, text, cure, name)
     elif device.lacks_power:
         yield no_power(name)
@@ -72,7 +72,7 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
 def no_power(name: str) -> Finding:
     """A meter that is to report its power, and never has."""
     text = "it has not reported its power yet: without it no kWh are counted, and no device for them is made"
-    return Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {_OFF_AND_ON}", name)
+    return Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {OFF_AND_ON}", name)
 
 
 def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
@@ -83,13 +83,13 @@ def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
         text = f"it has not reported its power for {lasted(power_s)}: the W shown are as old"
         if wait_s is not None:
             text += f", and its kWh have stood still for {lasted(wait_s)}"
-        yield Finding("power", UNCHECKED, text, _OFF_AND_ON, name)
+        yield Finding("power", UNCHECKED, text, OFF_AND_ON, name)
     late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > _patience_s(device, one)}
     if late:
         text = (
             f"it has not reported its {_listed(sorted(late))} for {lasted(max(late.values()))}: what is shown is as old"
         )
-        yield Finding("readings", UNCHECKED, text, _OFF_AND_ON, name)
+        yield Finding("readings", UNCHECKED, text, OFF_AND_ON, name)
 
 
 def _patience_s(device: ServedDevice, quantity: str) -> float:
