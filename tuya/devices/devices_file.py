@@ -90,10 +90,14 @@ class DeviceEntry:
 
 @dataclass(frozen=True)
 class DevicesFile:
-    """All usable entries in the order of the file, and what could not be used ("line 12: Kettle: ...")."""
+    """All usable entries in the order of the file, and what could not be used ("line 12: Kettle: ...").
+
+    left_out: those of the problems for which a whole entry is left out.
+    """
 
     entries: Tuple[DeviceEntry, ...] = ()
     problems: Tuple[str, ...] = ()
+    left_out: Tuple[str, ...] = ()
 
 
 def clean_text(text: str, limit: int = _MAX_NAME_CHARACTERS) -> str:
@@ -160,14 +164,16 @@ def parse_devices(text: str) -> DevicesFile:
         raise DevicesFileError(1, 'expected a list of devices, or an object with a list "devices"')
     entries: List[DeviceEntry] = []
     problems: List[str] = []
+    left_out: List[str] = []
     first_line_of: Dict[str, int] = {}
     key_of: Dict[str, bytes] = {}
     line, counted = 1, 0
     for raw, (start, end) in zip(raw_entries, entry_spans(text, isinstance(document, dict))):
         line, counted = line + text.count("\n", counted, start), start
-        reader = _EntryReader(text[start:end], line, problems)
+        reader, known = _EntryReader(text[start:end], line, problems), len(problems)
         entry = reader.entry(raw)
         if entry is None:
+            left_out += problems[known:]
             continue
         if entry.device_id in first_line_of:
             first = first_line_of[entry.device_id]
@@ -177,7 +183,7 @@ def parse_devices(text: str) -> DevicesFile:
         first_line_of[entry.device_id] = entry.line
         key_of[entry.device_id] = entry.local_key
         entries.append(entry)
-    return DevicesFile(tuple(entries), tuple(problems))
+    return DevicesFile(tuple(entries), tuple(problems), tuple(left_out))
 
 
 def is_there(path: Path) -> bool:

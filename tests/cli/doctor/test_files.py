@@ -70,6 +70,16 @@ def test_each_hardware_may_have_its_own_file(machine, tmp_path):
     assert found == (["ok", "ok"], ["Boiler", "Fridge"], ["one.json", "two.json"])
 
 
+def test_an_entry_that_is_left_out_is_not_looked_at_and_the_others_are(machine, tmp_path):
+    path = write(tmp_path / "mine.json", BOILER, {**FRIDGE, "id": ""})
+    findings, entries, _ = look_at_files(machine, [hardware(path, BOILER)], False, needed=True)
+    assert [(finding.state, bool(finding.cure)) for finding in findings] == [("unchecked", True), ("ok", False)]
+    assert "Fridge: its id is missing" in findings[0].text
+    assert [entry.shown_name for entry in entries] == ["Boiler"]
+    twice = write(tmp_path / "twice.json", BOILER, BOILER)
+    assert looked(machine, hardware(twice, BOILER))[:2] == (["note", "ok"], ["Boiler"])
+
+
 def test_all_in_the_fields_of_the_hardware_page_needs_no_file(machine):
     findings, entries, files = look_at_files(machine, [hardware(None, BOILER, has_own_key=True)], False, needed=True)
     assert ([finding.state for finding in findings], files) == (["ok"], ())

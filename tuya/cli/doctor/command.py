@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     if not is_file_named and files:
         args.devices = files[0]  # where a name is looked for
     if tell_all(file_findings) and tell_all([check_packages(machine)]):
-        is_hidden = any(finding.state == UNCHECKED for finding in file_findings)
+        is_hidden = not entries and any(finding.state == UNCHECKED for finding in file_findings)
         chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
         is_key_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))

@@ -47,7 +47,8 @@ def look_at_files(
         findings, entries = check_files(replace(machine, devices_file=path), is_needed)
         found += findings
         listed += [entry for entry in entries if all(one.device_id != entry.device_id for one in listed)]
-    if not any(finding.state in (FAILED, UNCHECKED) for finding in found):
+    states = {finding.state for finding in found}
+    if FAILED not in states and (listed or UNCHECKED not in states):
         beside = _beside(signs, listed)
     if beside:
         names = ", ".join(sorted({sign.name for sign in signs if any(sign.serves(one.device_id) for one in beside)}))

@@ -57,7 +57,11 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
             return [_unreadable(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))], ()
         cure = f"correct it there, or take the keys again: {_FETCH_KEYS}"
         return [Finding("files", FAILED, str(error), cure)], ()
-    findings = [Finding("files", NOTE, f"{path.name}: {problem}") for problem in file.problems]
+    findings: List[Finding] = []
+    for problem in file.problems:
+        is_lost = problem in file.left_out
+        cure = f"correct it in {path}: nothing of this entry is served, or was looked at" if is_lost else ""
+        findings.append(Finding("files", UNCHECKED if is_lost else NOTE, f"{path.name}: {problem}", cure))
     findings += _check_rights(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))
     if any(finding.failed for finding in findings):
         return findings, ()
