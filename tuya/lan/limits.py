@@ -46,6 +46,7 @@ CONFIRM_LIMIT_S = 3.0
 LOOK_AGAIN_S = 5.0  # behind a click: whether what was shown is still so
 CONFIRM_LATEST_S = 10.0  # the longest limit where answers of this device are known to take long ...
 CONFIRM_LATER = 2.5  # ... which is so many times what they took
+STALE_ANSWER_S = 4.0  # an answer to a query that takes back a push so shortly before may be older than that
 PENDING_WRITES = 32
 
 # -- coming back

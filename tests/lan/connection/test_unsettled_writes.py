@@ -391,3 +391,39 @@ def test_an_answer_that_is_older_than_a_push_is_put_right_soon(version):
     assert [event.dps[1] for event in world.of(Status) if 1 in event.dps][-1] is False, "it is believed"
     world.run(6.0)
     assert [event.dps[1] for event in world.of(Status) if 1 in event.dps][-1] is True
+
+
+@pytest.mark.parametrize("takes", [True, False])
+@pytest.mark.parametrize("stale_s", [2.0, 2.5, 3.0])
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_answer_to_a_query_that_is_older_than_a_push_confirms_nothing(version, first, stale_s, takes):
+    """Queries are answered with what was the case some seconds ago; the second click is acknowledged and swallowed."""
+    world = World(version).up()
+    world.breaker.set_relay(not first)
+    world.run(20.0)
+    states = [(0.0, not first)]
+    session = world.session
+    receive = type(session).receive
+
+    def noting(data, now_s):
+        receive(session, data, now_s)
+        states.append((now_s, world.breaker.relay))
+
+    def stale(command, plain):
+        if command not in QUERIES:
+            return plain
+        then = [relay for at_s, relay in states if at_s <= world.now_s - stale_s][-1]
+        now, old = (b'"1":true', b'"1":false') if not then else (b'"1":false', b'"1":true')
+        return plain.replace(b'"1": ', b'"1":').replace(now, old)
+
+    session.receive = noting
+    answering(world, stale)
+    world.link.write({1: first}, world.now_s)
+    world.run(1.0)
+    if not takes:
+        world.breaker.write = lambda *_, **__: None
+    world.link.write({1: not first}, world.now_s)
+    world.run(8.0)
+    assert told(world) == [None, None if takes else NotConfirmed]
+    assert world.breaker.relay is (first is not takes)

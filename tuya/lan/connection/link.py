@@ -312,7 +312,7 @@ class Link:
         if isinstance(output, Data):
             self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
-            self._writes.report(output.dps, self._session, now_s, fresh=output.fresh)
+            self._writes.report(output.dps, self._session, now_s, fresh=output.fresh, answers=output.full)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
             if self._writes:

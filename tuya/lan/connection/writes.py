@@ -10,8 +10,10 @@ the device has acknowledged it and nothing has said otherwise; one that wants th
 that one's end. A device that has shown not to acknowledge what it obeys is believed when it has answered something sent
 later. Of several data points one that tells something is enough: a device takes a message as a whole.
 
-Answers may be older than pushes, and devices with a motor obey late without a push: so there is another look behind
-the end of each write.
+Answers may be older than pushes: there are devices that answer a query with what was the case some seconds ago. So an
+answer to a query that takes back what was pushed a moment before confirms nothing that was written since; a device that
+pushes will push again. And devices with a motor obey late without a push: so there is another look behind the end of
+each write.
 
 Also a report that tells something does not prove that the write has arrived: somebody at the breaker may have switched.
 So a write is looked after until the device has answered it or something that was sent after it: until then it is
@@ -20,7 +22,7 @@ So a write is looked after until the device has answered it or something that wa
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Set
+from typing import Callable, Collection, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from ..errors import BadValue, TuyaError
 from ..events import Dps, DpValue
@@ -33,6 +35,7 @@ from ..limits import (
     LATE_S,
     LOOK_AGAIN_S,
     PENDING_WRITES,
+    STALE_ANSWER_S,
 )
 from . import messages
 from .session import Session
@@ -129,6 +132,7 @@ class Writes:
         self._answer_s = answer_s
         self._falling_dps = falling_dps
         self._said: Dict[int, DpValue] = {}  # what the device has last reported
+        self._pushed: Dict[int, Tuple[DpValue, float]] = {}  # of what was written: what was last pushed, and when
         self._obeyed: Optional[Pending] = None  # the last one that was confirmed by what it has changed
         self._look_s = NEVER  # the last look at what became of them
         self._pending: List[Pending] = []
@@ -173,20 +177,32 @@ class Writes:
     def _is_said(self, dp: int, wanted: DpValue) -> bool:
         return dp in self._said and _means(self._said[dp], wanted)
 
-    def report(self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float, *, fresh: bool) -> None:
+    def report(
+        self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float, *, fresh: bool, answers: bool
+    ) -> None:
         """What the device reports confirms the writes that it completes.
 
-        session: the one that is up. fresh: nothing shows that the report is an old one.
+        session: the one that is up. fresh: nothing shows that the report is an old one. answers: it answers a query.
         """
         if self._pending and fresh:
             for place, pending in enumerate(self._pending):
                 for dp in pending.dps.keys() & dps.keys():
+                    if answers and self._takes_back(pending, dp, dps[dp], now_s):
+                        continue
+                    if not answers:
+                        self._pushed[dp] = (dps[dp], now_s)
                     self._compare(pending, dp, dps[dp], now_s, self._pending[:place])
                 pending.was_shown = pending.was_shown or pending.is_shown
             self.confirm(session, now_s)
         self._said.update(dps)
         if len(self._said) > REMEMBERED_DPS:
             self._said.clear()
+
+    def _takes_back(self, pending: Pending, dp: int, value: DpValue, now_s: float) -> bool:
+        """Whether an answer shows what was wanted, and so soon after another push that it may be older than that."""
+        pushed, pushed_s = self._pushed.get(dp, (value, -NEVER))
+        wanted = pending.dps[dp]
+        return now_s - pushed_s < STALE_ANSWER_S and _means(value, wanted) and not _means(pushed, wanted)
 
     def _compare(self, pending: Pending, dp: int, value: DpValue, now_s: float, earlier: List[Pending]) -> None:
         """Note what a data point that was written is reported as. earlier: writes before this one."""
@@ -309,6 +325,7 @@ class Writes:
         pending, self._pending = self._pending, []
         self._unsettled = []
         self._obeyed = None
+        self._pushed.clear()
         self._look_s = NEVER
         for write in pending:
             self._done(write.dps, messages.given_up(label, why), now_s)
