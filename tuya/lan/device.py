@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Optional, Set, Tuple
+from typing import Dict, Optional, Set, Tuple
 
 from . import versions
 from .errors import BadValue, TuyaError
@@ -86,7 +86,8 @@ class Habits:
     refresh_crashes: int = 0
     troubled: bool = False  # errors have begun: ask more seldom
     answer_s: float = 0.0  # how long its answers take lately; the slow ones count more
-    silent_versions: Set[str] = field(default_factory=set)  # in these a connection was opened and nothing answered
+    has_answered: bool = False
+    silences: Dict[str, int] = field(default_factory=dict)  # by version: connections in a row on which nothing answered
     lively_versions: Set[str] = field(default_factory=set)  # in these something lived that did not prove itself
 
     @property

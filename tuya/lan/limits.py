@@ -12,6 +12,7 @@ ANSWER_TIMEOUT_S = 3.0  # silence (not one byte) that ends a handshake or the wa
 OPENING_LIMIT_S = 10.0  # a peer that trickles bytes may keep us this long before its first answer
 LATE_S = 1.5  # a device whose answers take so long has more time for its next ones:
 LATE_ANSWER_TIMEOUT_S = 10.0  # instead of ANSWER_TIMEOUT_S; also after silence in the same version
+KNOWN_SILENCES = 2  # ... but after so many where it has answered before, and soon
 LATE_OPENING_LIMIT_S = 30.0
 FIRST_UNPROVEN_LIMIT_S = 20.0  # lives, but says nothing under its key, and the version is a guess: others' turn ...
 UNPROVEN_LIMIT_S = 90.0  # ... and longer the next time: some say one thing a minute
@@ -73,6 +74,10 @@ ANNOUNCING_S = 15.0  # it does so while its last announcement is no older than t
 FRUITLESS_CONTACTS = 20  # connections in a row that came to nothing: some devices are wedged by more and more of them
 PATIENCE_S = 10.0  # for what takes connections and proves nothing, where the device may be elsewhere; doubles each time
 PATIENCE_MAX_S = 160.0
+SILENT_TRIES = (
+    2  # in a row, at a device that has worked: while it is connected it does not announce where it is now, ...
+)
+LISTENING_S = 6.0  # ... so it is given the time to do so, which it does every 5 s
 STRAY_S = 300.0  # for so long something that answered at a place as nobody of ours is looked for there
 STRAY_TIMES = 2  # before it counts ...
 CLOSED_STRAY_S = 120.0  # ... and where it only closes connections: so long, because devices that are held do that too

@@ -155,7 +155,7 @@ def moved_about(count: int, strangers: str, turn: int) -> Net:
         net.add(f"B{number}", keys[number], addresses[number])
     net.at = dict(zip(addresses, keys))
     net.start(*net.worlds)
-    net.run(3.0)
+    net.run(6.0)
     assert all(world.link.connected for world in net.worlds)
     net.at = {address: keys[(number + turn) % count] for number, address in enumerate(addresses)}
     for world in net.worlds:
@@ -405,3 +405,26 @@ def test_two_clients_with_one_address_make_one_connection():
         # with the other one gone it may try, and learns that the key is another's
         with Running([stale]) as other:
             assert isinstance(other.seen.wait_failed(stale.device_id, 10.0).error, WrongKey)
+
+
+@pytest.mark.parametrize("phase_s", [0.5, 2.0, 3.5, 5.0])
+@pytest.mark.parametrize("pairs", [1, 4])
+def test_breakers_that_swap_and_announce_themselves_while_nobody_is_connected(pairs, phase_s):
+    """Each is silent towards a stranger, and announces itself every 5 s, but not while somebody is connected to it."""
+    net = moved_about(2 * pairs, "mute", turn=0)
+    net.run(120.0)
+    worlds = net.worlds
+    keys = {world.link.device.local_key: world for world in worlds}
+    places = list(net.at)
+    net.at = {place: worlds[number ^ 1].link.device.local_key for number, place in enumerate(places)}
+    for world in worlds:
+        world.link.tcp_closed(world.now_s)
+    began_s = net.worlds[0].now_s
+    net.run(phase_s)
+    while not all(world.link.connected for world in worlds) and worlds[0].now_s < began_s + 60.0:
+        for place, key in net.at.items():
+            if not any(world.open and world.attempts[-1][1] == place for world in worlds):
+                keys[key].link.announced(place, "3.3", worlds[0].now_s)
+        net.run(5.0)
+    assert all(world.of(Connected)[-1].at_s - began_s < 20.0 for world in worlds)
+    assert all(most_contacts_in_a_minute(net, place) <= 6 for place in places)

@@ -44,7 +44,7 @@ class Attempt:
         self.until_s = min(self.until_s, max(now_s, self.until_s - CONNECT_TIMEOUT_S + CONNECT_ELSEWHERE_S))
 
     def may_be_elsewhere(self, now_s: float) -> None:
-        """The device is announced at a new address while what answers here has not proved to be it."""
+        """The device is announced elsewhere, or just looked for here: what answers has to prove to be it soon."""
         self.leave_s = max(now_s, self.tcp_s + ANSWER_TIMEOUT_S)
 
     def opened(self, version: str, now_s: float) -> None:

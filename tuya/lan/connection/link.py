@@ -194,6 +194,8 @@ class Link:
         versions, address = self._tries.versions, self._attempt.address
         version = versions.current(address)
         self._attempt.opened(version, now_s)
+        if self._tries.is_look(address) and not self._habits.is_late:
+            self._attempt.may_be_elsewhere(now_s)
         self._phase = SESSION
         self._session = Session(
             Wire(version, device.local_key, self._random_bytes),

@@ -11,6 +11,7 @@ from ..errors import Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
 from ..limits import (
     ANSWER_TIMEOUT_S,
     FIRST_UNPROVEN_LIMIT_S,
+    KNOWN_SILENCES,
     LATE_ANSWER_TIMEOUT_S,
     LATE_OPENING_LIMIT_S,
     MAX_UNREADABLE_FRAMES,
@@ -35,7 +36,8 @@ class Opening:
         self._habits = habits
         self._version_sure = version_sure
         self._opened_s = now_s
-        self._patient = habits.is_late or version.name in habits.silent_versions
+        silences = KNOWN_SILENCES if habits.has_answered else 1
+        self._patient = habits.is_late or habits.silences.get(version.name, 0) >= silences
         self.handshaken = False
         self.waiting_said = False
         self.alive = 0  # acknowledgements and texts: signs of life that anybody can give
@@ -88,7 +90,8 @@ class Opening:
     def was_silent(self) -> None:
         """Nothing at all came in time: the next connection in this version waits longer."""
         if not self.has_evidence:
-            self._habits.silent_versions.add(self._version.name)
+            silences = self._habits.silences
+            silences[self._version.name] = silences.get(self._version.name, 0) + 1
 
     # -- in words
 

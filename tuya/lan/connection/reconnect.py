@@ -11,7 +11,7 @@ from typing import List, Optional
 
 from .. import versions
 from ..device import Device
-from ..errors import Busy, TuyaError, WrongKey
+from ..errors import Busy, Mute, TuyaError, WrongKey
 from ..limits import (
     ANNOUNCING_MAX_S,
     ANNOUNCING_S,
@@ -21,6 +21,7 @@ from ..limits import (
     CONTACT_INTERVAL_S,
     FEW_STRAYS,
     FRUITLESS_CONTACTS,
+    LISTENING_S,
     MOVE_PAUSE_S,
     OWN_HABIT_S,
     PATIENCE_MAX_S,
@@ -29,6 +30,7 @@ from ..limits import (
     PAUSE_MIN_S,
     RESTART_BURST,
     RESTART_INTERVAL_S,
+    SILENT_TRIES,
     WRONG_KEY_PROOFS,
     Backoff,
     Contacts,
@@ -141,7 +143,9 @@ class Tries:
         None without a proof of who answers, nor before the versions have had their turn at home.
         """
         home, known = self.addresses.home, self.versions.known or versions.order()[0]
-        if home is None or not versions.TABLE[known].reports_sealed or self.versions.is_early_guess(home):
+        if home is None or not versions.TABLE[known].reports_sealed:
+            return []
+        if self.holder is None and self.versions.is_early_guess(home):
             return []
         return self._places.strays(self._device.device_id, self._place(home), now_s)
 
@@ -155,6 +159,10 @@ class Tries:
         if kept_s >= self.patience_s:
             return True
         return kept_s >= self._patience_s and self._places.others_doubt(self._device.device_id, now_s)
+
+    def is_look(self, address: str) -> bool:
+        """Whether the device is looked for there, and neither given nor announced there."""
+        return address not in self.addresses.options()
 
     # -- what is announced
 
@@ -285,19 +293,22 @@ class Tries:
         self.key_proofs = self.key_proofs + 1 if proof else 0
         if self.key_proofs >= WRONG_KEY_PROOFS:
             self._backoff.longest()
-        self.due_s = now_s + self._wait_s(version, now_s)
+        self.due_s = now_s + self._wait_s(version, now_s, silent=isinstance(error, Mute))
 
-    def _wait_s(self, version: str, now_s: float) -> float:
-        """How long to wait after a try in this version that has failed, in seconds."""
+    def _wait_s(self, version: str, now_s: float, *, silent: bool) -> float:
+        """How long to wait after a try in this version that has failed, in seconds. silent: nothing was answered."""
         address = self.addresses.target()
         strays = self._strays(now_s)
-        if len(strays) <= FEW_STRAYS and self.addresses.may_look(strays, now_s):
-            return PAUSE_MAX_S
+        looks = self.addresses.may_look(strays, now_s)
+        if looks and len(strays) <= FEW_STRAYS:
+            return LISTENING_S
         if self.fruitless < FRUITLESS_CONTACTS and address is not None and self.versions.is_first_guess(address):
             return PAUSE_MAX_S  # it stands in the wait for the next try of what has worked, and does not put that off
         announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
         wait_s = self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
-        if self.fruitless < FRUITLESS_CONTACTS and self._guesses(version):
+        if looks or (silent and self._key_worked and self.fruitless >= SILENT_TRIES):
+            wait_s = max(wait_s, LISTENING_S)
+        if looks or (self.fruitless < FRUITLESS_CONTACTS and self._guesses(version)):
             return min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
         return wait_s
 

@@ -60,6 +60,7 @@ class Requests:
         if took_s < habits.answer_s:
             took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
         habits.answer_s = took_s
+        habits.has_answered = True
         return number
 
     def has(self, number: int) -> bool:

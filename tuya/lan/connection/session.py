@@ -365,7 +365,7 @@ class Session:
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
         self.up = True
-        self._habits.silent_versions.clear()
+        self._habits.silences.clear()
         outputs.append(Opened(proven))
         self._set_deadline()
 
