@@ -700,15 +700,15 @@ def test_a_sum_of_w_goes_on_over_restarts_with_a_unit_missing():
 
 
 def test_a_counter_that_stands_still_while_energy_flows_is_noticed():
-    """1 kW for 15 minutes are 25 steps of 0.01 kWh, of which the counter has counted none."""
+    """990 W for 15 minutes are 25 steps of 0.01 kWh, of which the counter has counted none."""
     book = new_book(step=0.01)
     for minute in range(16):
-        book.report(counter(7.0, 1000.0), 60.0 * minute, True)
+        book.report(counter(7.0, 990.0), 60.0 * minute, True)
         book.answered(60.0 * minute + 59.0)
-        assert (book.stood_wh(60.0 * minute) > 0.0) is (minute >= 6), "100 Wh take six minutes"
-    assert book.stood_wh(900.0) == pytest.approx(1000.0 * 959.0 / 3600)
-    book.report(counter(7.26, 1000.0), 960.0, True)
-    assert book.stood_wh(960.0) == 0.0
+        assert (book.stood_wh() > 0.0) is (minute > 6), "100 Wh take more than six minutes"
+    assert book.stood_wh() == pytest.approx(990.0 * 900.0 / 3600)
+    book.report(counter(7.26, 990.0), 960.0, True)
+    assert book.stood_wh() == 0.0
 
 
 def test_a_counter_that_counts_rarely_is_known_by_what_it_did_before():
@@ -716,7 +716,7 @@ def test_a_counter_that_counts_rarely_is_known_by_what_it_did_before():
     for minute in range(60):
         book.report(counter(7.0 + minute // 15 * 0.5, 2000.0), 60.0 * minute, True)
         is_known = minute >= 16
-        assert not (is_known and book.stood_wh(60.0 * minute)), minute
+        assert not (is_known and book.stood_wh()), minute
 
 
 @pytest.mark.parametrize(("power_w", "days"), [(4.0, 20), (0.0, 300)])
@@ -726,11 +726,19 @@ def test_a_load_that_starts_no_counter_is_no_reason(power_w, days):
         for part in range(2):
             book.report(counter(7.0, power_w), 3600.0 * hour + 30.0 * part, True)
             book.answered(3600.0 * hour + 30.0 * part + 29.0)
-    assert book.stood_wh(3600.0 * 24 * days) == 0.0
+    assert book.stood_wh() == 0.0
 
 
 def test_energy_without_a_counter_never_stands_still():
     book = new_book()
     for minute in range(60):
         book.report(watts(3000.0), 60.0 * minute, True)
-    assert book.stood_wh(3600.0) == 0.0
+    assert book.stood_wh() == 0.0
+
+
+def test_a_counter_that_is_not_reported_any_more_holds_no_total():
+    book = new_book(step=0.01)
+    book.report(counter(7.0, 1000.0), 0.0, True)
+    for minute in range(1, 31):
+        book.report(watts(1000.0), 60.0 * minute, True)
+    assert (used(book), book.stood_wh()) == (pytest.approx(7500.0, abs=15.0), 0.0)

@@ -271,9 +271,10 @@ class KnownDevice:
         """Whether it has told kWh that it counts itself: those go on without its power."""
         return self.reading is not None and bool(self.reading.energy_kwh or self.reading.returned_kwh)
 
-    def counter_stood_wh(self, at_s: float) -> float:
+    @property
+    def counter_stood_wh(self) -> float:
         """What has flowed by its power while its counter stood still, and its kWh with it; 0 where that is in order."""
-        return self._book.stood_wh(at_s) if self._book is not None else 0.0
+        return self._book.stood_wh() if self._book is not None else 0.0
 
     @property
     def _is_open(self) -> bool:

@@ -121,12 +121,12 @@ class EnergyBook:
         """
         return {circuit: meter.value_wh for circuit, meter in self._meters.items() if meter.value_wh is not None}
 
-    def stood_wh(self, at_s: float) -> float:
+    def stood_wh(self) -> float:
         """Return what has flowed by W while a counter of the device stood still that ought to have counted it; else 0.
 
         Of several counters that of the one beside which most has flowed.
         """
-        return max((one.stood_wh(self._flow(circuit), at_s) for circuit, one in self._meters.items()), default=0.0)
+        return max((meter.stood_wh for meter in self._meters.values()), default=0.0)
 
     def saved(self) -> Dict[str, object]:
         """Return what must survive a restart, JSON-able: {"total/used": [total, anchor, counter], ...}, in Wh.

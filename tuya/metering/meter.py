@@ -64,6 +64,7 @@ class Meter:
         self._counter_at_s: Optional[float] = None  # None: not in this run
         self._step_flow_wh = 0.0  # the flow when the counter last moved
         self._step_at_s: Optional[float] = None  # when that was; None: not in this run
+        self._stood_wh = 0.0  # what has flowed since then, when the counter was reported last
         self._usual_flow_wh = 0.0  # the most that has flowed between two of its moves in this run
         self._opposite_wh = 0.0  # what had flowed the other way when the counter was last believed
         self.is_net = False  # the counter was seen to count backwards: no total
@@ -87,18 +88,19 @@ class Meter:
         """The counter's value that was last believed, in this run or an earlier one. None: no counter."""
         return self._counter_wh
 
-    def stood_wh(self, flow: Flow, at_s: float) -> float:
-        """Return what has flowed by W since the counter moved, if that is more than it can have overlooked; else 0.
+    @property
+    def stood_wh(self) -> float:
+        """What has flowed by W from the counter's last move to its last report, if it can not overlook that; else 0.
 
-        The total stands still as well then: the counter is its measure.
+        The total stands still as well then: the counter is its measure. (One that is not reported any more does not
+        hold it: see `follow`.)
         """
-        if self._step_at_s is None or self.is_net:
+        if self._step_at_s is None or self._counter_at_s is None or self.is_net:
             return 0.0
-        stood_wh = flow.wh - self._step_flow_wh
-        overlooked_wh = STARTING_W * (at_s - self._step_at_s) / 3600
+        overlooked_wh = STARTING_W * (self._counter_at_s - self._step_at_s) / 3600
         usual_wh = STOOD_RATIO * self._usual_flow_wh
-        is_more = stood_wh > max(STOOD_WH, STOOD_STEPS * self._step_wh, usual_wh, overlooked_wh)
-        return stood_wh if is_more else 0.0
+        is_more = self._stood_wh > max(STOOD_WH, STOOD_STEPS * self._step_wh, usual_wh, overlooked_wh)
+        return self._stood_wh if is_more else 0.0
 
     def follow(self, flow: Flow) -> None:
         """Let the total follow the flow of this circuit, `flow` since our start."""
@@ -191,6 +193,7 @@ class Meter:
         else:
             self._usual_flow_wh = max(self._usual_flow_wh, flow.wh - self._step_flow_wh)
             self._step_at_s, self._step_flow_wh = at_s, flow.wh
+        self._stood_wh = flow.wh - self._step_flow_wh
         self.raise_to(total_wh)
         self._odd_wh = None
         self._counter_wh, self._counter_at_s = counter_wh, at_s

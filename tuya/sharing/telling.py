@@ -116,7 +116,7 @@ def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
         left_out["pushed_only"] = sorted(device.pushed_only)
     if device.lacks_power:
         left_out["lacks_power"] = True
-    stood_wh = device.counter_stood_wh(now_s)
+    stood_wh = device.counter_stood_wh
     if stood_wh:
         left_out["counter_stood_wh"] = round(stood_wh, 3)
     power_s, counts_s = ages_s.get("power", 0.0), device.profile.power_max_age_s
