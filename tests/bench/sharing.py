@@ -29,7 +29,7 @@ from tuya.domoticz.framework import Framework
 from tuya.domoticz.publisher import Publisher
 from tuya.domoticz.settings import Rules
 from tuya.lan.client import Client
-from tuya.lan.events import Event
+from tuya.lan.events import Event, Status
 from tuya.metering.profile import match
 from tuya.sharing.server import Server as Sharing
 
@@ -84,7 +84,7 @@ class Plugin:
         self.events = 0
 
     def _sink(self, event: Event) -> None:
-        self.events += 1
+        self.events += isinstance(event, Status)  # as the listeners count them
         if self.household.handle(event, time.monotonic()):
             self.publisher.wake()
 

@@ -179,6 +179,15 @@ def test_storm_on_one_device_leaves_the_others_theirs(broker: Mosquitto):
         eventually(lambda: source.commands == [("bf00000000000000other", {1: False})], what="the other's command")
 
 
+def test_devices_that_tell_more_than_can_be_taken_in_keep_no_command_out(broker: Mosquitto):
+    with Friend(broker.port) as friend, Home(broker.port) as home:
+        ready(home, friend)
+        for watts in range(25_000):
+            home.source.tell(power_w={"1": watts})
+        friend.publish(SET_1, "OFF", qos=1)
+        eventually(lambda: home.source.commands == [(DEVICE_ID, {1: False})], 20.0, "a command")
+
+
 def test_broker_killed_and_back(broker: Mosquitto):
     with Home(broker.port) as home:
         with Friend(broker.port) as friend:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from tests.mqtt.brokers import Friend, eventually, mosquitto
 from tests.mqtt.homes import FakeSource, Home
 from tests.mqtt.snapshots import DEVICE_ID, breaker
 from tuya.mqtt import consent
+from tuya.mqtt.topics import Topics
 
 STATE, BRIDGE = f"tuya/{DEVICE_ID}/state", "tuya/bridge/availability"
 
@@ -40,6 +42,31 @@ def test_topic_that_a_broker_denies_is_said_once(tmp_path: Path, denied: str, al
         time.sleep(1.0)
         assert len([line for line in home.said if said in line]) == 1
         assert len(home.said) < 10
+
+
+def test_no_more_is_to_be_acknowledged_than_the_broker_takes_at_once():
+    agreed = consent.Consent(Topics("tuya"))
+    agreed.begin(None, 2)
+    asked = [agreed.is_to_ask("tuya/bridge/availability")]
+    agreed.asked(1, "tuya/bridge/availability")
+    asked.append(agreed.is_to_ask(STATE))
+    agreed.asked(2, STATE)
+    asked.append(agreed.is_to_ask("homeassistant/x"))
+    assert (asked, agreed.room) == ([True, True, False], 0)
+    agreed.published(1, SimpleNamespace(is_failure=False))
+    assert agreed.room == 1
+    assert agreed.is_to_ask("homeassistant/x"), "and then it is asked for"
+
+
+def test_broker_that_takes_one_at_a_time(tmp_path: Path):
+    strict = mosquitto(tmp_path, "max_inflight_messages 1")
+    with strict as broker, Friend(broker.port) as friend:
+        with Home(broker.port) as home:
+            eventually(lambda: friend.newest.get(STATE), what="the state")
+            friend.publish(f"tuya/{DEVICE_ID}/1/set", "OFF", qos=1)
+            eventually(lambda: home.source.commands, what="a command")
+        eventually(lambda: friend.newest.get(BRIDGE) == "offline", what="the good-bye")
+        assert not home.heard("tried again")
 
 
 def test_packet_that_is_too_large_for_the_broker_is_left_out_and_said(tmp_path: Path):

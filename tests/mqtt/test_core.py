@@ -8,7 +8,7 @@ from typing import Dict, List
 import pytest
 
 from tests.mqtt.snapshots import DEVICE_ID, breaker, three_phases, unheard
-from tuya.mqtt.commands import Publication
+from tuya.mqtt.commands import Message, Publication
 from tuya.mqtt.core import HEAL_AFTER_S, Core
 from tuya.mqtt.topics import Topics
 
@@ -302,6 +302,19 @@ def test_what_is_left_of_a_device_that_is_gone_goes():
     assert found_by(core(), before, False) == {each.topic: "" for each in before}
 
 
+def test_discovery_below_the_base_itself_is_told_from_states():
+    before = Core(Topics("tuya"), "tuya", "1")
+    before.changed(breaker(), 0.0)
+    left_there = before.take()
+    assert found_by(core(), left_there, False) == {each.topic: "" for each in left_there}
+    one = Core(Topics("tuya"), "tuya", "1")
+    one.changed(breaker(power_w={"1": 1}), 0.0)
+    one.take()
+    found_by(one, left_there, True)
+    one.broker_is_there(2.0)
+    assert json.loads(taken(one)[STATE])["power"] == 1
+
+
 def test_what_is_left_of_a_device_that_was_not_heard_of_yet_stays():
     assert found_by(core(), left(breaker()), True) == {}
     one = core()
@@ -389,3 +402,17 @@ def test_our_own_words_that_come_back_late_are_no_contradiction():
     one.availability_says("tuya/stranger/availability", b"offline", 6.0)
     one.tick(9.0)
     assert "tuya/stranger/availability" not in taken(one)
+
+
+def test_half_a_surrogate_of_a_device_or_a_sender_goes_over_the_wire():
+    """Each of them would end the connection: no text of it can be sent."""
+    one = core()
+    snapshot = breaker()
+    snapshot["dps"] = {**snapshot["dps"], "38": "\ud800x"}
+    one.changed({**snapshot, "name": "\ud800"}, 0.0)
+    one.message(Message(f"tuya/{DEVICE_ID}/set", b'{"38": "\\udfff", "1": 0.5}', 1.0), 1.0)
+    one.message(Message(f"tuya/{DEVICE_ID}/set", b'{"38": "\\udfff"}', 1.0, True), 1.0)
+    publications = one.take()
+    assert len(publications) > 5
+    for each in publications:
+        assert each.payload.encode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import secrets
 import signal
 import threading
-import time
 import urllib.parse
 from pathlib import Path
 from typing import Callable, List, Optional
@@ -254,5 +254,8 @@ def _clean(broker: Broker, topics: Topics, prefix: str) -> int:
 
 
 def _name() -> str:
-    """A client id of this process alone: the broker ends the older one of two of a name."""
-    return f"tuya-{os.getpid()}-{int(time.time())}"
+    """A client id of this process alone: the broker ends the older one of two of a name.
+
+    Drawn: in containers that begin together process and time are the same. Up to 23 characters suit every broker.
+    """
+    return f"tuya-{secrets.token_hex(8)}"

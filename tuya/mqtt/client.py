@@ -13,12 +13,10 @@ import contextlib
 import os
 import select
 import socket
-import struct
 import threading
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
-from paho.mqtt import MQTTException
 from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -173,8 +171,7 @@ class Client:
         self._seen_s = self._clock()
         try:
             why = self._loop(client, began_s)
-        except (OSError, ValueError, struct.error, MQTTException, IndexError, TypeError) as error:
-            # what is no MQTT, as paho tells it
+        except Exception as error:  # noqa: BLE001 - paho's at what is no MQTT, of many kinds; this thread is to go on
             why = f"it talks nonsense ({type(error).__name__})"
         sock = client.socket()
         if sock is not None:  # what waits in it stays unread
@@ -322,7 +319,9 @@ class Client:
             else:
                 client.unsubscribe(pattern)
         while not client.want_write():
-            if len(self._last_words) >= _LAST_WORDS_AT_ONCE or not self._pace.take(self._clock()):
+            if len(self._last_words) >= min(_LAST_WORDS_AT_ONCE, self._consent.room) or not self._pace.take(
+                self._clock()
+            ):
                 return True
             one = self._outbox.next()
             if one is None:
@@ -360,7 +359,8 @@ class Client:
             return
         self._welcome = ""
         self._pinged_s, self._answered_s = None, self._clock()
-        self._consent.begin(getattr(properties, "MaximumPacketSize", None))
+        limits = (getattr(properties, name, None) for name in ("MaximumPacketSize", "ReceiveMaximum"))
+        self._consent.begin(*limits)
         if getattr(properties, "RetainAvailable", 1) == 0:
             self._welcome = "it keeps no retained messages, without which nobody finds the devices"
             return

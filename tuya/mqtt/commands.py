@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Container, Deque, Dict, List, Mapping, NamedTuple, Optional
 
 from ..lan.limits import TokenBucket
-from .topics import BadMessage, Topics, no_options
+from .topics import BadMessage, Topics, json_text, no_options
 
 DUPLICATE_S = 1.0  # the same delivery again within this is not another command
 REPEATED_S = 60.0  # and one that its sender marks as sent before, within this
@@ -210,7 +209,7 @@ class Desk:
 
     def _answer(self, asker: _Asker, error: Optional[str], text: Optional[str]) -> None:
         dps = {str(dp): value for dp, value in asker.dps.items()}
-        payload = json.dumps({"dps": dps, "error": error, "message": text}, ensure_ascii=False)
+        payload = json_text({"dps": dps, "error": error, "message": text}, is_compact=False)
         self._answers.append(Publication(self._topics.result(asker.device_id), payload))
         if self._may_answer_on(asker.response_topic):
             self._answers.append(Publication(asker.response_topic, payload, correlation=asker.correlation))

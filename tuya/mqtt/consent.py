@@ -14,6 +14,7 @@ from .topics import Topics
 
 SUBSCRIBED_S = 10.0  # so long the broker may take for its answer to a subscription
 MAX_PACKET_BYTES = 268_435_455  # MQTT's own limit
+MAX_UNANSWERED = 65_535  # MQTT's own limit ("receive maximum"), where the broker names none
 _OVERHEAD_BYTES = 16  # of a publication, besides topic and payload: header, lengths, packet id, lengths of properties
 
 
@@ -26,13 +27,20 @@ class Consent:
         self._kinds: Set[str] = set()  # of topics of which one was asked for
         self._asked: Dict[int, str] = {}  # packet id -> topic
         self._max_packet_bytes = MAX_PACKET_BYTES
+        self._max_unanswered = MAX_UNANSWERED
 
-    def begin(self, max_packet_bytes: Optional[int]) -> None:
-        """The broker has let us in; it takes packets of so many bytes (None: of any size)."""
+    def begin(self, max_packet_bytes: Optional[int] = None, max_unanswered: Optional[int] = None) -> None:
+        """The broker has let us in. What it takes: packets of so many bytes, so many publications of QoS 1 at once."""
         self._subscribing.clear()
         self._kinds.clear()
         self._asked.clear()
         self._max_packet_bytes = MAX_PACKET_BYTES if max_packet_bytes is None else max_packet_bytes
+        self._max_unanswered = MAX_UNANSWERED if max_unanswered is None else max_unanswered
+
+    @property
+    def room(self) -> int:
+        """How many more publications the broker may be asked to acknowledge: too many end the connection."""
+        return max(self._max_unanswered - len(self._asked), 0)
 
     def subscribing(self, packet_id: int, what: str, now_s: float) -> None:
         """A subscription was sent."""
@@ -57,6 +65,8 @@ class Consent:
 
     def is_to_ask(self, topic: str) -> bool:
         """Return whether this is the first publication of its kind: the broker is to acknowledge it."""
+        if not self.room:
+            return False
         kind = self._topics.kind_of(topic)
         is_first = kind not in self._kinds
         self._kinds.add(kind)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from . import discovery
 from .commands import Command, Desk, Message, Publication
 from .rates import Gate
-from .topics import OFFLINE, ONLINE, Topics
+from .topics import OFFLINE, ONLINE, Topics, json_text
 from .values import Plain, circuits_of, controls_of, plain_values, state_of
 
 HEAL_AFTER_S = 0.5  # what others have published on topics of ours is contradicted
@@ -127,7 +126,7 @@ class Core:
     ) -> None:
         for value in values:
             state[value.name] = value.value
-        payload = json.dumps(state, ensure_ascii=False, separators=(",", ":"))
+        payload = json_text(state)
         self._put(Publication(self._topics.state(device_id), payload, True))
         device.gate.published(values, now_s, bool(device.is_online))
 
@@ -205,15 +204,14 @@ class Core:
         Discovery of a device that is served stays, whether it has been heard of or not; but of two components for one
         value (the device's switching was refused between two runs) the older one goes.
         """
-        if topic.startswith(f"{self._topics.base}/"):
-            device_id = self._topics.retained_of(topic)
-        else:
-            device_id = discovery.device_of(payload, self._topics)
+        about = self._topics.retained_of(topic)
+        device_id = about or discovery.device_of(payload, self._topics)
         if device_id is None or not payload:
             return
         device = self._devices.get(device_id)
         if device is not None:
-            if self._prefix and topic.startswith(f"{self._prefix}/") and topic not in device.configured:
+            is_discovery = about is None and self._prefix and topic.startswith(f"{self._prefix}/")
+            if is_discovery and topic not in device.configured:
                 device.configured[topic] = payload.decode("utf-8", "replace")
                 device.offered = None
                 self.changed(device.snapshot, now_s)

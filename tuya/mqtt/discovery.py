@@ -12,7 +12,7 @@ import json
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..metering.catalogue import load
-from .topics import OFF, OFFLINE, ON, ONLINE, Topics
+from .topics import OFF, OFFLINE, ON, ONLINE, Topics, json_text
 from .values import Plain, controls_of
 
 ORIGIN = "domoticz-tuya-breakers"
@@ -87,7 +87,7 @@ def configurations(
             "unique_id": f"tuya_{device_id}_{value.circuit or 'total'}_{_object_id(value)}",
             "value_template": f"{{{{ value_json.{value.name} }}}}",
         }
-        payload = json.dumps(config, ensure_ascii=False, separators=(",", ":"))
+        payload = json_text(config)
         found.append(Configuration(topic_of(prefix, component, device_id, value.name), payload))
     return found
 

@@ -7,7 +7,7 @@ import queue
 import secrets
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set
 
 from .broker import Denied, Down, Happening, Up, running_s
 from .claim import Claim, Step
@@ -19,11 +19,11 @@ from .topics import ONLINE, Topics
 
 WAKE_S = 0.25  # the clock is looked at so often
 LOOK_AROUND_S = 5.0  # so long the broker has to send what an earlier run has left
-MAX_WAITING = 10000  # events and messages that wait for the loop
+MAX_WAITING = 10000  # events of devices that wait for the loop; and as many messages of the broker
 SAY_AGAIN_S = 1.0  # that the bridge is online, if somebody says otherwise
 SAY_ALL_S = 10.0  # and everything else too, since that one may have removed it
 MAX_DENIED = 100  # different things; the log is not to be filled by a broker
-AT_ONCE = 1000  # of them are taken, before what came of them is sent
+AT_ONCE = 300  # of them are taken, before what came of them is sent and the broker is heard again
 
 Say = Callable[[str], None]
 
@@ -92,7 +92,9 @@ class Service:
         self._topics = topics
         self._stand_by = stand_by
         self._clock = clock
-        self._waiting: queue.Queue[Union[Happening, Dict[str, Any]]] = queue.Queue(MAX_WAITING)
+        # Two: devices that tell more than the loop can take in do not keep out what is said of commands and the base
+        self._told_by_devices: queue.Queue[Optional[Dict[str, Any]]] = queue.Queue(MAX_WAITING)  # None: only to wake
+        self._told_by_broker: queue.Queue[Happening] = queue.Queue(MAX_WAITING)
         self._client = make_client(self._happened)
         self._tickets: Dict[int, int] = {}  # request of the source -> ticket of the core
         self._stopped = threading.Event()
@@ -119,21 +121,25 @@ class Service:
             if happening.is_retained and not _may_be_ours(happening):
                 return
             with contextlib.suppress(queue.Full):  # a storm: no command is kept for later
-                self._waiting.put_nowait(happening)
-            return
-        while not self._stopped.is_set():
-            try:
-                self._waiting.put(happening, timeout=WAKE_S)
-                return
-            except queue.Full:
-                continue
+                self._told_by_broker.put_nowait(happening)
+        else:
+            while not self._stopped.is_set():
+                try:
+                    self._told_by_broker.put(happening, timeout=WAKE_S)
+                    break
+                except queue.Full:
+                    continue
+        with contextlib.suppress(queue.Full):  # then it does not sleep
+            self._told_by_devices.put_nowait(None)
 
     def _listen(self) -> None:
         while not self._stopped.is_set():
             for told in self._devices.events(WAKE_S):
                 while not self._stopped.is_set():
                     try:
-                        self._waiting.put(told, timeout=WAKE_S)  # the source drops to "snapshot again" meanwhile
+                        self._told_by_devices.put(
+                            told, timeout=WAKE_S
+                        )  # the source drops to "snapshot again" meanwhile
                         break
                     except queue.Full:
                         continue
@@ -155,15 +161,20 @@ class Service:
             self._client.stop()
 
     def _step(self) -> None:
-        taken: List[Union[Happening, Dict[str, Any]]] = []
-        try:
-            taken.append(self._waiting.get(timeout=WAKE_S))
-            while len(taken) < AT_ONCE:
-                taken.append(self._waiting.get_nowait())
-        except queue.Empty:
-            pass
-        for one in taken:
-            self._take(one, self._clock())
+        told: List[Dict[str, Any]] = []
+        with contextlib.suppress(queue.Empty):
+            one = self._told_by_devices.get(timeout=WAKE_S)
+            while True:
+                if one is not None:
+                    told.append(one)
+                if len(told) == AT_ONCE:
+                    break
+                one = self._told_by_devices.get_nowait()
+        with contextlib.suppress(queue.Empty):
+            for _ in range(AT_ONCE):
+                self._take(self._told_by_broker.get_nowait(), self._clock())
+        for event in told:
+            self._told(event, self._clock())
         now_s = self._clock()
         self._core.tick(now_s)
         self._mind_the_claim(now_s)
@@ -187,10 +198,8 @@ class Service:
                     self._client.unsubscribe(pattern)
             self._look_around = ()
 
-    def _take(self, taken: Union[Happening, Dict[str, Any]], now_s: float) -> None:
-        if isinstance(taken, dict):
-            self._told(taken, now_s)
-        elif isinstance(taken, Message):
+    def _take(self, taken: Happening, now_s: float) -> None:
+        if isinstance(taken, Message):
             if taken.topic == self._topics.claim:
                 self._claim.message(b"" if taken.is_retained else taken.payload, now_s)
             elif taken.topic.endswith("/set"):

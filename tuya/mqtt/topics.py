@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Callable, Container, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Callable, Container, Dict, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 MAX_PAYLOAD_BYTES = 4096  # a command is some ten bytes; more is none
 MAX_WRITTEN_DPS = 32  # data points of one command
@@ -30,6 +30,16 @@ class Request(NamedTuple):
 
     device_id: str
     dps: Dict[int, Value]
+
+
+def json_text(content: Mapping[str, object], is_compact: bool = True) -> str:
+    r"""Return a JSON object as text that UTF-8 can carry: devices and senders of commands may name half a surrogate.
+
+    >>> json_text({"option_38": "\ud800"})
+    '{"option_38":"?"}'
+    """
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":") if is_compact else None)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def valid_prefix(text: str) -> str:

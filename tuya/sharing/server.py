@@ -32,7 +32,7 @@ from .telling import event_to_json, introduction, snapshot
 NEVER = float("inf")
 AT_ONCE = float("-inf")
 MAX_LISTENERS = 32
-GATHER_S = 0.1  # events of so long go out together: a write for several costs no more than for one
+GATHER_S = 0.2  # events of so long go out together: a write for several costs no more than for one
 ACCEPT_PAUSE_S = 1.0  # without file descriptors
 REQUEST_AGE_S = 3.0  # a command that waited for longer is not carried out: it could switch when nobody expects it
 ANSWER_LIMIT_S = 15.0  # a write ends after 10 s at the latest
