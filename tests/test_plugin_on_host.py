@@ -332,7 +332,7 @@ def test_host_prints_one_list(tmp_path):
             *("--devices", file, "--seconds", "9", "--param", "Mode5=2", "--restart-every", "6", "--json"),
             *("--command", f"{device_id}:1=Off@4"),
         )
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=100)
         assert process.returncode == 0, errors
         assert output.count("\n") == 1
         rows = json.loads(output)
@@ -359,7 +359,7 @@ def test_host_ends_cleanly_at_a_signal(tmp_path, number):
             if "Connected" in line:
                 break
         process.send_signal(number)
-        output, errors = process.communicate(timeout=20)
+        output, errors = process.communicate(timeout=100)
         assert process.returncode == 0, errors
         assert isinstance(json.loads(output), list)
         # what stays: when the connections were closed, for whoever connects next (tuya/lan/locks/last_closed.py)
@@ -382,6 +382,6 @@ def test_host_ends_cleanly_at_a_signal(tmp_path, number):
 )
 def test_wrong_use_of_host_is_answered_with_2(arguments):
     process = host(*arguments)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=100)
     assert process.returncode == 2
     assert errors

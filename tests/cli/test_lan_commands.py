@@ -10,12 +10,13 @@ import time
 
 import pytest
 
+from tests.cli import in_process
 from tests.lateness import lateness
 from tuya.cli import scan
 from tuya.simulator import Fleet
 
 
-def tuya(*words, timeout_s=20.0, environment=None):
+def tuya(*words, timeout_s=100.0, environment=None):
     """Run one command. Returns exit code, stdout lines, stderr."""
     import os
 
@@ -131,7 +132,7 @@ def test_set_without_confirmation_is_a_fault(home):
 )
 def test_what_set_refuses(home, words, reason):
     fleet, path = home
-    code, lines, errors = tuya("set", *words, "--devices", path, "--json")
+    code, lines, errors = in_process.run("set", *words, "--devices", path, "--json")
     assert (code, lines) == (2, [])
     assert reason in errors
     assert all(breaker.writes == [] for breaker in fleet.breakers)

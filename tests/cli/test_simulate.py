@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import tinytuya
 
+from tests.cli import in_process
 from tuya.simulator import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,7 +42,7 @@ def document(process):
 
 def end(process, number=signal.SIGTERM):
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=100)
     return process.returncode, out, err
 
 
@@ -223,10 +224,9 @@ def test_the_end_of_stdin_ends_nothing_and_costs_nothing(simulate, kind):
         (["--fault", "move=0,host=192.168.1.5"], "not a loopback address"),
     ],
 )
-def test_wrong_use(simulate, words, complaint):
-    process = simulate(*words)
-    out, err = process.communicate(timeout=10)
-    assert (process.returncode, out) == (2, "")
+def test_wrong_use(words, complaint):
+    code, lines, err = in_process.run("simulate", *words)
+    assert (code, lines) == (2, [])
     assert complaint in err
     assert "Traceback" not in err
 
@@ -234,7 +234,7 @@ def test_wrong_use(simulate, words, complaint):
 def test_a_port_in_use(simulate):
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = simulate("--port", str(server.getsockname()[1]))
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=100)
     assert (process.returncode, out) == (1, "")
     assert "cannot listen" in err
     assert "Choose another --port" in err

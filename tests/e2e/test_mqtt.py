@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Iterator, Tuple
 
@@ -43,9 +44,10 @@ def _service(broker: Mosquitto, devices_file: str, tmp_path: Path) -> Iterator[s
 
 
 def host(devices_file: str) -> subprocess.Popen[bytes]:
-    """plugin.py on the stand-in, as a process of its own."""
+    """plugin.py on the stand-in, as a process of its own that leaves nothing elsewhere when it is killed."""
+    data = tempfile.mkdtemp(dir=Path(devices_file).parent)
     return subprocess.Popen(
-        [sys.executable, "-m", "tuya", "host", "--devices", devices_file],
+        [sys.executable, "-m", "tuya", "host", "--devices", devices_file, "--data", data],
         cwd=REPOSITORY,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -32,7 +32,7 @@ from tuya.setup.packages import CRYPTO_CURE
 
 FOUND = documented.commands()
 EXAMPLES = REPOSITORY / "docs" / "examples"
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 COPIED = ("docs", "tests", "tuya", "install.sh", "plugin.py", "pyproject.toml", "README.md", ".gitignore")
 NAME = "Kitchen"
 KEY = "0123456789abcdef"

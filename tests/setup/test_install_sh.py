@@ -25,7 +25,7 @@ def install_sh(folder: Path, *words: str, user=None, **environment: str) -> subp
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=100,
+        timeout=200,
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable, **environment},
         user=user,
         check=False,
@@ -144,7 +144,7 @@ def test_closed_streams_and_readers_that_have_seen_enough_are_no_fault(installed
         ["bash", "-c", f'set -o pipefail; bash "{installed}/install.sh" --python "{sys.executable}" {redirection}'],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable},
         check=False,
     )

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
@@ -25,7 +26,9 @@ class Host:
     """One plugin on the stand-in, in a process of its own."""
 
     def __init__(self, path: Path, *words: str) -> None:
-        command = [sys.executable, "-m", "tuya", "host", "--devices", str(path), "--seconds", "600", "--json", *words]
+        data = tempfile.mkdtemp(dir=path.parent)  # of this host alone; who is killed takes nothing away
+        command = [sys.executable, "-m", "tuya", "host", "--devices", str(path), "--data", data, *words]
+        command += ["--seconds", "600", "--json"]
         self.process = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self) -> None:

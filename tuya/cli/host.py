@@ -95,6 +95,17 @@ def ended_by_signals(end: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def _folder(kept: Optional[Path]) -> Iterator[Path]:
+    """Where the device table is: in the folder that the user named, else in one that is removed at the end."""
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
+        yield kept
+    else:
+        with tempfile.TemporaryDirectory(prefix="tuya-host-") as temporary:
+            yield Path(temporary)
+
+
 def run(args: argparse.Namespace) -> int:
     """Run plugin.py until the time is up. Returns 0, 1 where it did not start or would have hurt Domoticz, 2."""
     if args.devices is not None and not args.devices.is_file():
@@ -104,9 +115,7 @@ def run(args: argparse.Namespace) -> int:
     if args.devices is not None:
         parameters["Mode1"] = str(args.devices.resolve())
     end = threading.Event()
-    with ended_by_signals(end), tempfile.TemporaryDirectory(prefix="tuya-host-") as temporary:
-        folder = args.data or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
+    with ended_by_signals(end), _folder(args.data) as folder:
         try:
             on_log = None if _is_live(args) else _print_line
             stage = Stage(args.plugin, folder, release=args.release, start_stored=False, on_log=on_log)

@@ -47,6 +47,8 @@ STEPS = (
     ),
     Step("catalogue", ("-m", "tuya.metering.catalogue")),
     Step("manifest", ("-m", "tuya.host.manifest", "plugin.py")),
+    # and so that pytest compiles them once: in a new clone each worker would do so for itself, all at the same time
+    Step("collect", ("-m", "pytest", "--collect-only", "-qq")),
     Step(
         "tests",
         # the longest files first, as tests/conftest.py sorts them; xdist would begin with those of the most tests
@@ -55,6 +57,7 @@ STEPS = (
 )
 # Which lines and branches of tuya/ no test reaches; of what runs in other processes and interpreters nothing is seen.
 COVERAGE = ("--cov=tuya", "--cov-branch", "--cov-report=term:skip-covered")
+SHOWN_LINES = 3  # of what a check said that passed
 LARGEST_SEED = 2**32 - 1
 SHELL_SCRIPTS = ("install.sh", ".ci/run")
 
@@ -117,7 +120,8 @@ def _run_together(
     results: Dict[str, Tuple[str, float]] = {}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for step, (told, code, seconds) in zip(steps, pool.map(run_one, steps)):
-            say(_heading(step.name, step.words) + "\n" + told.rstrip())
+            lines = told.rstrip().splitlines()
+            say("\n".join([_heading(step.name, step.words), *(lines if code else lines[-SHOWN_LINES:])]))
             results[step.name] = (_verdict(code), seconds)
     return results
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,11 +39,16 @@ def chromium() -> Iterator[Any]:
     for option in OPTIONS:
         options.add_argument(option)
     options.binary_location = CHROMIUM
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    temporary = tempfile.mkdtemp(prefix="tuya-chromium-")  # it leaves things there when it is ended
+    service = webdriver.ChromeService(DRIVER, env={**os.environ, "TMPDIR": temporary})
     try:
-        yield driver
+        driver = webdriver.Chrome(options=options, service=service)
+        try:
+            yield driver
+        finally:
+            driver.quit()
     finally:
-        driver.quit()
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout_s: float = WAIT_S) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 import time
 import uuid
-from pathlib import Path
 
 import pytest
 
 from tests.lan.lan_helpers import Running, device_of
-from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
+from tests.lan.locks.other_user import NOBODY, OtherUser, as_root, open_folder
 from tuya.lan.client import Device
 from tuya.lan.errors import OwnedElsewhere
 from tuya.lan.locks import address_locks, bound_names, device_lock, last_closed, peer_credentials
@@ -21,6 +19,7 @@ from tuya.lan.locks.address_locks import AddressLocks
 from tuya.lan.locks.last_closed import Closings
 from tuya.simulator import Fleet
 
+__all__ = ["open_folder"]  # a fixture
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="abstract sockets are Linux's")
 PLACE = ("127.88.0.1", 6668)
 
@@ -124,10 +123,9 @@ def test_a_user_whose_word_a_program_takes_holds_a_device(device_id, monkeypatch
 
 
 @as_root
-def test_another_user_hears_nothing(device_id):
-    heard = Path(tempfile.mkdtemp()) / "heard"
-    heard.touch(0o666)
-    heard.parent.chmod(0o777)
+def test_another_user_hears_nothing(device_id, open_folder):
+    heard = open_folder / "heard"
+    heard.touch()
     heard.chmod(0o666)
 
     def ask():
