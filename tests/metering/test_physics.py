@@ -122,3 +122,28 @@ def test_a_wish_overrides_physics() -> None:
 def test_a_wish_scales_a_phase_record() -> None:
     dump = {"product_id": "ejo7xbrodydgnavj", "dps": {"6": "CREANUkADG8="}, "domoticz": {"scale": {"power": 0.1}}}
     assert decode_dump(dump)["power_w"] == {"1": 318.3}
+
+
+@pytest.mark.parametrize(
+    ("power_w", "witness_w", "factor"),
+    [
+        (1500.0, 1500.4, 1.0),
+        (15000.0, 1490.0, 0.1),
+        (150.0, 1490.0, 10.0),
+        (-15000.0, -1490.0, 0.1),
+        (0.3, 0.1, 1.0),  # within one step of the witness
+        (15000.0, -1490.0, None),  # the one draws, the other gives back
+        (900.0, 4.0, None),  # four steps tell no scale
+        (5000.0, 1500.0, None),  # another moment, or another thing
+        (1e12, 1500.0, None),
+    ],
+)
+def test_another_data_point_tells_the_scale_of_a_power(power_w: float, witness_w: float, factor: object) -> None:
+    assert physics.same_at_another_scale(power_w, witness_w, 1.0) == factor
+
+
+def test_no_power_beside_a_loaded_circuit_is_not_measured() -> None:
+    loaded = {"voltage": 230.0, "current": 5.0, "power": 0.0}
+    assert judge(loaded) == {"voltage": 230.0, "current": 5.0}
+    assert judge(loaded, doubtful={"current", "power"}) == {"voltage": 230.0}
+    assert judge(loaded, fixed={"power"}) == loaded
