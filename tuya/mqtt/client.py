@@ -251,6 +251,14 @@ class Client:
         if self._pinged_s is not None and client._ping_t == 0:
             self._answered_s, self._pinged_s = self._pinged_s, None
 
+    def _is_on_time(self) -> bool:
+        """Note that this thread runs; False where it stood still, which the loop looks at. Much to do is not that."""
+        now_s = self._clock()
+        if self._is_late(now_s):
+            return False
+        self._seen_s = now_s
+        return True
+
     def _is_late(self, now_s: float) -> bool:
         return now_s - self._seen_s > WAKE_S + LATE_S
 
@@ -263,10 +271,8 @@ class Client:
         ready.register(self._wake_read, select.POLLIN)
         events = dict(ready.poll(0.0 if is_pending else (PACE_WAKE_S if self._is_paced else WAKE_S) * 1000.0))
         mask = events.get(sock.fileno(), 0)
-        now_s = self._clock()
-        if self._is_late(now_s):
+        if not self._is_on_time():
             return  # the loop says so, before anything is read
-        self._seen_s = now_s
         if self._wake_read.fileno() in events:
             with contextlib.suppress(OSError):
                 self._wake_read.recv(4096)
@@ -292,6 +298,8 @@ class Client:
                 ready.register(before, select.POLLIN)
                 if not ready.poll(0.0):
                     return
+            if not self._is_on_time():
+                return
 
     def _is_something_left(self, client: paho.Client) -> bool:
         """Send the last words; return whether the broker may not have all of them yet."""
@@ -327,6 +335,8 @@ class Client:
             if one is None:
                 return False
             self._send(client, one)
+            if not self._is_on_time():
+                return True
         return True
 
     def _send(self, client: paho.Client, one: Publication) -> None:
