@@ -6,6 +6,7 @@ Attackers have no key. They know the device's id, hear and send on its network, 
 from __future__ import annotations
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -251,13 +252,12 @@ def started(module, *words):
 
 
 def median_age_s(server, seen, seconds):
-    """The median age of so many seconds of pushes, 50 a second."""
+    """The median age of so many seconds of pushes, 50 a second; infinite where most were not heard in that time."""
     del seen.ages_s[:]
     server.stdin.write(f"go {seconds}\n")
     server.stdin.flush()
     assert json.loads(server.stdout.readline())["connected"] == 1
-    assert len(seen.ages_s) > 30 * seconds
-    return statistics.median(seen.ages_s)
+    return statistics.median(seen.ages_s) if len(seen.ages_s) > 30 * seconds else math.inf
 
 
 def crowd():
@@ -311,7 +311,7 @@ def test_five_floods_cost_a_neighbour_nothing(kind, neighbour):
             before_s = median_age_s(server, seen, 1)
             client.set_devices([device, *flooded])
             medians.append((before_s, median_age_s(server, seen, 2)))
-            if medians[-1][1] < LATENCY_LIMIT_S + 2 * before_s:
+            if medians[-1][1] < LATENCY_LIMIT_S + 2 * before_s < math.inf:
                 return
         tasks = crowd()
         if tasks > CROWD:
