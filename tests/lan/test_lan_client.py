@@ -26,6 +26,7 @@ from tuya.lan.errors import (
     WrongKey,
 )
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
+from tuya.lan.network.reactor import Reactor
 from tuya.simulator import Fleet
 
 CONTROLS = {"3.1": 7, "3.2": 7, "3.3": 7, "3.4": 13, "3.5": 13}
@@ -288,6 +289,37 @@ def test_stop_is_quick_idempotent_and_leaves_no_thread():
     assert time.monotonic() - started_s < 0.4 + late_s()
     assert run.client.stop()
     assert left.after_a_while() == []
+    assert not run.client.is_alive()
+
+
+@pytest.mark.parametrize("how", ["start", "set_devices"])
+def test_a_stop_does_not_wait_for_the_start_of_many_devices(how, monkeypatch):
+    """On a starved machine each of them takes a while: what is not begun is left."""
+    begun = threading.Event()
+    add = Reactor.add
+    added = []
+
+    def slowly(*args):
+        added.append(args[1].device_id)
+        begun.set()
+        time.sleep(0.02)
+        add(*args)
+
+    monkeypatch.setattr(Reactor, "add", slowly)
+    many = [
+        Device(f"blackhole{number:011d}", b"0123456789abcdef", address=f"192.0.2.{number}", version="3.4")
+        for number in range(1, 251)
+    ]
+    run = Running(many if how == "start" else [])
+    run.client.start()
+    if how == "set_devices":
+        run.client.set_devices(many)
+    assert begun.wait(5.0)
+    late_s = lateness()
+    started_s = time.monotonic()
+    assert run.client.stop(10.0)
+    assert time.monotonic() - started_s < 0.4 + late_s()
+    assert len(added) < 100
     assert not run.client.is_alive()
 
 

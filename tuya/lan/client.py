@@ -95,6 +95,7 @@ class Client:
             self._stopping = True
             thread, reactor = self._thread, self._reactor
             if reactor is not None:
+                reactor.ends = True
                 reactor.wake()
         if thread is None or not thread.is_alive():
             return True
@@ -194,13 +195,17 @@ class Client:
 
     def _add_all(self, reactor: Reactor, devices: Iterable[Device], now_s: float) -> None:
         for device in devices:
+            if reactor.ends:  # on a busy machine this takes a while
+                return
             reactor.add(device, self._polling_of(device.device_id), now_s)
 
     def _change_all(self, reactor: Reactor, wanted: Mapping[str, Device], now_s: float) -> None:
         for device_id in reactor.served():
-            if device_id not in wanted:
+            if device_id not in wanted and not reactor.ends:
                 reactor.remove(device_id, now_s)
         for device_id, device in wanted.items():
+            if reactor.ends:
+                return
             known = reactor.device(device_id)
             if known is None:
                 reactor.add(device, self._polling_of(device_id), now_s)

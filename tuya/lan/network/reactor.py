@@ -82,6 +82,7 @@ class Reactor:
         self._selector.register(self._wake_in, selectors.EVENT_READ, self)
 
     link: Optional[Link] = None  # it stands in the selector too, for its own wake-up
+    ends = False  # set by any thread, before wake(): what is begun for many devices ends with the present one
 
     def wake(self) -> None:
         """Make the loop look for work."""
@@ -128,6 +129,8 @@ class Reactor:
 
     def _serve(self, ready: List[Tuple[selectors.SelectorKey, int]], now_s: float) -> None:
         for key, mask in ready:
+            if self.ends:
+                return
             source = key.data
             try:
                 source.handle(mask, now_s)
@@ -176,7 +179,7 @@ class Reactor:
 
     def _tick(self, now_s: float) -> None:
         timers = self._timers
-        while timers and timers[0][0] <= now_s:
+        while timers and timers[0][0] <= now_s and not self.ends:
             due_s, _, channel = heapq.heappop(timers)
             if due_s != channel.scheduled_s or channel.link is None:
                 continue
