@@ -130,6 +130,7 @@ class Reactor:
     def _serve(self, ready: List[Tuple[selectors.SelectorKey, int]], now_s: float) -> None:
         for key, mask in ready:
             if self.ends:
+                self._woken = True
                 return
             source = key.data
             try:
