@@ -27,6 +27,7 @@ from ..lan.limits import TokenBucket
 from .broker import Broker, Denied, Down, Happening, Up, reason_of, running_s, tls_context
 from .commands import Message, Publication
 from .consent import Consent
+from .liveness import WAKE_S, Liveness
 from .outbox import Outbox
 from .topics import OFFLINE, Topics
 
@@ -36,10 +37,7 @@ CONNECT_TIMEOUT_S = 10.0
 WELCOME_S = 10.0  # so long the broker may take for its answer to CONNECT
 BACK_OFF_FROM_S, BACK_OFF_TO_S = 1.0, 60.0
 SETTLED_S = 10.0  # a connection that held so long begins the back-off anew
-WAKE_S = 0.5
 PACE_WAKE_S = 0.02
-PING_S = 1.0
-LATE_S = 0.7  # a loop that comes so much later than it should was stopped
 GOOD_BYE_S = 2.0
 BURST_MESSAGES, MESSAGES_PER_S = 200, 1000.0
 ENDED = "the connection has ended"
@@ -91,10 +89,8 @@ class Client:
         self._good_bye_s = GOOD_BYE_S
         self._is_paced = False  # something waits for its turn
         self._consent = Consent(topics)
-        self._pinged_s: Optional[float] = None  # when the ping was sent that is not answered yet
-        self._answered_s = 0.0  # when the last ping was sent that is
         self._left = ""  # why the broker ended the connection
-        self._seen_s = clock()
+        self._liveness = Liveness(clock)
         self._thread = threading.Thread(target=self._run, name="tuya-mqtt-broker", daemon=True)
 
     # -- any thread
@@ -159,7 +155,7 @@ class Client:
         self._welcome, self._left = None, ""
         self._serves = self._is_serving = False
         self._paho = client = self._make()
-        began_s = self._seen_s = self._clock()
+        began_s = self._liveness.begin()
         try:
             if self._version is _V5:  # without an expiry interval: no session stays behind
                 client.connect(self._broker.host, self._broker.port, KEEP_ALIVE_S, clean_start=True)
@@ -168,7 +164,7 @@ class Client:
         except (OSError, ValueError) as error:
             self._happened(Down(reason_of(error)))
             return 0.0
-        self._seen_s = self._clock()
+        self._liveness.begin()
         try:
             why = self._loop(client, began_s)
         except Exception as error:  # noqa: BLE001 - paho's at what is no MQTT, of many kinds; this thread is to go on
@@ -216,9 +212,10 @@ class Client:
         good_bye_s: Optional[float] = None
         while True:
             now_s = self._clock()
-            if self._is_late(now_s):
-                return f"this program stood still for {now_s - self._seen_s:.0f} s; what waited is not read"
-            self._seen_s = now_s
+            late_s = self._liveness.late_s(now_s)
+            if late_s is not None:
+                return f"this program stood still for {late_s:.0f} s; what waited is not read"
+            self._liveness.runs(now_s)
             sock = client.socket()
             if sock is None or self._welcome:
                 return self._left or (ENDED if self._welcome is not None else ENDED_AT_ONCE[self._broker.tls])
@@ -236,31 +233,9 @@ class Client:
                     client.disconnect()
                     return ""
             elif self._welcome == "":
-                self._ping(client, now_s)
+                self._liveness.ping(client, now_s)
                 self._is_paced = self._pump(client)
             self._wait(client, sock)
-
-    def _ping(self, client: paho.Client, now_s: float) -> None:
-        """Ask the broker for a sign of life, more often than paho would, which has no call of its own for that."""
-        self._note_answer(client)
-        if self._pinged_s is None and now_s - self._answered_s >= PING_S:
-            self._pinged_s = now_s
-            client._send_pingreq()
-
-    def _note_answer(self, client: paho.Client) -> None:
-        if self._pinged_s is not None and client._ping_t == 0:
-            self._answered_s, self._pinged_s = self._pinged_s, None
-
-    def _is_on_time(self) -> bool:
-        """Note that this thread runs; False where it stood still, which the loop looks at. Much to do is not that."""
-        now_s = self._clock()
-        if self._is_late(now_s):
-            return False
-        self._seen_s = now_s
-        return True
-
-    def _is_late(self, now_s: float) -> bool:
-        return now_s - self._seen_s > WAKE_S + LATE_S
 
     def _wait(self, client: paho.Client, sock: Any) -> None:
         """Wait for something to read, to send or to do, and read and send it."""
@@ -271,7 +246,7 @@ class Client:
         ready.register(self._wake_read, select.POLLIN)
         events = dict(ready.poll(0.0 if is_pending else (PACE_WAKE_S if self._is_paced else WAKE_S) * 1000.0))
         mask = events.get(sock.fileno(), 0)
-        if not self._is_on_time():
+        if not self._liveness.is_on_time():
             return  # the loop says so, before anything is read
         if self._wake_read.fileno() in events:
             with contextlib.suppress(OSError):
@@ -298,7 +273,7 @@ class Client:
                 ready.register(before, select.POLLIN)
                 if not ready.poll(0.0):
                     return
-            if not self._is_on_time():
+            if not self._liveness.is_on_time():
                 return
 
     def _is_something_left(self, client: paho.Client) -> bool:
@@ -335,7 +310,7 @@ class Client:
             if one is None:
                 return False
             self._send(client, one)
-            if not self._is_on_time():
+            if not self._liveness.is_on_time():
                 return True
         return True
 
@@ -368,7 +343,7 @@ class Client:
             self._welcome = str(reason) or "it refuses us"
             return
         self._welcome = ""
-        self._pinged_s, self._answered_s = None, self._clock()
+        self._liveness.welcomed()
         limits = (getattr(properties, name, None) for name in ("MaximumPacketSize", "ReceiveMaximum"))
         self._consent.begin(*limits)
         if getattr(properties, "RetainAvailable", 1) == 0:
@@ -402,9 +377,9 @@ class Client:
 
     def _message(self, client: paho.Client, _user: Any, message: paho.MQTTMessage) -> None:
         now_s = self._clock()
-        if client is not self._paho or self._stopped.is_set() or self._is_late(now_s):
+        if client is not self._paho or self._stopped.is_set() or self._liveness.late_s(now_s) is not None:
             return
-        self._note_answer(client)
+        self._liveness.note_answer(client)
         self._is_storm |= not message.retain and not self._calm.take(now_s)
         expires_s, response_topic, correlation = _properties_of(message)
         self._happened(
@@ -418,7 +393,7 @@ class Client:
                 expires_s,
                 response_topic,
                 correlation,
-                self._answered_s,
+                self._liveness.answered_s,
             )
         )
 
