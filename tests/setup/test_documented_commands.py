@@ -107,7 +107,7 @@ RULES: List[Tuple[str, Union[Run, NotRun]]] = [
     ),
     (rf"python3 -m tuya mqtt --broker {BROKER} --demo", Run(shows="connected to the broker", ended=True)),
     (rf"python3 -m tuya mqtt --broker {BROKER} --clean", Run()),
-    (r"python3 -m tuya report( \[?NAME\]?)?", Run(shows='"dps"', added="--seconds 1")),
+    (r"python3 -m tuya report( \[?NAME\]?)?", Run(shows='"dps"', added="--seconds 10")),
     (r"python3 -m tuya scan", Run(added="--seconds 1")),
     (r"python3 -m tuya set NAME 1=off", Run(shows=f"{NAME}: confirmed")),
     (
