@@ -29,7 +29,8 @@ class About:
     file_state: of the devices file as it was taken (see file_watch.content_state).
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
-    written_ages_s(now): how long ago each meter was given to Domoticz.
+    written_ages_s(now): how long ago each meter was given to Domoticz. given(now): what it was given last, by device
+    and unit: seconds ago and sValue, the newest first.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class About:
         lost: Callable[[], Tuple[Tuple[str, int], ...]] = tuple,
         deleted: Callable[[], Mapping[str, List[int]]] = dict,
         written_ages_s: Callable[[float], Mapping[str, Mapping[int, int]]] = lambda _now_s: {},
+        given: Callable[[float], Mapping[str, Mapping[int, List[Tuple[float, str]]]]] = lambda _now_s: {},
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
@@ -58,6 +60,7 @@ class About:
         self._lost = lost
         self._deleted = deleted
         self._written_ages_s = written_ages_s
+        self._given = given
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
         self._started_s = self._beat_s = clock()
         self._started_at = round(time.time())
@@ -128,6 +131,7 @@ class About:
                 "shown": self._shown,
                 "deleted": self._deleted(),
                 "written_ages_s": self._written_ages_s(now_s),
+                "given": self._given(now_s),
                 "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [

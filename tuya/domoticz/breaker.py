@@ -20,6 +20,7 @@ from .units import Number, State
 FIRST_ANSWER_S = 10.0
 SAY_AGAIN_S = 600.0  # a fault that comes and goes is not a line each time
 MAX_ALARMS = 50
+GIVEN_TOLD = 2  # values of a meter: the newest may be on its way while Domoticz still shows the one before
 
 
 class Birth(NamedTuple):
@@ -51,6 +52,13 @@ def shown_wh(held: Mapping[int, State], channels: Sequence[Channel]) -> Dict[Cir
     return shown
 
 
+class Given(NamedTuple):
+    """What a meter was given, and when."""
+
+    at_s: float
+    svalue: str
+
+
 class Breaker:
     """The plans of one device's units.
 
@@ -74,6 +82,7 @@ class Breaker:
         self._alarms_said: Dict[str, float] = {}
         self._measures: Dict[int, units.Measure] = {}
         self._is_open = False
+        self._given: Dict[int, Tuple[Given, ...]] = {}
 
     # -- what units are to show
 
@@ -205,6 +214,7 @@ class Breaker:
             plan.written(state)
         else:
             plan.written(state, at_s)
+            self._given[unit] = (Given(at_s, state.svalue), *self._given.get(unit, ()))[:GIVEN_TOLD]
 
     def meters_written_s(self) -> Dict[int, float]:
         """Return when each existing meter was written last, of those that were."""
@@ -213,6 +223,10 @@ class Breaker:
             for unit, plan in self._plans.items()
             if isinstance(plan, MeterPlan) and unit in self.existing and plan.written_at_s is not None
         }
+
+    def given(self) -> Dict[int, Tuple[Given, ...]]:
+        """Return what each meter was given last in this run of the plugin, the newest first."""
+        return dict(self._given)
 
     def held(self, unit: int, state: State) -> None:
         """Note that somebody else has changed what the unit holds (or it came back): decide again."""
@@ -226,6 +240,7 @@ class Breaker:
         self.existing.discard(unit)
         self._plans.pop(unit, None)
         self._held.pop(unit, None)
+        self._given.pop(unit, None)
         self._restore_if_all_deleted()
 
     def _restore_if_all_deleted(self) -> None:

@@ -22,6 +22,7 @@ from .settings import Rules
 from .units import State
 
 FORCED_S = float("-inf")
+MAX_GIVEN_TOLD = 400  # devices whose last values are told: what is told is one line, which has a limit
 
 
 class TimedOut(NamedTuple):
@@ -150,6 +151,18 @@ class Fleet:
         return {
             device_id: {unit: max(0, int(now_s - at_s)) for unit, at_s in units.items()}
             for device_id, units in written_s.items()
+            if units
+        }
+
+    def given(self, now_s: float) -> Dict[str, Dict[int, List[Tuple[float, str]]]]:
+        """Return what each meter was given last: seconds ago and sValue, the newest first; by device and unit."""
+        with self._lock:
+            given = {device_id: breaker.given() for device_id, breaker in list(self._breakers.items())[:MAX_GIVEN_TOLD]}
+        return {
+            device_id: {
+                unit: [(round(now_s - one.at_s, 1), one.svalue) for one in told] for unit, told in units.items()
+            }
+            for device_id, units in given.items()
             if units
         }
 

@@ -144,17 +144,18 @@ class Publisher:
         self._writing_since_s = now_s
         try:
             written = self._framework.write(due.device_id, due.unit, due.state)
+            ended_s = self._clock()
+            if written is None:
+                self._fleet.gone(due.device_id, due.unit)
+            else:
+                self._fleet.written(due.device_id, due.unit, due.state, now_s)
         finally:
-            self._writing_since_s = None
-        ended_s = self._clock()
+            self._writing_since_s = None  # not before it is noted what was written
         if ended_s - now_s < HELD_UP_S:
             self._quick_at_s = ended_s
         else:
             self._slow_at_s = ended_s
-        if written is None:
-            self._fleet.gone(due.device_id, due.unit)
-        else:
-            self._fleet.written(due.device_id, due.unit, due.state, now_s)
+        if written is not None:
             self._compare(due, written, ended_s)
         return 0.0
 

@@ -67,6 +67,7 @@ class Service:
             self._publisher.lost,
             self._fleet.deleted,
             self._fleet.written_ages_s,
+            self._fleet.given,
         )
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)

@@ -211,13 +211,20 @@ def test_the_rows_are_those_of_enabled_hardware_of_ours(tmp_path):
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE Hardware (ID INTEGER PRIMARY KEY, Name, Enabled, Type, Extra)")
     database.execute("CREATE TABLE Preferences (Key, nValue, sValue)")
-    database.execute("CREATE TABLE DeviceStatus (ID, HardwareID, DeviceID, Unit, nValue, LastUpdate)")
+    columns = "ID, HardwareID, DeviceID, Unit, nValue, LastUpdate, sValue, Options, AddjValue, AddjMulti"
+    database.execute(f"CREATE TABLE DeviceStatus ({columns})")
     hardware = [("Breakers", 1, 94, "TuyaEnergy"), ("Old", 0, 94, "TuyaEnergy"), ("Other", 1, 94, "Weather")]
     database.executemany("INSERT INTO Hardware (Name, Enabled, Type, Extra) VALUES (?,?,?,?)", hardware)
-    for idx in (1, 2, 3):
-        database.execute("INSERT INTO DeviceStatus VALUES (?, ?, ?, 1, 1, '2026-01-01 00:00:00')", (idx, idx, ID))
+    given = [(1, 1, "230.0", "", 0.0), (1, 2, "1;2", "EnergyMeterMode:MQ==", 0.0), (1, 8, "20.0", "", 1.5)]
+    for idx, (hardware_id, unit, *rest) in enumerate([*given, (2, 1, "", "", 0.0), (3, 1, "", "", 0.0)], start=1):
+        row = (idx, hardware_id, ID, unit, 1, "2026-01-01 00:00:00", *rest, 1.0)
+        database.execute("INSERT INTO DeviceStatus VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     database.commit()
     database.close()
     found = from_database(path, is_running=False)
     assert found is not None
-    assert found.stored == (StoredUnit(ID, 1, 1, "2026-01-01 00:00:00"),)
+    assert found.stored == (
+        StoredUnit(ID, 1, 1, "2026-01-01 00:00:00", 1, "230.0"),
+        StoredUnit(ID, 2, 1, "2026-01-01 00:00:00", 2, "1;2", counts_itself=True),
+        StoredUnit(ID, 8, 1, "2026-01-01 00:00:00", 3, None),  # its user has Domoticz add something
+    )

@@ -130,6 +130,7 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
     is_unheard = pid is not None and not is_there(pid) and is_there(pid, of_anybody=True)
     in_database = from_database(started.database, started.pid is not None) if started is not None else None
     now_s = time.time()  # at once: what is stored is compared to what was just said
+    after = signs_of_life() if in_database is not None and in_database.stored and signs else ()
     unstored = None
     if started is not None and started.pid is not None:
         unstored = check_database(started, in_database is not None and in_database.stored is not None)
@@ -164,6 +165,7 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
         now_s=now_s,
         unstored=unstored,
         run_s=run_s,
+        after=after,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, FrozenSet, List, Optional, Tuple
 PLUGIN_KEY = "TuyaEnergy"
 PLUGIN_TYPE = 94  # Domoticz's hardware type of all Python plugins
 _DATABASE_TIMEOUT_S = 1.0
+_COMPUTED = "EnergyMeterMode:MQ=="  # of the column Options: name and value, which is "1" in Base64
 _WAL = 2  # byte 18 of a SQLite file whose changes go into a -wal file first (sqlite.org/fileformat.html)
 
 
@@ -30,12 +31,19 @@ class HardwareRow:
 
 @dataclass(frozen=True)
 class StoredUnit:
-    """One device of ours as Domoticz's database holds it. updated: its local time, as "2026-01-31 12:00:00"."""
+    """One device of ours as Domoticz's database holds it. updated: its local time, as "2026-01-31 12:00:00".
+
+    svalue: None where it is not what was given, since the user had Domoticz adjust it. counts_itself: Domoticz is to
+    count the kWh itself ("Computed" in the Edit of that device).
+    """
 
     device_id: str
     unit: int
     nvalue: int
     updated: str
+    idx: int = 0
+    svalue: Optional[str] = None
+    counts_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,11 +108,23 @@ def _stored(database: sqlite3.Connection) -> Optional[Tuple[StoredUnit, ...]]:
     """The devices of all enabled hardware of the plugin; None where the table is another one than we know."""
     try:
         rows = database.execute(
-            "SELECT DeviceID, Unit, nValue, LastUpdate FROM DeviceStatus WHERE HardwareID IN "
+            "SELECT DeviceID, Unit, nValue, LastUpdate, ID, sValue, Options, AddjValue, AddjMulti "
+            "FROM DeviceStatus WHERE HardwareID IN "
             "(SELECT ID FROM Hardware WHERE Type=? AND Extra=? AND Enabled=1)",
             (PLUGIN_TYPE, PLUGIN_KEY),
         ).fetchall()
-        return tuple(StoredUnit(str(device), int(unit), int(value), str(at)) for device, unit, value, at in rows)
+        return tuple(
+            StoredUnit(
+                device_id=str(device),
+                unit=int(unit),
+                nvalue=int(value),
+                updated=str(at),
+                idx=int(idx),
+                svalue=str(svalue) if (added or 0.0, 1.0 if times is None else times) == (0.0, 1.0) else None,
+                counts_itself=_COMPUTED in str(options),
+            )
+            for device, unit, value, at, idx, svalue, options, added, times in rows
+        )
     except (sqlite3.Error, TypeError, ValueError):
         return None
 

@@ -65,11 +65,16 @@ class Surroundings:
     now_s: float = 0.0
     unstored: Optional[Finding] = None  # why its database does not show what it stores
     run_s: float = float("inf")  # for how long this run had lasted when the plugin was asked
+    after: Sequence[LifeSign] = ()  # what plugins said once more, after the look into its database
 
     def plugins(self) -> List[LifeSign]:
         """What hardware of ours in that Domoticz says of itself."""
         pid = self.domoticz.pid if self.domoticz is not None else None
         return [sign for sign in self.signs if sign.kind == PLUGIN and sign.pid == pid]
+
+    def again(self, sign: LifeSign) -> Optional[LifeSign]:
+        """What the same plugin said after the look into Domoticz's database; None where it said nothing."""
+        return next((one for one in self.after if (one.pid, one.name) == (sign.pid, sign.name)), None)
 
 
 def can_hear(domoticz: Optional[Domoticz], folder: Path) -> bool:
@@ -127,7 +132,9 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
         yield from _check_sign(sign, around)
     yield from check_served(ours, Known(around.files, around.now_s, around.told, around.run_s), entries)
     ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
-    stored = [finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries)]
+    stored = [
+        finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries, around.again(sign))
+    ]
     yield from stored
     if around.unstored is not None:
         yield around.unstored

@@ -73,6 +73,7 @@ class LifeSign:
     meter was given to Domoticz, those of this run; None where it does not tell. only_id: the short id that the field
     Device ID names, "": it serves all of its file. protocol: of the field Protocol, "auto": any.
     file_state: of its devices file as it was taken (file_watch.content_state), "" where it does not tell.
+    given: device id -> unit -> what this meter was given last, as seconds ago and sValue, the newest first.
     deleted: device id -> units that the user deleted. told_at: the clock's time when it told this.
     errors: (at, seconds ago, text).
     """
@@ -108,6 +109,7 @@ class LifeSign:
     deleted: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
     told_at: Optional[float] = None
     file_state: str = ""
+    given: Mapping[str, Mapping[int, Tuple[Tuple[float, str], ...]]] = field(default_factory=dict)
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
@@ -173,6 +175,10 @@ def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeS
         },
         told_at=told_at,
         file_state=_text(settings.get("devices_file_state")),
+        given={
+            device_id: {int(unit): _given(told) for unit, told in _map(its).items() if _is_unit(unit, 0)}
+            for device_id, its in _map(units.get("given")).items()
+        },
         lost=tuple((_text(one.get("id")), _number(one.get("unit"), int) or 0) for one in _maps(units.get("lost"))),
     )
 
@@ -182,6 +188,11 @@ def _shown(told: Dict[str, Any]) -> Dict[str, Dict[int, int]]:
         device_id: {int(unit): int(value) for unit, value in _map(units).items() if _is_unit(unit, value)}
         for device_id, units in told.items()
     }
+
+
+def _given(told: Any) -> Tuple[Tuple[float, str], ...]:
+    pairs = [one for one in _list(told) if isinstance(one, list) and len(one) == 2]
+    return tuple((_number(age_s, float), _text(value)) for age_s, value in pairs if _number(age_s, float) is not None)
 
 
 def _is_unit(unit: str, value: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tuya.cli.doctor.domoticz_view import StoredUnit
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, counted
+from tuya.cli.doctor.foreign_values import check_foreign
 from tuya.cli.doctor.life import LifeSign
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.planner import ENERGY_KEEP_ALIVE_S, KEEP_ALIVE_S
@@ -41,6 +42,8 @@ FRESH_S = 60.0  # and the breaker reported what it measures so long ago at most
 SAME_MOMENT_S = 15.0  # between what the plugin says and the look into the database
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _ENERGY = (243, 29)  # type and subtype of kWh devices: the ones that are given once a minute
+# clicking it to what it is already changes nothing, here or at the device; at its start the plugin gives every state
+_AGAIN_CURE = "Setup > Hardware: select the plugin's hardware, Update: it starts anew, and gives every state again"
 _RE_CURE = '"domoticz": {"restore": true} in its entry of devices.json brings them'
 _CURE = (
     "Setup > Log: what does it say of SQL or its database? Is the disk full (df -h)? Does another program hold "
@@ -103,8 +106,12 @@ def check_stored(
     stored: Optional[Sequence[StoredUnit]],
     ages: Mapping[Tuple[str, int], float],
     entries: Sequence[DeviceEntry],
+    after: Optional[LifeSign] = None,
 ) -> Iterator[Finding]:
-    """What became of the values of each device that `sign` serves. stored: None where nobody can tell."""
+    """What became of the values of each device that `sign` serves. stored: None where nobody can tell.
+
+    after: what the same plugin said after the look at `stored`.
+    """
     held = sign.shown
     if held is None:
         return
@@ -131,7 +138,10 @@ def check_stored(
             units, its_rows = held[entry.device_id], rows.get(entry.device_id, {})
             states = list(_check_states(entry.device_id, name, units, its_rows, ages, sign)) if is_settled else []
             yield from states
-            if not states:
+            signs = [sign, after] if after is not None else []
+            foreign = list(check_foreign(entry.device_id, name, its_rows, ages, signs))
+            yield from foreign
+            if not states and not foreign:
                 is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
                 yield from _check_meters(name, _meters(entry.device_id, units, ages, sign), is_fresh, is_settled)
 
@@ -179,7 +189,7 @@ def _check_states(
             wrong.append(unit)
     if wrong:
         text = f"Domoticz shows another state than the plugin gave it ({_units(wrong)})"
-        yield Finding(CHECK, FAILED, text, f"{_CURE}; or switch it once", name)
+        yield Finding(CHECK, FAILED, text, f"{_AGAIN_CURE}. If it comes back: {_CURE}", name)
 
 
 @dataclass(frozen=True)
