@@ -286,7 +286,6 @@ def test_wishes(wishes: Dict[str, Any], attribute: str, expected: object):
     [
         {"name": 7},
         {"name": " "},
-        {"use": "yes"},
         {"hide": 3},
         {"hide": [0]},
         {"hide": [256]},
@@ -312,6 +311,10 @@ def test_wrong_wishes_are_refused_with_a_line(wishes: Any):
         {"Switch": "refused"},
         {"swich": "refused"},
         {"switching": "refused", "switch": "allowed"},
+        {"readonly": True},
+        {"use": "false"},
+        {"domoticz": {"switch": "refused"}},
+        {"switching off": {"is": "refused"}},
         [],
         "x",
     ],
@@ -322,6 +325,81 @@ def test_a_wish_to_refuse_that_is_not_understood_refuses(wishes: Any):
     assert len(problems) == 1
     assert problems[0].startswith("line 1: Kitchen: ")
     assert problems[0].endswith("until that is corrected, switching is refused for it")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"switch": "refused"},
+        {"Switch": "refused"},
+        {"use": False},
+        {"Domoticz": {"switch": "refused"}},
+        {"domotics": {"switch": "refused"}},
+        {"domoticz ": {"Swich": "refused"}},
+        {"domo": [{"switch": "refused"}]},
+        {"Domoticz": "refused"},
+        {"domotics": "refuse"},
+    ],
+)
+def test_a_wish_to_refuse_in_the_wrong_place_refuses(changes: Any):
+    for wishes in ({}, {"domoticz": {"name": "Cooker", "switch": "allowed"}}):
+        entry, problems = one(**{**wishes, **changes})
+        assert entry.wishes.switch == "refused"
+        assert [problem.startswith("line 1: Kitchen: ") for problem in problems] == [True]
+        assert problems[0].endswith("until that is corrected, switching is refused for it")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"hide": [3]}, {"Invert": ["power"]}, {"layout": "block21"}, {"Domoticz": {"name": "x"}}],
+)
+def test_another_wish_in_the_wrong_place_is_told(changes: Any):
+    entry, problems = one(**changes)
+    assert entry.wishes.switch is None
+    assert len(problems) == 1
+    assert "is not read" in problems[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    ['"domoticz": {"switch": "refused"}, "domoticz": {"name": "x"}', '"domoticz": {"switch": "refused", "switch": ""}'],
+)
+def test_of_two_values_that_contradict_the_safe_one_counts(changes: str):
+    file = parse_devices(f'[{{"id": "{ENTRY["id"]}", "key": "{KEY}", {changes}}}]')
+    assert file.entries[0].wishes.switch == "refused"
+    assert "given twice" in file.problems[0]
+
+
+def test_a_refusal_in_the_second_entry_of_an_id_counts():
+    file = parse_devices(json.dumps([ENTRY, {**ENTRY, "domoticz": {"switch": "refused"}}]))
+    assert [entry.wishes.switch for entry in file.entries] == ["refused"]
+    assert file.problems[0].endswith("until that is corrected, switching is refused for it")
+
+
+@pytest.mark.parametrize(
+    "around", [{"domoticz": {"switch": "refused"}}, {"switch": "refused"}, {"domoticz": "refused"}]
+)
+def test_a_refusal_beside_the_list_counts_for_every_device(around: Dict[str, Any]):
+    file = parse_devices(json.dumps({**around, "devices": [ENTRY, {**ENTRY, "id": "bf0000000000000000000b"}]}))
+    assert [entry.wishes.switch for entry in file.entries] == ["refused", "refused"]
+    assert len(file.problems) == 1
+
+
+def test_what_wizards_write_is_no_misplaced_wish():
+    more = {
+        **dict.fromkeys(["uuid", "sn", "icon", "last_ip", "parent", "ver", "biz_type"], "x"),
+        "product_name": "Smart switch",
+        "model": "refused",
+        "port": 6668,
+        "node_id": "",
+        "dps": {"devId": "x", "dps": {"1": True}},
+        "status": [{"code": "switch", "value": True}],
+        "mapping": {"1": {"code": "switch", "values": {"scale": 1}}},
+        "functions": [{"code": "switch", "values": {"scale": 1}}],
+        "domoticz_idx": 12,
+    }
+    assert one(**more)[1] == ()
+    assert parse_devices(json.dumps({"timestamp": 1.5, "devices": [ENTRY]})).problems == ()
 
 
 def test_names_are_cleaned_and_ids_shortened():

@@ -13,13 +13,14 @@ import pwd
 import re
 import shlex
 import stat
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, NoReturn, Optional, Set, Tuple
 
 from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
 from .json_places import entry_spans
+from .misplaced import READING_WISHES, WISHES, given_twice, misplaced, object_of, protects, protects_inside
 
 DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
@@ -33,8 +34,6 @@ _MAX_SHOWN_PATH = 200
 
 REFUSED = "refused"
 _REFUSED_UNTIL = "until that is corrected, switching is refused for it"
-_READING_WISHES = ("invert", "scale", "layout")
-_WISHES = ("name", "use", "switch", "hide", "restore", *_READING_WISHES)
 
 
 class DevicesFileError(Exception):
@@ -92,12 +91,13 @@ class DeviceEntry:
 class DevicesFile:
     """All usable entries in the order of the file, and what could not be used ("line 12: Kettle: ...").
 
-    left_out: those of the problems for which a whole entry is left out.
+    left_out: those of the problems for which a whole entry is left out; harmless: those where nothing is lost by that.
     """
 
     entries: Tuple[DeviceEntry, ...] = ()
     problems: Tuple[str, ...] = ()
     left_out: Tuple[str, ...] = ()
+    harmless: Tuple[str, ...] = ()
 
 
 def clean_text(text: str, limit: int = _MAX_NAME_CHARACTERS) -> str:
@@ -152,7 +152,7 @@ def local_address(text: object) -> Optional[str]:
 def parse_devices(text: str) -> DevicesFile:
     """Read the text of a devices file. Raises DevicesFileError where the JSON itself is broken or holds no list."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=object_of)
     except json.JSONDecodeError as error:
         raise DevicesFileError(error.lineno, f"this is not valid JSON: {error.msg}") from None
     except ValueError:
@@ -165,8 +165,8 @@ def parse_devices(text: str) -> DevicesFile:
     entries: List[DeviceEntry] = []
     problems: List[str] = []
     left_out: List[str] = []
-    first_line_of: Dict[str, int] = {}
-    key_of: Dict[str, bytes] = {}
+    harmless: List[str] = []
+    place_of: Dict[str, int] = {}  # device id -> which of the entries
     line, counted = 1, 0
     for raw, (start, end) in zip(raw_entries, entry_spans(text, isinstance(document, dict))):
         line, counted = line + text.count("\n", counted, start), start
@@ -175,15 +175,29 @@ def parse_devices(text: str) -> DevicesFile:
         if entry is None:
             left_out += problems[known:]
             continue
-        if entry.device_id in first_line_of:
-            first = first_line_of[entry.device_id]
-            other = "" if entry.local_key == key_of[entry.device_id] else ", with another local key"
-            reader.complain(entry.shown_name, f"its id stands already in line {first}{other}; the first entry is used")
+        if entry.device_id in place_of:
+            at = place_of[entry.device_id]
+            first = entries[at]
+            other = "" if entry.local_key == first.local_key else ", with another local key"
+            what = f"its id stands already in line {first.line}{other}; the first entry is used"
+            if entry.wishes.switch == REFUSED and first.wishes.switch != REFUSED:
+                entries[at] = _refusing(first)
+                what += f"; {_REFUSED_UNTIL}"
+            reader.complain(entry.shown_name, what)
+            harmless += problems[-1:] if raw == first.raw else []
             continue
-        first_line_of[entry.device_id] = entry.line
-        key_of[entry.device_id] = entry.local_key
+        place_of[entry.device_id] = len(entries)
         entries.append(entry)
-    return DevicesFile(tuple(entries), tuple(problems), tuple(left_out))
+    if isinstance(document, dict):
+        # a wish for all of them: there is no such thing
+        around = {key: value for key, value in document.items() if key != "devices"}
+        if _EntryReader(text, 1, problems).complain_of_misplaced("", around, is_entry=False):
+            entries = [_refusing(entry) for entry in entries]
+    return DevicesFile(tuple(entries), tuple(problems), tuple(left_out), tuple(harmless))
+
+
+def _refusing(entry: DeviceEntry) -> DeviceEntry:
+    return replace(entry, wishes=replace(entry.wishes, switch=REFUSED))
 
 
 def is_there(path: Path) -> bool:
@@ -267,7 +281,7 @@ class _EntryReader:
         self._problems.append(f"line {line}: {name}: {what}" if name else f"line {line}: {what}")
 
     def _line_of(self, key: str) -> int:
-        position = max(self._text.find('"domoticz"'), 0) if key in (*_WISHES, "domoticz") else 0
+        position = max(self._text.find('"domoticz"'), 0) if key in (*WISHES, "domoticz") else 0
         found = self._text.find(f'"{key}"', position) if key else -1
         return self._line + self._text.count("\n", 0, max(found, 0))
 
@@ -284,6 +298,9 @@ class _EntryReader:
         name_or_id = name or short_id(device_id)
         key = raw.get("key")
         mapping = raw.get("mapping")
+        wishes = self._wishes(name_or_id, raw.get("domoticz"))
+        if self.complain_of_misplaced(name_or_id, raw):
+            wishes = replace(wishes, switch=REFUSED)
         return DeviceEntry(
             device_id=device_id,
             local_key=key_bytes(key) if isinstance(key, str) else b"",
@@ -295,10 +312,22 @@ class _EntryReader:
             category=_text(raw.get("category")),
             mapping=mapping if isinstance(mapping, dict) else {},
             is_sub_device=bool(raw.get("sub")) or bool(raw.get("node_id")),
-            wishes=self._wishes(name_or_id, raw.get("domoticz")),
+            wishes=wishes,
             raw=raw,
             line=self._line,
         )
+
+    def complain_of_misplaced(self, name: str, raw: Mapping[str, Any], is_entry: bool = True) -> bool:
+        """Complain of each wish in an object that nobody reads there; return whether switching is refused for it."""
+        is_refused = False
+        for one in misplaced(raw, is_entry):
+            is_refused = is_refused or one.protects
+            what = f'"{clean_text(one.key)}": {one.what}'
+            self.complain(name, f"{what}; {_REFUSED_UNTIL}" if one.protects else what, one.key)
+        if "domoticz" in given_twice(raw):
+            is_refused = True
+            self.complain(name, f'"domoticz" is given twice, and the last one is used; {_REFUSED_UNTIL}', "domoticz")
+        return is_refused
 
     def _port(self, name: str, value: object) -> int:
         if value is None or value == "":
@@ -321,29 +350,25 @@ class _EntryReader:
         accepted: Dict[str, Any] = {}
         is_refused = False
         for key, value in raw.items():
-            if key in _READING_WISHES:
-                continue
             reader = _WISH_READERS.get(key)
             try:
+                if key in given_twice(raw):
+                    _refuse("it is given twice")
+                if key in READING_WISHES:
+                    continue  # judged where it is fulfilled
                 if reader is None:
-                    _refuse(f"there is no such setting (there are {', '.join(_WISHES)})")
+                    _refuse(f"there is no such setting (there are {', '.join(WISHES)})")
                 accepted[key] = reader(value)
             except _Refused as refusal:
                 what = f'"{clean_text(str(key))}" in "domoticz" is not used: {refusal}'
-                if _protects(str(key)):  # what protects and is not understood means the safe side
+                # what protects and is not understood means the safe side
+                if protects(key) or (reader is None and key not in READING_WISHES and protects_inside(value)):
                     is_refused = True
                     what += f"; {_REFUSED_UNTIL}"
                 self.complain(name, what, str(key))
         if is_refused:
             accepted["switch"] = REFUSED
-        return Wishes(**accepted, lines={key: self._line_of(key) for key in _WISHES if key in raw})
-
-
-def _protects(key: str) -> bool:
-    """Whether this is "switch", or most likely was meant to be."""
-    import difflib  # here: hardly any file has such a key, and each start would load it
-
-    return bool(difflib.get_close_matches(key.strip().lower(), ["switch"], cutoff=0.7))
+        return Wishes(**accepted, lines={key: self._line_of(key) for key in WISHES if key in raw})
 
 
 def _text(value: object) -> str:

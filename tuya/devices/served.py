@@ -78,6 +78,8 @@ def reading_problems(entry: DeviceEntry, profile: Profile, file_name: str) -> Li
     file_name: "" where the entry is in no file.
     """
     result: List[str] = []
+    if not isinstance(entry.raw.get("domoticz"), dict):
+        return result  # said by devices_file.py
     for problem in profile.problems:
         key = problem.split('"')[1] if problem.count('"') >= 2 else ""
         line = entry.wishes.lines.get(key, entry.line)

@@ -71,10 +71,23 @@ def test_a_key_that_cannot_be_right_is_left_to_the_device_check(tmp_path):
     assert files(devices_file(tmp_path, [{**BREAKER, "key": "short"}]))[1] == ["Boiler"]
 
 
-def test_complaints_of_the_parser_are_notes(tmp_path):
-    findings, _ = files(devices_file(tmp_path, [{**BREAKER, "domoticz": {"colour": 1}}]))
-    assert findings[0].state == "note"
-    assert "there is no such setting" in findings[0].text
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"domoticz": {"colour": 1}}, "there is no such setting"),
+        ({"domoticz": {"invert": ["Power"]}}, "'Power' is none of"),
+        ({"domoticz": {"layout": "nosuch"}}, "there is no 'nosuch'"),
+        ({"domoticz": {"use": "false"}}, "it must be true or false"),
+        ({"domoticz": "text"}, "must be an object"),
+        ({"switch": "refused"}, "it is not read there"),
+    ],
+)
+def test_a_wish_that_is_not_followed_is_nothing_well(tmp_path, changes, text):
+    findings, names = files(devices_file(tmp_path, [{**BREAKER, **changes}]))
+    assert [finding.state for finding in findings] == ["unchecked", "ok"]
+    assert text in findings[0].text
+    assert findings[0].cure == f"correct it in {tmp_path / 'devices.json'}"
+    assert names == ["Boiler"]
 
 
 def test_everybody_can_read_the_keys(tmp_path):

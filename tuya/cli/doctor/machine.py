@@ -15,9 +15,10 @@ from tuya.cli.common import PLUGIN_FOLDER, devices_path
 from tuya.cli.doctor.domoticz_log import DEV_PACKAGE_CURE, LogWord, judge
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
-from tuya.devices.served import not_served
+from tuya.devices.served import not_served, reading_problems
 from tuya.domoticz import installation
 from tuya.keys.accounts import Account
+from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.probe import ProbeFailed, probe
@@ -58,14 +59,18 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
         cure = f"correct it there, or take the keys again: {_FETCH_KEYS}"
         return [Finding("files", FAILED, str(error), cure)], ()
     findings: List[Finding] = []
-    for problem in file.problems:
+    for problem in file.problems:  # what somebody wrote there is not done: nothing that is "well"
         is_lost = problem in file.left_out
-        cure = f"correct it in {path}: nothing of this entry is served, or was looked at" if is_lost else ""
-        findings.append(Finding("files", UNCHECKED if is_lost else NOTE, f"{path.name}: {problem}", cure))
+        cure = f"correct it in {path}" + (": nothing of this entry is served, or was looked at" if is_lost else "")
+        state = NOTE if problem in file.harmless else UNCHECKED
+        findings.append(Finding("files", state, f"{path.name}: {problem}", cure))
     findings += _check_rights(path, find_domoticz.reader_of_keys(machine.folder, machine.domoticz))
     if any(finding.failed for finding in findings):
         return findings, ()
     served = tuple(entry for entry in file.entries if not not_served(entry))
+    for entry in served:
+        for problem in reading_problems(entry, match(entry.raw, {}), path.name):
+            findings.append(Finding("files", UNCHECKED, problem, f"correct it in {path}"))
     if needed and not served:
         cure = 'take the keys again, or mark a device with "domoticz": {"use": true}'
         findings.append(Finding("files", FAILED, f"{path} holds no device that measures and can be connected to", cure))
