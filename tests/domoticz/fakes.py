@@ -201,7 +201,7 @@ class FakeClient:
     def set_polling(self, device_id: str, polling: Polling) -> None:
         self.polling[device_id] = polling
 
-    def write(self, device_id: str, dps: Mapping[int, Any]) -> None:
+    def write(self, device_id: str, dps: Mapping[int, Any], *, asked_s: Optional[float] = None) -> None:
         self.commands.append((device_id, dict(dps)))
 
     def wake(self) -> None:

@@ -27,6 +27,7 @@ from tuya.lan.errors import (
 )
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
 from tuya.lan.network.reactor import Reactor
+from tuya.running import running_s
 from tuya.simulator import Fleet
 
 CONTROLS = {"3.1": 7, "3.2": 7, "3.3": 7, "3.4": 13, "3.5": 13}
@@ -195,6 +196,40 @@ def test_a_write_is_sent_once_and_confirmed_by_what_is_reported():
                 assert len(breaker.writes) == 1
                 assert len(run.seen.of(WriteDone, breaker.device_id)) == 1
             assert not run.seen.of(Lost)
+
+
+class HeldClock:
+    """running_s() in a process that is stopped for `ahead_s` right after its next reading."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+        self.is_held = False
+
+    def __call__(self) -> float:
+        if self.is_held:
+            self.is_held = False
+            return running_s()
+        return running_s() + self.ahead_s
+
+
+def test_a_write_that_waits_while_the_process_is_stopped_is_not_sent():
+    clock = HeldClock()
+    with Fleet(version="3.4", noise=0.0) as fleet:
+        breaker = fleet.breakers[0]
+        with Running([device_of(breaker)], running=clock) as run:
+            run.seen.wait_status(breaker.device_id, full=True)
+            clock.ahead_s, clock.is_held = 8.0, True  # the click, and 8 s later the network thread takes it up
+            run.client.write(breaker.device_id, {1: False})
+            late = run.seen.wait_done(breaker.device_id)
+            assert isinstance(late.error, NotConnected)
+            assert "too late" in str(late.error)
+            seen = len(run.seen.events)
+            run.client.write(breaker.device_id, {1: False}, asked_s=clock() - 8.0)  # it has waited elsewhere
+            assert isinstance(run.seen.wait_done(breaker.device_id, since=seen).error, NotConnected)
+            assert breaker.writes == []
+            seen = len(run.seen.events)
+            run.client.write(breaker.device_id, {1: False})
+            assert run.seen.wait_done(breaker.device_id, since=seen).error is None
 
 
 def test_a_breaker_that_trips_at_once_is_not_closed_again():

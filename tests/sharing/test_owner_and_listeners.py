@@ -16,6 +16,7 @@ from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
 from tests.lateness import lateness
 from tests.sharing.sharing_helpers import RawListener, entries_of, is_event, share_of, until
 from tuya.devices.device import Terms
+from tuya.running import running_s
 from tuya.sharing import asking_owner, place
 from tuya.sharing.server import MAX_LISTENERS
 from tuya.sharing.source import Source
@@ -120,6 +121,17 @@ def test_a_command_that_waited_switches_nothing(fleet: Fleet, owner: Source, ask
     command = {"id": fleet.breakers[0].device_id, "dps": {"1": False}}
     raw.ask(listen=[], command=command, request=1, asked_at_s=asked_at())
     assert "too late" in raw.wait("result")["message"]
+    raw.close()
+    assert fleet.breakers[0].writes == []
+
+
+def test_a_command_that_lay_in_the_socket_of_an_owner_that_slept_switches_nothing(fleet: Fleet, owner: Source):
+    raw = RawListener(fleet.breakers[0].device_id)
+    command = {"id": fleet.breakers[0].device_id, "dps": {"1": False}}
+    # the clock that stands still while the machine sleeps does not tell, the other one does
+    raw.ask(listen=[], command=command, request=1, asked_at_s=time.monotonic(), asked_running_s=running_s() - 5.0)
+    result = raw.wait("result")
+    assert (result["error"], "too late" in result["message"]) == ("NotConnected", True)
     raw.close()
     assert fleet.breakers[0].writes == []
 

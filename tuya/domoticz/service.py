@@ -16,6 +16,7 @@ from ..devices.lan_device import device_of
 from ..lan.client import Client
 from ..lan.device import short_id
 from ..lan.events import Event
+from ..running import running_s
 from ..sharing.server import Server
 from .about import About
 from .board_page import BoardPage
@@ -237,6 +238,7 @@ class Service:
 
     def click(self, device_id: str, unit: int, word: str, level: int) -> None:
         """Write what a click asks for, once; what it brings about is shown when the breaker says so."""
+        asked_s = running_s()
         name = self._household.name_of(device_id)
         if name is None:
             self._error(f"{short_id(device_id)}: '{word}' is not sent: this device is not served any more")
@@ -246,7 +248,7 @@ class Service:
         except CommandRefused as refusal:
             self._error(f"{name}: '{word}' is not sent: {refusal.what}")
             return
-        self._client.write(device_id, dps)
+        self._client.write(device_id, dps, asked_s=asked_s)
 
     def unit_removed(self, device_id: str, unit: int) -> None:
         """The user deleted a unit: it stays away."""

@@ -11,10 +11,13 @@ import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from .. import thread_end
+from ..running import running_s
 from . import versions
+from .connection import messages
 from .device import Device, DeviceState, Polling, short_id
 from .errors import NotConnected
 from .events import DpValue, Event, WriteDone
+from .limits import WRITE_AGE_S
 from .network.guest import Guest
 from .network.listener import Listener
 from .network.reactor import Reactor
@@ -38,6 +41,7 @@ class Client:
     discovery: listen for announcements and ask for them while a device is missing.
     waited_s: how long somebody has waited for a first word already (a command that was slow to start).
     guest: something else that the network thread serves from start() to stop().
+    running: the clock by which writes grow old, which goes on while the process is stopped or the machine sleeps.
     Raises CodecMissing when the codec cannot be imported.
     """
 
@@ -52,8 +56,10 @@ class Client:
         listener: Optional[Listener] = None,
         waited_s: float = 0.0,
         guest: Optional[Guest] = None,
+        running: Callable[[], float] = running_s,
     ) -> None:
         tinytuya_codec.load()
+        self._running = running
         self._sink = sink
         self._owner = owner or "another program"
         self._discovery = discovery
@@ -144,15 +150,29 @@ class Client:
             self._polling[device_id] = polling
         self._do(Job(lambda reactor, now_s: reactor.set_polling(device_id, polling, now_s)))
 
-    def write(self, device_id: str, dps: Mapping[int, DpValue]) -> None:
+    def write(self, device_id: str, dps: Mapping[int, DpValue], *, asked_s: Optional[float] = None) -> None:
         """Write data points now or not at all. Ends in exactly one WriteDone.
 
         error None: the device has reported the values. NotConnected or BadValue: nothing was sent. NotConfirmed: sent
         once and not reported within 3 s; it is never sent again. Without a running thread the event comes at once, on
         the caller's thread.
+        asked_s: when somebody asked for it, by tuya.running.running_s(); None: now. What was asked for more than
+        WRITE_AGE_S before it can be sent is not sent: a process that was stopped, or a machine that slept, must not
+        switch anything when it goes on.
         """
         wanted = dict(dps)
-        if not self._do(Job(lambda reactor, now_s: reactor.write(device_id, wanted, now_s), answers=True)):
+        since_s = self._running() if asked_s is None else asked_s
+
+        def write(reactor: Reactor, now_s: float) -> None:
+            age_s = self._running() - since_s
+            if age_s > WRITE_AGE_S:
+                device = reactor.device(device_id)
+                label = short_id(device_id) if device is None else device.label
+                self._sink(WriteDone(device_id, now_s, wanted, messages.too_late(label, age_s)))
+            else:
+                reactor.write(device_id, wanted, now_s)
+
+        if not self._do(Job(write, answers=True)):
             error = NotConnected("", "the connection to the devices is stopped", "Nothing was sent")
             self._sink(WriteDone(device_id, self._clock(), wanted, error))
 

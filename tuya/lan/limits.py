@@ -41,6 +41,7 @@ REFRESH_CRASH_S = 1.0  # a close so soon after UPDATEDPS is blamed on it
 REFRESH_CRASHES = 2
 
 # -- writing
+WRITE_AGE_S = 1.5  # what was asked for so long ago is not sent: nobody expects it any more
 CONFIRM_QUERY_S = 1.0
 CONFIRM_HEARTBEAT_S = 2.0  # its answer tells that what was sent before it has been read
 CONFIRM_LIMIT_S = 3.0

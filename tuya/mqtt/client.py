@@ -24,7 +24,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ..lan.limits import TokenBucket
-from .broker import Broker, Denied, Down, Happening, Up, reason_of, running_s, tls_context
+from ..running import running_s
+from .broker import Broker, Denied, Down, Happening, Up, reason_of, tls_context
 from .commands import Message, Publication
 from .consent import Consent
 from .liveness import WAKE_S, Liveness

@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set
 
-from .broker import Denied, Down, Happening, Up, running_s
+from ..running import running_s
+from .broker import Denied, Down, Happening, Up
 from .claim import Claim, Step
 from .commands import Message, Publication
 from .core import Core

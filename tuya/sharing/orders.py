@@ -7,8 +7,11 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from ..lan.errors import TuyaError
 from ..lan.events import Dps, DpValue
 from ..metering.decode import numbered
+from ..running import running_s
 from .lines import text_of
 from .telling import dps_to_json, error_fields
+
+CLOCKS_DIFFER_S = 1.0  # at most, of processes of one machine: now_s may be read before the request
 
 
 def target_of(request: Mapping[str, Any]) -> Tuple[str, Dict[int, DpValue]]:
@@ -20,6 +23,25 @@ def target_of(request: Mapping[str, Any]) -> Tuple[str, Dict[int, DpValue]]:
     dps = numbered(named)
     is_whole = isinstance(named, dict) and len(dps) == len(named)
     return text_of(meant.get("id")), dps if is_whole else {}
+
+
+def age_of(request: Mapping[str, Any], now_s: float) -> Optional[float]:
+    """Return how many seconds ago a request was made; None where it does not say so, or names the future.
+
+    now_s: on the clock of "asked_at_s", which stands still while the machine sleeps. Who is of this version says
+    "asked_running_s" too: by that clock a command that lay in the socket of a stopped owner has grown old.
+    """
+    ages_s = [_age_s(request.get("asked_at_s"), now_s)]
+    if "asked_running_s" in request:
+        ages_s.append(_age_s(request["asked_running_s"], running_s()))
+    known = [age_s for age_s in ages_s if age_s is not None]
+    return max(known) if len(known) == len(ages_s) else None
+
+
+def _age_s(asked_s: object, now_s: float) -> Optional[float]:
+    if isinstance(asked_s, bool) or not isinstance(asked_s, (int, float)) or not now_s - asked_s >= -CLOCKS_DIFFER_S:
+        return None
+    return max(0.0, now_s - asked_s)
 
 
 def result_of(number: Any, device_id: str, dps: Dps, error: Optional[TuyaError]) -> Dict[str, Any]:

@@ -17,16 +17,19 @@ from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NamedTu
 from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
 from ..devices.household import Household
+from ..lan.connection.messages import too_late
 from ..lan.device import Polling
-from ..lan.errors import NotConfirmed
+from ..lan.errors import NotConfirmed, NotConnected
 from ..lan.events import Connected, Dps, DpValue, Event, WriteDone
+from ..lan.limits import WRITE_AGE_S
 from ..lan.locks.device_lock import OwnerState
 from ..lan.locks.peer_credentials import peer_of
 from ..metering.decode import numbered
+from ..running import running_s
 from . import place
 from .lines import line_of, removed_line, text_of
 from .listener import Listener
-from .orders import result_of, target_of
+from .orders import age_of, result_of, target_of
 from .telling import event_to_json, introduction, snapshot
 
 NEVER = float("inf")
@@ -34,7 +37,6 @@ AT_ONCE = float("-inf")
 MAX_LISTENERS = 32
 GATHER_S = 0.2  # events of so long go out together: a write for several costs no more than for one
 ACCEPT_PAUSE_S = 1.0  # without file descriptors
-REQUEST_AGE_S = 3.0  # a command that waited for longer is not carried out: it could switch when nobody expects it
 ANSWER_LIMIT_S = 15.0  # a write ends after 10 s at the latest
 POLLING_RESTORED_S = 8.0  # after a query for particular data points
 MAX_SERVED_TOLD = 2000
@@ -45,8 +47,8 @@ GIVE_BACK_RETRY_S = 0.5
 class Access(Protocol):
     """What the server does with devices: the LAN client."""
 
-    def write(self, device_id: str, dps: Dps) -> None:
-        """Write once."""
+    def write(self, device_id: str, dps: Dps, *, asked_s: Optional[float] = None) -> None:
+        """Write once, unless that was asked for too long ago (running_s())."""
 
     def query(self, device_id: str) -> None:
         """Ask for everything."""
@@ -344,9 +346,11 @@ class Server:
                 device = self._household.devices.get(device_id)
                 if device is None or self.access is None:
                     raise CommandRefused("", "this device is not served here")
-                asked_at_s = request.get("asked_at_s")
-                if not isinstance(asked_at_s, (int, float)) or not -1.0 <= now_s - asked_at_s <= REQUEST_AGE_S:
+                age_s = age_of(request, now_s)
+                if age_s is None:
                     raise CommandRefused(device.entry.shown_name, "the command came too late, nothing was sent")
+                if age_s > WRITE_AGE_S:
+                    raise too_late(device.entry.shown_name, age_s)
                 threshold = request.get("threshold")
                 if isinstance(threshold, dict):
                     dps = device.threshold_command(
@@ -356,11 +360,11 @@ class Server:
                     dps = device.command(dps, now_s)
                 words = ", ".join(f"{dp} = {value!r:.60}" for dp, value in dps.items())
                 self._household.journal.say(f"{device.entry.shown_name}: {who} asks for {words}")
-        except CommandRefused as refusal:
+        except (CommandRefused, NotConnected) as refusal:
             asker.answer(result_of(number, device_id, dps, refusal))
             return
         self._pending.append(_Pending(asker, number, device_id, dps, now_s + ANSWER_LIMIT_S))
-        self.access.write(device_id, dps)
+        self.access.write(device_id, dps, asked_s=running_s() - age_s)
 
     def _answer(self, event: WriteDone, now_s: float) -> None:
         for pending in self._pending:

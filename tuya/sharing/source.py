@@ -26,6 +26,7 @@ from ..lan.errors import Closed, NotConnected, OwnedElsewhere
 from ..lan.events import Connected, Event, Failed, Lost, Status
 from ..metering.energy import Circuit
 from ..metering.reading import Channel
+from ..running import running_s
 from .holding import Holding
 from .inbox import Inbox
 from .server import Server
@@ -221,7 +222,7 @@ class Source:
 
     def _ask(self, kind: str, device_id: str, words: Dict[str, Any], asker: str) -> int:
         self._request += 1
-        request = {kind: words, "request": self._request, "asked_at_s": self._clock()}
+        request = {kind: words, "request": self._request, "asked_at_s": self._clock(), "asked_running_s": running_s()}
         dps = words.get("dps", {})
 
         def work(now_s: float) -> None:

@@ -136,6 +136,12 @@ def not_connected(label: str) -> TuyaError:
     return NotConnected(label, "is not connected", cure)
 
 
+def too_late(label: str, age_s: float) -> TuyaError:
+    """A write that has waited, because this process was stopped or the machine slept."""
+    cure = "Nothing was sent and nothing is kept for later: ask again"
+    return NotConnected(label, f"a command came too late: it was asked for {age_s:.0f} s ago", cure)
+
+
 def too_many_writes(label: str) -> TuyaError:
     """More writes wait for their confirmation than are kept."""
     return Busy(label, "too many writes wait for their confirmation", "This one was not sent")
