@@ -15,6 +15,7 @@ from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
 from .readings import merged
+from .switch_watch import SwitchWatch
 
 NO_PROFILE = "none"
 # How long after a command its effect on the relay is counted as ours.
@@ -77,6 +78,7 @@ class KnownDevice:
         self.measured_at_s = float("-inf")  # what it measures came last; an answer alone is no reading
         self.error: Optional[TuyaError] = None  # why it is not connected
         self.untaken: Optional[TuyaError] = None  # what became of its last command, where it did not confirm it
+        self.switches = SwitchWatch()
         self._announced_product = ""
         self._points = DataPoints()
         self._matched_at_s = float("-inf")
@@ -161,6 +163,7 @@ class KnownDevice:
         self.has_full_answer = False
         self.reported_at_s = None
         self.error = None
+        self.switches.connected()
 
     def lost(self, error: TuyaError, at_s: float) -> None:
         """Note that the session is gone; what is known stays."""
@@ -199,11 +202,12 @@ class KnownDevice:
             self._match(event.at_s)
         if not self.is_recognised:
             return False
+        self.switches.report(event.dps, self.profile.switch_dps, event.full, event.at_s)
         part = self.profile.decode(self.dps, frozenset(event.dps))
         if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
             self.measured_at_s = event.at_s
         if self.profile.layout != self._book_layout:
-            self._told_at_s.clear()  # the same data points mean something else now
+            self._begin_ages(event.at_s)
         for quantity, amounts in _amounts(part):
             self._told_at_s.update({(quantity, channel): event.at_s for channel in amounts})
             self._answered |= {quantity} if event.full and amounts else set()
@@ -212,7 +216,13 @@ class KnownDevice:
             self.reading = self.profile.decode(self.dps)
         else:
             self.reading = merged(self.reading, part)
+        self.switches.power(part.power_w, self._is_open and len(self.profile.channels) == 1, event.at_s)
         return _asks_differently(before, self.profile)
+
+    def _begin_ages(self, at_s: float) -> None:
+        """The same data points mean something else now: what they say counts from here, unless it was told before."""
+        known = [(quantity, channel) for quantity, of in _amounts(self.profile.decode(self.dps)) for channel in of]
+        self._told_at_s = {key: self._told_at_s.get(key, at_s) for key in known}
 
     def _match(self, at_s: float) -> None:
         self._matched_at_s = at_s
@@ -259,6 +269,20 @@ class KnownDevice:
     def pushed_only(self) -> Set[str]:
         """Those of QUANTITIES that no answer to a full query has ever held: they come when they change, and rarely."""
         return {quantity for quantity, _ in self._told_at_s} - self._answered
+
+    def unusable_ages_s(self, at_s: float) -> Dict[str, float]:
+        """Return for each of QUANTITIES that was told, and that its data points do not give any more, how long so.
+
+        Of a device that pushes only: a query would have told by its age. An open relay may take its meter's power.
+        """
+        if not self.pushed_only or self._is_open:
+            return {}
+        given = {(quantity, channel) for quantity, of in _amounts(self.profile.decode(self.dps)) for channel in of}
+        lost = [key for key in self._told_at_s if key not in given]
+        return {
+            key[0]: at_s - max(min(self._told_at_s[one] for one in lost if one[0] == key[0]), self.connected_at_s)
+            for key in lost
+        }
 
     @property
     def lacks_power(self) -> bool:
@@ -353,6 +377,7 @@ class KnownDevice:
         self.check_may_switch()
         written = as_written(self.entry.shown_name, dps, self.profile)
         self._asked.update({dp: (value, now_s) for dp, value in written.items()})
+        self.switches.commanded(written)
         return written
 
     def threshold_command(self, name: object, value: object, trips: object = None) -> Dict[int, DpValue]:
@@ -376,6 +401,8 @@ class KnownDevice:
         if error is None or isinstance(error, NotConfirmed):  # else nothing was sent, which tells nothing of the device
             self.untaken, self._untaken_dps, self.untaken_at_s = error, dict(dps), at_s
             self.is_untaken_refuted = False
+        if error is None:
+            self.switches.confirmed(dps, self.profile.switch_dps, at_s)
         for dp in dps if error is not None else ():
             self._asked.pop(dp, None)
 

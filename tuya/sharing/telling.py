@@ -95,6 +95,9 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
             told["untaken"] = device.untaken.what
             told["untaken_age_s"] = round(now_s - device.untaken_at_s, 3)
             told["is_untaken_refuted"] = device.is_untaken_refuted
+        if device.switches.undone:
+            told["undone"] = device.switches.undone
+            told["undone_age_s"] = round(now_s - device.switches.undone_at_s, 3)
         served.append({**told, **(error_fields(device.error) if device.error is not None else {})})
     own = {"name": owner, "pid": os.getpid(), "user": _user(), "python": ".".join(map(str, sys.version_info[:3]))}
     return {"event": "owner", **own, **about, "served": served}
@@ -106,6 +109,8 @@ def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
     late_s: quantities that have not come for AGE_TOLD_S or more, with their ages; pushed_only: those that no answer to
     a full query has ever held. kwh_wait_s: so long its kWh have stood still because it does not report its power, of
     which the last was not 0. counter_stood_wh: so much has flowed while its own counter stood still, and its kWh too.
+    unusable_s: quantities that are told, and can not be what is measured, for so long. switch_late_s: so long its
+    answers have left out its switch. open_flow_s: so long it has said that it is off, and told a load all the same.
     """
     left_out: Dict[str, Any] = {}
     ages_s = device.quantity_ages_s(now_s)
@@ -116,6 +121,14 @@ def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
         left_out["pushed_only"] = sorted(device.pushed_only)
     if device.lacks_power:
         left_out["lacks_power"] = True
+    unusable_s = device.unusable_ages_s(now_s)
+    if unusable_s:
+        left_out["unusable_s"] = {quantity: round(age_s, 3) for quantity, age_s in unusable_s.items()}
+    switch_late_s, open_flow_s = device.switches.late_s(now_s), device.switches.open_flow_s
+    if switch_late_s is not None and switch_late_s >= AGE_TOLD_S:
+        left_out["switch_late_s"] = round(switch_late_s, 3)
+    if open_flow_s >= AGE_TOLD_S:
+        left_out["open_flow_s"] = round(open_flow_s, 3)
     stood_wh = device.counter_stood_wh
     if stood_wh:
         left_out["counter_stood_wh"] = round(stood_wh, 3)

@@ -32,6 +32,8 @@ class ServedDevice:
     they change, and to no query; lacks_power: never told, though it is
     to be; kwh_wait_s: so long its kWh have stood still for that; power_counts_s: so long a reported W is counted;
     counter_stood_wh: so much has flowed by its power while its own counter stood still, and its kWh with it.
+    unusable_s, switch_late_s, open_flow_s: see telling.py. undone: its last commands that were confirmed and did not
+    last, undone_age_s ago.
     """
 
     device_id: str
@@ -53,6 +55,11 @@ class ServedDevice:
     kwh_wait_s: Optional[float] = None
     power_counts_s: float = 0.0
     counter_stood_wh: float = 0.0
+    unusable_s: Mapping[str, float] = field(default_factory=dict)
+    switch_late_s: float = 0.0
+    open_flow_s: float = 0.0
+    undone: int = 0
+    undone_age_s: float = 0.0
 
     @property
     def unreported_s(self) -> Optional[float]:
@@ -214,18 +221,24 @@ def _served(device: Mapping[str, Any]) -> ServedDevice:
         connected_age_s=_number(device.get("connected_age_s"), float),
         reported_age_s=_number(device.get("reported_age_s"), float),
         answers_queries=device.get("answers_queries") is not False,
-        late_s={
-            quantity: age_s
-            for quantity, told in _map(device.get("late_s")).items()
-            for age_s in [_number(told, float)]
-            if age_s is not None and quantity in QUANTITIES
-        },
+        late_s=_ages(device.get("late_s")),
+        unusable_s=_ages(device.get("unusable_s")),
+        switch_late_s=_number(device.get("switch_late_s"), float) or 0.0,
+        open_flow_s=_number(device.get("open_flow_s"), float) or 0.0,
+        undone=_number(device.get("undone"), int) or 0,
+        undone_age_s=_number(device.get("undone_age_s"), float) or 0.0,
         pushed_only=frozenset(_text(quantity) for quantity in _list(device.get("pushed_only"))),
         lacks_power=device.get("lacks_power") is True,
         kwh_wait_s=_number(device.get("kwh_wait_s"), float),
         power_counts_s=_number(device.get("power_counts_s"), float) or 0.0,
         counter_stood_wh=_number(device.get("counter_stood_wh"), float) or 0.0,
     )
+
+
+def _ages(told: Any) -> Dict[str, float]:
+    """Ages by quantity; of quantities that we know."""
+    ages_s = {quantity: _number(age_s, float) for quantity, age_s in _map(told).items() if quantity in QUANTITIES}
+    return {quantity: age_s for quantity, age_s in ages_s.items() if age_s is not None}
 
 
 def _text(value: Any) -> str:

@@ -29,6 +29,7 @@ def check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
         )
         cure = f"some count rarely: run this again in an hour. If it still stands then, {OFF_AND_ON}"
         yield Finding("energy", UNCHECKED, text, cure, name)
+    yield from _check_relay(device, name)
     if not device.untaken:
         return
     age_s = device.untaken_age_s
@@ -71,8 +72,36 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
 
 def no_power(name: str) -> Finding:
     """A meter that is to report its power, and never has."""
-    text = "it has not reported its power yet: without it no kWh are counted, and no device for them is made"
+    text = (
+        "it has not reported its power yet, or none that can be right: without it no kWh are counted, and no device "
+        "for them is made"
+    )
     return Finding("power", UNCHECKED, text, f"run this again in a minute; if it stays, {OFF_AND_ON}", name)
+
+
+def _check_relay(device: ServedDevice, name: str) -> Iterator[Finding]:
+    """Whether its switch is what it says, as far as that is seen."""
+    if device.switch_late_s > OLD_S:
+        text = (
+            f"it answers, and has not reported its switch for {lasted(device.switch_late_s)}: what is shown is as old"
+        )
+        yield Finding("switch", UNCHECKED, text, OFF_AND_ON, name)
+    if device.open_flow_s > OLD_S:
+        text = f"it says that it is off, and has reported a load all the same for {lasted(device.open_flow_s)}"
+        cure = (
+            "does what is behind it stop when it is off? If not, its contact is stuck (welded): have it replaced, and "
+            "do not rely on it. If so, it tells its switch the wrong way round, or measures another circuit"
+        )
+        yield Finding("switch", UNCHECKED, text, cure, name)
+    if device.undone and device.undone_age_s < OLD_COMMAND_S:
+        times = "its last command" if device.undone == 1 else f"its last {device.undone} commands"
+        text = f"{times} did not last: confirmed, and {lasted(device.undone_age_s)} ago it told another state again"
+        cure = (
+            "did somebody, a schedule of the maker's app or another program switch it back, or did it trip? Else click "
+            "once more, and look at it: one that lasts ends this"
+        )
+        is_new = device.undone > 1 and device.undone_age_s < RARE_S
+        yield Finding("switching", UNCHECKED if is_new else NOTE, text, cure, name)
 
 
 def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
@@ -85,6 +114,13 @@ def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
             text += f", and its kWh have stood still for {lasted(wait_s)}"
         yield Finding("power", UNCHECKED, text, OFF_AND_ON, name)
     late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > _patience_s(device, one)}
+    unusable = {one: age_s for one, age_s in device.unusable_s.items() if age_s > OLD_S}
+    if unusable:
+        text = (
+            f"what it reports of its {_listed(sorted(unusable))} cannot be right (all zero, perhaps), "
+            f"for {lasted(max(unusable.values()))}: what is shown is as old"
+        )
+        yield Finding("readings", UNCHECKED, text, OFF_AND_ON, name)
     if late:
         text = (
             f"it has not reported its {_listed(sorted(late))} for {lasted(max(late.values()))}: what is shown is as old"
