@@ -83,9 +83,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     except (SyntaxError, ImportError) as error:
         return _not_loaded(error, words)
     except OSError as error:
-        return _failed(f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}")
+        what = f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
+        return _failed(_without_words_like_keys(what, words))
     except Exception as error:  # noqa: BLE001 - the border to the user: whatever it is, one line and an exit code
-        return _explained(error)
+        return _explained(error, words)
     return code
 
 
@@ -104,7 +105,7 @@ def _run(words: List[str]) -> int:
     args, unknown = parser.parse_known_args(words)
     if unknown:
         usage_of = commands.get(chosen, parser)  # argparse itself would show the usage of all commands
-        usage_of.error(f"unrecognized arguments: {' '.join(unknown)}")
+        usage_of.error(f"unrecognized arguments: {_without_words_like_keys(' '.join(unknown), unknown)}")
     result: int = args.run(args)
     return result
 
@@ -116,15 +117,23 @@ def _hear_our_domoticz() -> None:
     peer_credentials.accept_owners(our_domoticz.runs_as)
 
 
-def _explained(error: Exception) -> int:
+def _without_words_like_keys(text: str, words: List[str]) -> str:
+    """The text, without what may be a local key that was given where none belongs."""
+    from tuya.devices.secrets import looks_like_key, without_keys
+
+    values = (part for word in words for part in (word, word.partition("=")[2]))
+    return without_keys(text, [one for one in values if looks_like_key(one) and not Path(one).exists()])
+
+
+def _explained(error: Exception, words: List[str]) -> int:
     """One line and the exit code of an error that a sub-command did not treat itself."""
     from tuya.devices.devices_file import DevicesFileError
     from tuya.lan.errors import TuyaError
 
     if isinstance(error, process.CommandError):
-        return _failed(str(error), error.exit_code)
+        return _failed(_without_words_like_keys(str(error), words), error.exit_code)
     if isinstance(error, (TuyaError, DevicesFileError)):
-        return _failed(str(error))
+        return _failed(_without_words_like_keys(str(error), words))
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     where = traceback.extract_tb(error.__traceback__)[-1]

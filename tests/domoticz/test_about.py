@@ -44,7 +44,7 @@ def test_all_that_the_doctor_needs_is_told():
     assert (sign.uptime_s, sign.beat_age_s, sign.looked_age_s, sign.update_waits_s) == (7.0, 7.0, 7.0, 0.25)
     assert (sign.lost, sign.deleted, sign.shown) == ((("one", 1),), {"one": (3,)}, {})
     assert sign.errors[0][1:] == (7.0, "lost")
-    assert len(sign.code) == 16
+    assert len(sign.code) == len(sign.code_content) == 16
     assert sign.switching == "allowed"
 
 

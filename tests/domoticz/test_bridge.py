@@ -164,3 +164,26 @@ def test_wrong_settings_are_one_error(room: Room):
     room.bridge.heartbeat()
     assert room.clients == []
     assert [text.split(":")[0] for text in room.errors] == ["IP address"]
+
+
+def test_a_key_in_a_wrong_field_is_not_in_the_log(room: Room):
+    """Pasted into the field "Devices file", and as the name of an entry."""
+    (Path(room.domoticz.parameters["HomeFolder"]) / "devices.json").unlink()
+    room.domoticz.parameters["Mode1"] = KEY
+    room.bridge.start()
+    assert "Devices file: there is no" in room.errors[0]
+    assert KEY not in repr(room.domoticz.lines)
+    room.bridge.stop()
+    room.domoticz.parameters.update(Mode1=f"x{KEY}.json", Password=KEY)
+    room.bridge.start()
+    assert KEY not in repr(room.domoticz.lines)
+
+
+def test_a_folder_without_execution_is_told_with_its_reason(room: Room, monkeypatch: pytest.MonkeyPatch):
+    def load() -> None:
+        raise OSError("Cannot load native module: failed to map segment from shared object")
+
+    monkeypatch.setattr("tuya.domoticz.bridge.tinytuya_codec.load", load)
+    room.bridge.start()
+    assert "failed to map segment" in room.errors[0]
+    assert len(room.errors) == 1

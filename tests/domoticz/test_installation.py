@@ -10,7 +10,7 @@ import pytest
 
 from tests.lan.locks.other_user import NOBODY, OtherUser, as_root, open_folder
 from tuya.devices.file_watch import FileWatch, content_state
-from tuya.domoticz.installation import InstallationError, check
+from tuya.domoticz.installation import InstallationError, check, code_content, code_state
 
 __all__ = ["open_folder"]  # a fixture
 
@@ -106,6 +106,30 @@ def test_rights_that_change_are_a_change_of_the_file(tmp_path: Path, monkeypatch
     if os.geteuid() == 0:
         os.chown(path, NOBODY, -1)
         assert [watch.has_changed(), watch.has_changed()] == [False, True]
+
+
+def test_a_time_that_was_set_back_hides_no_change(tmp_path: Path):
+    path = tmp_path / "devices.json"
+    path.write_text("[1]")
+    before = path.stat()
+    watch = FileWatch(lambda: path)
+    watch.mark()
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of files goes in steps of some milliseconds
+        path.write_text("[2]")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [watch.has_changed(), watch.has_changed()] == [False, True]
+
+
+def test_the_state_of_the_code_and_of_its_content(tmp_path: Path):
+    (tmp_path / "tuya").mkdir()
+    file = tmp_path / "tuya" / "a.py"
+    file.write_text("1")
+    os.utime(file, (1e9, 1e9))
+    state, content = code_state(tmp_path), code_content(tmp_path)
+    os.utime(file, (2e9, 2e9))
+    assert (code_state(tmp_path) != state, code_content(tmp_path) == content) == (True, True)
+    file.write_text("2")
+    assert code_content(tmp_path) != content
 
 
 def test_a_change_counts_when_nobody_writes_any_more(tmp_path: Path):

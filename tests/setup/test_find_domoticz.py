@@ -236,6 +236,8 @@ def test_its_files_are_found_from_any_order_of_options_and_relative_paths():
     assert started.log == Path("/srv/dz/../log/dz.txt")
     usual = Started(Path("/usr/bin/domoticz"), options_of(["domoticz", "-log", "-approot", "/usr/dz", "-www", "0"]))
     assert (usual.log, usual.database) == (None, Path("/usr/dz/domoticz.db"))
+    assert usual.startup_delay_s == 0.0
+    assert Started(Path("/x"), options_of(["domoticz", "-startupdelay", "60"])).startup_delay_s == 60.0
 
 
 def test_a_log_that_was_opened_before_the_current_folder_changed(tmp_path):

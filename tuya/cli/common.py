@@ -20,6 +20,7 @@ from tuya.devices.devices_file import (
     parse_devices,
     read_devices,
 )
+from tuya.devices.secrets import key_texts, without_keys
 from tuya.lan import versions
 from tuya.process import EXIT_FAULT as EXIT_FAULT
 from tuya.process import EXIT_USAGE as EXIT_USAGE
@@ -140,6 +141,7 @@ def _find(entries: Tuple[DeviceEntry, ...], wanted: str) -> DeviceEntry:
     if not entries:
         raise UsageError("no device is in devices.json: run 'bash install.sh keys', or give --id, --ip and its key")
     names = ", ".join(repr(known.shown_name) for known in entries)
+    wanted = without_keys(wanted, key_texts(known.local_key for known in entries))
     raise UsageError(f"there is no device {wanted!r} in devices.json; it has {names}")
 
 

@@ -15,12 +15,13 @@ import shlex
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Mapping, NoReturn, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NoReturn, Optional, Set, Tuple
 
 from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
 from .json_places import entry_spans
 from .misplaced import READING_WISHES, WISHES, given_twice, misplaced, object_of, protects, protects_inside
+from .secrets import without_keys
 
 DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
@@ -168,9 +169,10 @@ def parse_devices(text: str) -> DevicesFile:
     harmless: List[str] = []
     place_of: Dict[str, int] = {}  # device id -> which of the entries
     line, counted = 1, 0
+    keys = {raw["key"] for raw in raw_entries if isinstance(raw, dict) and isinstance(raw.get("key"), str)}
     for raw, (start, end) in zip(raw_entries, entry_spans(text, isinstance(document, dict))):
         line, counted = line + text.count("\n", counted, start), start
-        reader, known = _EntryReader(text[start:end], line, problems), len(problems)
+        reader, known = _EntryReader(text[start:end], line, problems, keys), len(problems)
         entry = reader.entry(raw)
         if entry is None:
             left_out += problems[known:]
@@ -270,15 +272,17 @@ def _refuse(what: str) -> NoReturn:
 class _EntryReader:
     """Reads one entry and knows the lines of its text."""
 
-    def __init__(self, text: str, line: int, problems: List[str]) -> None:
+    def __init__(self, text: str, line: int, problems: List[str], keys: Iterable[str] = ()) -> None:
         self._text = text
         self._line = line
         self._problems = problems
+        self._keys = keys
 
     def complain(self, name: str, what: str, key: str = "") -> None:
         """Add one complaint; `key`: the member of "domoticz" (or of the entry) whose line is meant."""
         line = self._line_of(key)
-        self._problems.append(f"line {line}: {name}: {what}" if name else f"line {line}: {what}")
+        text = f"line {line}: {name}: {what}" if name else f"line {line}: {what}"
+        self._problems.append(without_keys(text, self._keys))
 
     def _line_of(self, key: str) -> int:
         position = max(self._text.find('"domoticz"'), 0) if key in (*WISHES, "domoticz") else 0
@@ -290,7 +294,7 @@ class _EntryReader:
         if not isinstance(raw, dict):
             self.complain("", "this entry is not an object {...}")
             return None
-        name = clean_text(raw["name"]) if isinstance(raw.get("name"), str) else ""
+        name = self._without_keys(raw["name"]) if isinstance(raw.get("name"), str) else ""
         device_id = raw.get("id")
         if not isinstance(device_id, str) or not _DEVICE_ID.fullmatch(device_id):
             self.complain(name, "its id is missing or is no Tuya device id", "id")
@@ -341,6 +345,9 @@ class _EntryReader:
             return DEFAULT_PORT
         return port
 
+    def _without_keys(self, name: str) -> str:
+        return clean_text(without_keys(name, self._keys))
+
     def _wishes(self, name: str, raw: object) -> Wishes:
         if raw is None:
             return Wishes()
@@ -368,6 +375,8 @@ class _EntryReader:
                 self.complain(name, what, str(key))
         if is_refused:
             accepted["switch"] = REFUSED
+        if "name" in accepted:
+            accepted["name"] = self._without_keys(accepted["name"])
         return Wishes(**accepted, lines={key: self._line_of(key) for key in WISHES if key in raw})
 
 

@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 from typing import Callable, Optional, Tuple
 
-# its path; time of its content, size, number; owner, group, mode; whether we may read it, which no mode tells (ACLs)
-Signature = Optional[Tuple[str, int, int, int, int, int, int, bool]]
+# its path; time of its content, size, number, time of any change; owner, group, mode; whether we may read it, which no
+# mode tells (ACLs)
+Signature = Optional[Tuple[str, int, int, int, int, int, int, int, bool]]
 
 
 def content_state(path: Path) -> str:
@@ -50,7 +51,8 @@ class FileWatch:
         try:
             if path is not None:
                 found = path.stat()
-                content = (found.st_mtime_ns, found.st_size, found.st_ino)
+                # the time of any change: who sets the time of the content back (cp -p, os.utime) cannot set that one
+                content = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_ctime_ns)
                 # chown and chmod leave the time of the content as it is
                 rights = (found.st_uid, found.st_gid, found.st_mode, os.access(path, os.R_OK))
                 return path, (str(path), *content, *rights)

@@ -14,13 +14,14 @@ from ..devices.served import Choice
 from ..lan.device import short_id
 from ..version import plugin_version
 from .framework import Framework
-from .installation import code_state
+from .installation import code_content, code_state
 from .settings import Settings, devices_path
 
 MAX_ERRORS = 20
 MAX_NOT_SERVED = 200
 LOOK_INTERVAL_S = 10.0  # names of units are the user's, and are looked at now and then
 NEVER = float("-inf")
+NOT_KNOWN = "not known"
 
 
 class About:
@@ -62,6 +63,7 @@ class About:
         self._written_ages_s = written_ages_s
         self._given = given
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
+        self._content = ""
         self._started_s = self._beat_s = clock()
         self._started_at = round(time.time())
         self._errors: Deque[Tuple[float, float, str]] = deque(maxlen=MAX_ERRORS)
@@ -77,6 +79,8 @@ class About:
     def look(self, now_s: float) -> None:
         """Look at what only Domoticz knows. On the plugin's thread, with each heartbeat."""
         self._beat_s = now_s
+        if not self._content:  # not at the start, which is waited for
+            self._content = self._content_as_loaded()
         self._accepts = self._framework.accepts_new_devices()
         if now_s - self._looked_s >= LOOK_INTERVAL_S or self.made != self._made_then:
             self._looked_s, self._made_then = now_s, self.made
@@ -85,6 +89,12 @@ class About:
             self._shown = {
                 device_id: {unit: state.nvalue for unit, state in units.items()} for device_id, units in held.items()
             }
+
+    def _content_as_loaded(self) -> str:
+        """The content of the files, as long as none has been written since they were loaded."""
+        folder = self._settings.home_folder
+        content = code_content(folder)
+        return content if code_state(folder) == self._code else NOT_KNOWN
 
     def unit_names(self, device_id: str) -> Mapping[int, str]:
         """Return how the units of a device are called in Domoticz."""
@@ -102,6 +112,7 @@ class About:
             "domoticz": self._domoticz,
             "folder": os.path.abspath(settings.home_folder),  # noqa: PTH100 - keeps links; Domoticz may tell "./"
             "code": self._code,
+            "code_content": self._content,
             "uptime_s": round(now_s - self._started_s, 3),  # clocks are set while we run
             "started_at": self._started_at,
             "beat_age_s": round(now_s - self._beat_s, 3),

@@ -42,6 +42,7 @@ class Bridge:
         """
         crash_guards.apply()
         self._framework.heartbeat(HEARTBEAT_S)
+        self._framework.hide([str(self._framework.parameters.get("Password") or "").strip()])
         try:
             found = read_settings(self._framework.parameters)
             installation.check(found.home_folder)
@@ -49,7 +50,7 @@ class Bridge:
         except (SettingsError, installation.InstallationError, TuyaError) as error:
             self._refuse(str(error))
             return
-        except (SyntaxError, ValueError) as error:  # a damaged file of a package
+        except (SyntaxError, ValueError, OSError) as error:  # a damaged file of a package, a folder without execution
             self._refuse(f"The plugin's packages cannot be loaded ({error}). {installation.CURE}")
             return
         # known before it starts: a thread that outlives a start which failed would take Domoticz down at its end

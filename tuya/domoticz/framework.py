@@ -7,8 +7,9 @@ error in Domoticz. Updates come from one thread only, creation from the plugin's
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Set
 
+from ..devices.secrets import without_keys
 from . import units
 from .units import State
 
@@ -34,6 +35,7 @@ class Framework:
     def __init__(self, module: Any, namespace: Mapping[str, Any]) -> None:
         self._module = module
         self._namespace = namespace
+        self._secrets: Set[str] = set()
         self._refresh_first = _rewrites_names(str(self.parameters.get("DomoticzVersion", "")))
 
     # -- the hardware
@@ -59,17 +61,21 @@ class Framework:
         """Ask for a heartbeat every so many whole seconds."""
         self._module.Heartbeat(seconds)
 
+    def hide(self, keys: Iterable[str]) -> None:
+        """Keep these local keys out of the log from now on, wherever somebody has pasted one."""
+        self._secrets.update(keys)
+
     def log(self, text: str) -> None:
         """Write one line to Domoticz's log."""
-        self._module.Log(text)
+        self._module.Log(without_keys(text, self._secrets))
 
     def status(self, text: str) -> None:
         """Write one line that users should see to Domoticz's log."""
-        self._module.Status(text)
+        self._module.Status(without_keys(text, self._secrets))
 
     def error(self, text: str) -> None:
         """Write one error to Domoticz's log."""
-        self._module.Error(text)
+        self._module.Error(without_keys(text, self._secrets))
 
     def load_configuration(self) -> object:
         """Return what was stored for this hardware."""

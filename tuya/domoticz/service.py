@@ -13,6 +13,7 @@ from ..devices.devices_file import DeviceEntry, DevicesFileError
 from ..devices.file_watch import FileWatch
 from ..devices.household import Household
 from ..devices.lan_device import device_of
+from ..devices.secrets import key_texts
 from ..lan.client import Client
 from ..lan.device import short_id
 from ..lan.events import Event
@@ -106,6 +107,7 @@ class Service:
         except (DevicesFileError, SettingsError) as error:
             self._error(f"{error}; the breakers known so far stay in use" if self._entries else str(error))
             return
+        self._framework.hide(key_texts(entry.local_key for entry in choice.entries))
         for problem in choice.problems:
             self._error(problem)
         for remark in choice.remarks:

@@ -24,6 +24,7 @@ from ..devices.devices_file import (
     parse_devices,
     read_devices,
 )
+from ..devices.secrets import hidden_if_key
 from ..devices.served import Choice, choose_all, reading_problems
 from ..lan import versions
 from ..lan.device import short_id
@@ -158,7 +159,7 @@ def choose(settings: Settings, path: Optional[Path]) -> Choice:
     if settings.device_id:
         return _one(settings, file, path)
     if path is None:
-        places = " or ".join(str(candidate) for candidate in settings.candidates)
+        places = " or ".join(str(one.parent / hidden_if_key(one.name)) for one in settings.candidates)
         raise SettingsError(f"Devices file: there is no {places} yet. Run 'bash install.sh keys' in the plugin folder")
     return choose_all(file, path.name)
 

@@ -27,6 +27,7 @@ _IN_FILE = {
     "http_port": "-www",
     "http_address": "-wwwbind",
     "ssl_port": "-sslwww",
+    "startup_delay": "-startupdelay",
     "web_root": "-webroot",
 }
 
@@ -84,6 +85,12 @@ class Started:
         except OSError:
             return None
         return next((Path(f"{self.outside}{link}") for link in links if link is not None and link.name == name), None)
+
+    @property
+    def startup_delay_s(self) -> float:
+        """For how long it waits before it starts anything, in seconds."""
+        named = self.options.get("-startupdelay", "")
+        return float(named) if named.isascii() and named.isdecimal() else 0.0
 
     @property
     def address(self) -> str:

@@ -152,3 +152,25 @@ def test_keys_of_a_named_file_are_not_those_that_the_plugin_uses(devices, capsys
 def test_an_unknown_name_is_wrong_use(devices, capsys):
     assert call(devices[0], "Kettle") == 2
     assert "there is no device 'Kettle'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["name", "wish", "file", "device", "password"])
+def test_a_key_that_was_pasted_somewhere_is_not_shown(devices, capsys, where):
+    path, entries = devices
+    key = entries[0]["key"]
+    words = [str(path)]
+    if where == "name":
+        path.write_text(json.dumps([{**entries[0], "name": key}]))
+    elif where == "wish":
+        path.write_text(json.dumps([{**entries[0], "domoticz": {"layout": key, "name": f"x {key}"}}]))
+    elif where == "file":
+        words = ["k3y-Of_A,breaker"]
+    elif where == "device":
+        words += ["--", key]
+    else:
+        words += ["--domoticz", "http://127.0.0.1:1", "--password-file", "k3y-Of_A,breaker"]
+    main(["doctor", "--seconds", "0", "--devices", *words])
+    captured = capsys.readouterr()
+    assert "(a local key, not shown)" in captured.out + captured.err
+    for one in (key, "k3y-Of_A,breaker"):
+        assert one not in captured.out + captured.err

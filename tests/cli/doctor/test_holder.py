@@ -100,3 +100,12 @@ def test_where_nobody_listens_nobody_is_named():
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.bind(device_lock.socket_name(DEVICE_ID + "x"))  # bound, and listens to nobody
         assert holder_of(DEVICE_ID + "x") is None
+
+
+@pytest.mark.parametrize(("states", "is_one"), [("TTTT", True), ("TTTS", False), ("S", False)])
+def test_one_that_is_stopped_and_let_go_on_all_the_time_is_not_stopped(monkeypatch, states, is_one):
+    seen = iter(states)
+    monkeypatch.setattr(holders, "_is_stopped_now", lambda _pid: next(seen) == "T")
+    paused_s: list[float] = []
+    assert is_stopped(4711, paused_s.append) is is_one
+    assert sum(paused_s) < 1.0

@@ -19,7 +19,7 @@ from tuya.cli.doctor.in_domoticz import Surroundings, examine_domoticz
 from tuya.cli.doctor.life import life_sign
 from tuya.devices.devices_file import parse_devices
 from tuya.devices.file_watch import content_state
-from tuya.domoticz.installation import code_state
+from tuya.domoticz.installation import code_content, code_state
 from tuya.keys.accounts import Account
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.running import Started
@@ -153,6 +153,46 @@ def test_domoticz_that_was_started_just_now(folder):
     domoticz = replace(ours.domoticz, started=replace(ours.domoticz.started, began_s=NOW_S - 3))
     word, finding, _ = judged(around(folder, domoticz=domoticz))
     assert (word, finding.text[:30]) == ("not checked", "Domoticz was started 3 s ago; ")
+
+
+@pytest.mark.parametrize(("ago_s", "word"), [(35.0, "not checked"), (90.0, "not well")])
+def test_a_domoticz_that_waits_before_it_starts_anything(folder, ago_s, word):
+    ours = around(folder)
+    started = replace(ours.domoticz.started, began_s=NOW_S - ago_s)
+    started.options["-startupdelay"] = "60"
+    found, finding, _ = judged(around(folder, domoticz=replace(ours.domoticz, started=started)))
+    assert (found, "waits 60 s" in finding.text) == (word, word == "not checked")
+
+
+def test_files_that_were_only_touched_are_what_runs(folder):
+    sign = said(folder, code_content=code_content(folder))
+    os.utime(folder / "plugin.py", (NOW_S - 60, NOW_S - 60))
+    assert judged(around(folder, sign))[0] == "well"
+    assert judged(around(folder, {**sign, "code_content": ""}))[0] == "not well"
+    (folder / "plugin.py").write_text("[2]")
+    word, finding, _ = judged(around(folder, sign))
+    assert (word, "before its files were changed" in finding.text) == ("not well", True)
+
+
+def test_a_folder_that_was_renamed_is_no_second_copy(folder):
+    sign = said(folder, folder=str(folder.parent / "TuyaOld"))
+    word, finding, _ = judged(around(folder, sign))
+    assert (word, "not there any more" in finding.text, "copies" in finding.cure) == ("not well", True, False)
+
+
+@pytest.mark.parametrize(
+    "why",
+    ["IP address: give an IPv4 address", "Device ID: this is no Tuya device id", "The plugin's packages are damaged"],
+)
+def test_what_a_plugin_that_serves_nothing_said_is_the_reason(folder, why):
+    lines = [
+        "2026-11-28 10:00:00.000  Status: Breakers: Initialized version 1.1.0, author 'author'",
+        f"2026-11-28 10:00:01.000  Error: Breakers: {why}",
+    ]
+    word, finding, _ = judged(around(folder, log=judge(lines, "/var/log/domoticz.log", "author")))
+    assert (word, finding.text) == ("not well", f"it was started and serves nothing: Breakers: {why}")
+    stopped = judge([*lines, "2026-11-28 10:00:02.000  Status: Breakers: Stopped."], "log", "author")
+    assert "does not run" in judged(around(folder, log=stopped))[1].text
 
 
 def test_another_instance_runs_and_this_copy_is_in_no_plugins_folder(folder, tmp_path):
@@ -365,7 +405,7 @@ UNITS = {"made": 0, "existing": 4, "waiting": 0, "refused": False, "accepts_new_
     [
         ({"pid": PID + 1}, "not well", "plugin", "does not run in this Domoticz"),  # another instance's plugin
         ({"kind": "host"}, "not well", "plugin", "does not run in this Domoticz"),
-        ({"folder": "/opt/domoticz/plugins/backup"}, "not well", "plugin", "runs another copy of the plugin"),
+        ({"folder": "/usr"}, "not well", "plugin", "runs another copy of the plugin"),
         ({"plugin_version": "0.9"}, "not well", "plugin", "runs release 0.9"),
         ({"plugin_version": None}, "not well", "plugin", "runs release unknown"),
         ({"code": "another"}, "not well", "plugin", "before its files were changed"),
@@ -615,3 +655,10 @@ def test_what_is_no_database_says_nothing(tmp_path):
     path.unlink()
     sqlite3.connect(path).close()
     assert from_database(path, is_running=True) is None
+
+
+def test_a_database_in_a_folder_whose_name_is_no_text(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    make_database(folder / "domoticz.db").close()
+    assert from_database(folder / "domoticz.db", is_running=False) is not None

@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
@@ -22,14 +22,25 @@ from tuya.cli.doctor.device import examine
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, from_database
 from tuya.cli.doctor.domoticz_web import Web, WebProblem
-from tuya.cli.doctor.files import entries_in_use, look_at_files, plugins_of
-from tuya.cli.doctor.findings import FAILED, SKIPPED, UNCHECKED, Finding, Tell, tell_json, tell_person, verdict_of
+from tuya.cli.doctor.files import entries_in_use, entries_of, look_at_files, plugins_of
+from tuya.cli.doctor.findings import (
+    FAILED,
+    SKIPPED,
+    UNCHECKED,
+    Finding,
+    Tell,
+    discreet,
+    tell_json,
+    tell_person,
+    verdict_of,
+)
 from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, check_packages, read_log, this_machine
 from tuya.cli.doctor.proof import check_database, doubt
 from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.secrets import key_texts, looks_like_key
 from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
@@ -71,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check the machine, each device, and the plugin in Domoticz. Returns 0 where the verdict is "well", else 1."""
     began_s = time.monotonic()
-    tell = tell_json if args.json else tell_person
+    keys = _typed_keys(args)
+    tell = discreet(tell_json if args.json else tell_person, keys)
     machine = this_machine(args.devices)
     web = _web(args, machine)
     told: List[Finding] = []
@@ -89,6 +101,7 @@ def run(args: argparse.Namespace) -> int:
     signs = plugins_of(machine.domoticz, signs_of_life())
     is_file_named = args.devices is not None
     file_findings, entries, files = look_at_files(machine, signs, is_file_named, needed=args.id is None)
+    keys.update(key_texts(entry.local_key for path in files for entry in entries_of(path)))
     if not is_file_named and files:
         args.devices = files[0]  # where a name is looked for
     if tell_all(file_findings) and tell_all([check_packages(machine)]):
@@ -116,6 +129,15 @@ def run(args: argparse.Namespace) -> int:
     verdict = verdict_of(told)
     tell(verdict)
     return EXIT_OK if verdict.state not in (FAILED, UNCHECKED) else EXIT_FAULT
+
+
+def _typed_keys(args: argparse.Namespace) -> Set[str]:
+    """The keys that were given, and what looks like one in a place where none belongs."""
+    given = {args.key or "", os.environ.get(KEY_VARIABLE, "")}
+    for path in (args.devices, args.password_file):
+        if path is not None and looks_like_key(path.name) and not path.exists():
+            given.add(path.name)
+    return given
 
 
 def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceEntry], began_s: float) -> Surroundings:

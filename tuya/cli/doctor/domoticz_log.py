@@ -40,6 +40,13 @@ class LogWord:
     errors: Tuple[str, ...]
     unstored: int = 0  # statements that its database refused since Domoticz was started
 
+    @property
+    def reason(self) -> str:
+        """What a plugin that was started said last; "" where none runs, or none complained."""
+        running = tuple(f"{name}: " for name, (_, runs) in self.hardware.items() if runs)
+        said = [error for error in self.errors if error.startswith(running)]
+        return said[-1] if said and running else ""
+
 
 def of_this_start(lines: Sequence[str]) -> List[str]:
     """The lines since Domoticz was started last; all of them where no start is among them."""

@@ -6,6 +6,7 @@ Its web server is asked in domoticz_web.py.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import urllib.parse
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def from_database(path: Path, is_running: bool) -> Optional[View]:
     if not is_running and path.with_name(path.name + "-wal").exists():
         return None  # it was not closed well: what counts stands in the -wal
     mode = "immutable=1" if not is_running or (is_wal and not is_shared) else "mode=ro"
-    address = f"file:{urllib.parse.quote(str(path.resolve()))}?{mode}"
+    address = f"file:{urllib.parse.quote(os.fsencode(path.resolve()))}?{mode}"
     try:
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_DATABASE_TIMEOUT_S)) as database:
             rows = database.execute(

@@ -94,11 +94,14 @@ def check_in_use(sign: LifeSign, path: Path, files: Sequence[Path], is_named: bo
 
 def entries_in_use(machine: Machine, signs: Sequence[LifeSign]) -> Tuple[DeviceEntry, ...]:
     """The entries of the files that hardware reads, as far as they can be read here."""
-    found: List[DeviceEntry] = []
-    for path in _paths(machine, signs):
-        with contextlib.suppress(DevicesFileError):
-            found += read_devices(path).entries
-    return tuple(found)
+    return tuple(entry for path in _paths(machine, signs) for entry in entries_of(path))
+
+
+def entries_of(path: Path) -> Tuple[DeviceEntry, ...]:
+    """All entries of a devices file, () where it cannot be read."""
+    with contextlib.suppress(DevicesFileError):
+        return read_devices(path).entries
+    return ()
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding
 from tuya.keys.accounts import ROOT_UID, Account
@@ -15,6 +16,7 @@ from tuya.lan.locks.peer_credentials import PLUGIN_FOLDER, is_owner, peer_of
 
 _STOPPED = ("T", "t")  # of proc(5): by a signal, by a debugger
 _TIMEOUT_S = 0.5
+_LOOK_GAPS_S = (0.13, 0.29, 0.37)  # no multiples of one another: no rhythm of stops is met each time
 _NAME_CHARACTERS = 16  # of comm
 
 
@@ -31,8 +33,19 @@ class Holder:
         return f"process {self.pid} ({self.name or 'of unknown name'}) of {self.user.name}"
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether a process is there and stopped (SIGSTOP, a debugger): then it answers nobody, and nothing ends that."""
+def is_stopped(pid: int, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Whether a process is there and stopped (SIGSTOP, a debugger): then it answers nobody, and nothing ends that.
+
+    One that is slowed down by being stopped and let go on all the time (cpulimit) is not: it is looked at repeatedly.
+    """
+    for gap_s in _LOOK_GAPS_S:
+        if not _is_stopped_now(pid):
+            return False
+        pause(gap_s)
+    return _is_stopped_now(pid)
+
+
+def _is_stopped_now(pid: int) -> bool:
     try:
         text = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:

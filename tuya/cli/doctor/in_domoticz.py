@@ -21,7 +21,7 @@ from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
-from tuya.domoticz.installation import code_state
+from tuya.domoticz.installation import code_content, code_state
 from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
@@ -246,10 +246,14 @@ def _no_sign(around: Surroundings) -> Finding:
     if not around.can_hear and account is not None:
         text = f"Domoticz runs as {account.name}, and what its plugin says does not reach the user of this run"
         return Finding("plugin", UNCHECKED, text, f"{doctor_as(account)}; or look at Setup > Log")
-    began_s = domoticz.started.began_s if domoticz is not None and domoticz.started is not None else None
-    if began_s is not None and around.now_s - began_s < NEW_FILE_S:
+    started = domoticz.started if domoticz is not None else None
+    began_s = started.began_s if started is not None else None
+    delay_s = started.startup_delay_s if started is not None else 0.0
+    if began_s is not None and around.now_s - began_s < NEW_FILE_S + delay_s:
+        waits = f", and waits {delay_s:.0f} s before it starts anything (-startupdelay)" if delay_s else ""
         text = (
-            f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago; the plugin has not said anything yet"
+            f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago{waits}; "
+            "the plugin has not said anything yet"
         )
         return Finding("plugin", UNCHECKED, text, "run this again in half a minute")
     if domoticz is not None and domoticz.pid is not None and is_stopped(domoticz.pid):
@@ -260,6 +264,9 @@ def _no_sign(around: Surroundings) -> Finding:
             f"it is there in process {domoticz.pid} and does not answer: Domoticz hangs, was stopped, or is very busy"
         )
         return Finding("plugin", FAILED, text, f"run this again; if it stays, {RESTART_CURE}")
+    if around.log is not None and around.log.reason:
+        cure = "correct that (a field: Setup > Hardware, select it, Update); then run this again"
+        return Finding("plugin", FAILED, f"it was started and serves nothing: {around.log.reason}", cure)
     text = "the plugin does not run in this Domoticz, or one of an older release does"
     cure = f"Setup > Hardware: is it there and enabled? What does Setup > Log say? Else {RESTART_CURE}"
     return Finding("plugin", FAILED, text, cure)
@@ -268,6 +275,10 @@ def _no_sign(around: Surroundings) -> Finding:
 def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     """What one running hardware says of itself."""
     outside = around.domoticz.started.outside if around.domoticz and around.domoticz.started else ""
+    if not sign.is_of(around.folder, outside) and sign.folder and not os.path.lexists(f"{outside}{sign.folder}"):
+        text = f"{sign.name} was started in {sign.folder}, which is not there any more: the folder was renamed or moved"
+        yield Finding("plugin", FAILED, text, f"{RESTART_CURE}: it then runs what is in {around.folder}")
+        return
     if not sign.is_of(around.folder, outside):
         text = f"{sign.name} runs another copy of the plugin, {sign.folder or 'it does not say which'}"
         cure = f"take one of the two copies out of the plugins folder, and {RESTART_CURE}"
@@ -276,7 +287,7 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     if sign.version != plugin_version():
         text = f"{sign.name} runs release {sign.version or 'unknown'}; this folder has {plugin_version()}"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
-    elif sign.code != code_state(around.folder):
+    elif sign.code != code_state(around.folder) and sign.code_content != code_content(around.folder):
         text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
         yield Finding("plugin", FAILED, text, RESTART_CURE)
     else:

@@ -71,7 +71,8 @@ class ServedDevice:
 class LifeSign:
     """One owner. accepts_new, units_*: None where it does not know.
 
-    pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state). uptime_s: since
+    pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state), and
+    code_content: of their contents. uptime_s: since
     its start, whatever was done to the clock; started_at: the clock's time then. beat_age_s: since Domoticz last called
     it; update_waits_s: how long Domoticz has been taking for one value. units_existing: that Domoticz has now, from
     whichever start of the plugin.
@@ -102,6 +103,7 @@ class LifeSign:
     errors: Tuple[Tuple[float, Optional[float], str], ...]
     problems: Tuple[str, ...]
     code: str = ""
+    code_content: str = ""
     uptime_s: Optional[float] = None
     beat_age_s: Optional[float] = None
     update_waits_s: Optional[float] = None
@@ -166,6 +168,7 @@ def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeS
         ),
         problems=tuple(_text(problem) for problem in _list(said.get("problems"))),
         code=_text(said.get("code")),
+        code_content=_text(said.get("code_content")),
         uptime_s=_number(said.get("uptime_s"), float),
         beat_age_s=_number(said.get("beat_age_s"), float),
         update_waits_s=_number(said.get("update_waits_s"), float),
