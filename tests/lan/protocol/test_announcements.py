@@ -358,3 +358,47 @@ def test_an_announcement_restarts_the_waits(air):
             late_s = lateness()
             air.say(announcement(breaker), air.ports.encrypted)
             assert run.seen.wait_connected(breaker.device_id, 3.0).at_s - announced_s < 1.5 + late_s()
+
+
+class Arrived:
+    """A socket in which one datagram lies, from wherever it says."""
+
+    def __init__(self, datagram: bytes, source: str) -> None:
+        self._datagrams = [(datagram, (source, 6667))]
+
+    def recvfrom(self, _size: int):
+        if not self._datagrams:
+            raise BlockingIOError
+        return self._datagrams.pop()
+
+
+@pytest.mark.parametrize(
+    ("ip", "source", "is_heard"),
+    [
+        ("192.168.1.20", "192.168.1.20", True),
+        ("192.168.1.20", "192.168.1.9", True),  # passed on by a router
+        ("127.0.0.1", "192.168.1.9", False),
+        ("127.0.0.5", "192.168.1.9", False),
+        ("192.168.1.2", "192.168.1.9", False),
+        ("192.168.1.2", "192.168.1.2", True),  # something on this machine, as the next two
+        ("192.168.1.2", "192.168.1.3", True),
+        ("192.168.1.2", "127.0.0.1", True),
+        ("127.0.0.5", "127.0.0.1", True),
+        ("127.0.0.5", "192.168.1.2", False),
+    ],
+)
+def test_nobody_in_the_network_leads_us_to_ourselves(ip, source, is_heard):
+    listener = Listener((), is_own=lambda address: address in ("192.168.1.2", "192.168.1.3"))
+    heard = []
+    with selectors.DefaultSelector() as selector:
+        listener.open(selector, lambda announcement, _news, _now_s: heard.append(announcement.address))
+    listener.hear(Arrived(_json(ip=ip), source), 0.0)
+    assert heard == ([ip] if is_heard else [])
+
+
+def test_the_addresses_of_this_machine_are_known():
+    assert interfaces.is_own("127.0.0.1")
+    assert not interfaces.is_own("192.0.2.77")
+    assert not interfaces.is_own("255.255.255.255")
+    for address, _ in interfaces.broadcasts():
+        assert interfaces.is_own(address) or address == interfaces.EVERYWHERE[0]

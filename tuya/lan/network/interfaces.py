@@ -1,4 +1,4 @@
-"""The IPv4 broadcast addresses of this machine, without a package for it."""
+"""The IPv4 addresses of this machine, and the broadcast addresses around it, without a package for it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _SIOCGIFADDR, _SIOCGIFFLAGS, _SIOCGIFBRDADDR = 0x8915, 0x8913, 0x8919
 _IFF_UP, _IFF_BROADCAST, _IFF_LOOPBACK = 0x1, 0x2, 0x8
 _IFREQ_BYTES, _NAME_BYTES = 256, 15
 LOOPBACK = ("127.0.0.1", "127.255.255.255")
+_ANY_PORT = 9
 EVERYWHERE = ("0.0.0.0", "255.255.255.255")  # noqa: S104 - no bind: the address that stands for "me" in a request
 
 
@@ -33,6 +34,22 @@ def broadcasts() -> List[Tuple[str, str]]:
     except OSError:
         return [EVERYWHERE, LOOPBACK]
     return found
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an IPv4 address leads nowhere but to this machine, from any machine."""
+    return address.startswith("127.")
+
+
+def is_own(address: str) -> bool:
+    """Whether an interface has this IPv4 address: the kernel would send from it to itself. Nothing is sent."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.connect((address, _ANY_PORT))
+            name: Tuple[str, int] = sock.getsockname()
+    except OSError:  # no way there, or a broadcast address
+        return False
+    return name[0] == address
 
 
 def _broadcast_of(sock: socket.socket, name: str) -> Optional[Tuple[str, str]]:

@@ -32,10 +32,12 @@ class Listener:
         ports: Tuple[int, ...] = announcements.ANNOUNCE_PORTS,
         probe_port: int = announcements.PROBE_PORT,
         targets: Callable[[], List[Tuple[str, str]]] = interfaces.broadcasts,
+        is_own: Callable[[str], bool] = interfaces.is_own,
     ) -> None:
         self._ports = ports
         self._probe_port = probe_port
         self._targets = targets
+        self._is_own = is_own
         self._sockets: List[socket.socket] = []
         self._sender: Optional[socket.socket] = None
         self._decodes = TokenBucket(DECODES_INTERVAL_S, DECODE_BURST)
@@ -85,8 +87,22 @@ class Listener:
                 self.dropped += 1
                 continue
             announcement = announcements.decode(datagram, source[0])
-            if announcement is not None and announcement.address not in self._broadcasts:
+            if announcement is None or announcement.address in self._broadcasts:
+                continue
+            if self._leads_astray(announcement.address, source[0]):
+                self.dropped += 1
+            else:
                 self._tell(announcement, self._is_news(announcement, now_s), now_s)
+
+    def _leads_astray(self, address: str, source: str) -> bool:
+        """Whether somebody in the network announces an address of this machine, at which no device of his can be.
+
+        The kernel lets nothing in from outside that bears one of our own addresses, so who announces from one is here;
+        and what lives on loopback announces itself from there.
+        """
+        if address == source or interfaces.is_loopback(source):
+            return False
+        return interfaces.is_loopback(address) or (self._is_own(address) and not self._is_own(source))
 
     def _is_news(self, announcement: announcements.Announcement, now_s: float) -> bool:
         told_s = self._known.get(announcement, -NEVER)
