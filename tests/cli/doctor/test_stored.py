@@ -117,22 +117,22 @@ def test_values_that_do_not(told, stored, state, text):
             (80, 200, 40),
             (80, 200, 40),
             "unchecked",
-            "it reports, and Domoticz has stored nothing of it for 80 s (unit 2)",
+            "the plugin has given Domoticz nothing of it for 80 s (unit 2)",
         ),
         (
             (20, 280, 40),
             (20, 280, 40),
             "unchecked",
-            "it reports, and Domoticz has stored nothing of it for 280 s (unit 3)",
+            "the plugin has given Domoticz nothing of it for 280 s (unit 3)",
         ),
         (
             (20, 600, 40),
             (20, 600, 40),
             "failed",
-            "it reports, and Domoticz has stored nothing of it for 600 s (unit 3)",
+            "the plugin has given Domoticz nothing of it for 600 s (unit 3)",
         ),
         ((20,), (20, 9000, 9000), "ok", "stored 20 s ago"),  # the others are not given in this run
-        ((), (160, 20, 20), "failed", "it reports, and Domoticz has stored nothing of it for 160 s (unit 2)"),
+        ((), (160, 20, 20), "failed", "the plugin has given Domoticz nothing of it for 160 s (unit 2)"),
     ],
 )
 def test_every_meter_that_was_given_is_to_be_stored(written, ages, state, text):

@@ -16,7 +16,8 @@ from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Findi
 from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
 from tuya.cli.doctor.life import LifeSign, ServedDevice, life_sign
 from tuya.cli.doctor.served import field_cure
-from tuya.cli.doctor.use import OFF_AND_ON, check_use, no_power
+from tuya.cli.doctor.use import check_use, no_power
+from tuya.cli.doctor.values import NOTHING_YET, READINGS, check_values
 from tuya.devices.devices_file import DeviceEntry, key_problem
 from tuya.lan import errors
 from tuya.lan.client import Polling
@@ -31,7 +32,6 @@ CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
 DPS_WITHIN_S = 8.0
 SILENT_S = 60.0  # a device that is served answers every 10 s
-READINGS = {"voltage_v": "V", "current_a": "A", "power_w": "W", "energy_kwh": "kWh", "energy_increment_wh": "Wh"}
 
 # error of the connection -> the check that it fails
 _CHECK_OF: Dict[Type[TuyaError], str] = {
@@ -52,7 +52,6 @@ _TOLD_NOTHING = "holds it, and does not say how it is"
 _ASK_AGAIN = (
     "run this again in half a minute; if it stays, as the user of that program (Domoticz), or as root with sudo"
 )
-NOTHING_YET = "it has not reported any voltage, current, power or energy yet"
 # errors that more waiting does not change
 _FINAL = (errors.WrongKey, errors.BadValue, errors.OwnedElsewhere)
 
@@ -100,7 +99,7 @@ def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: boo
         asking.wait(lambda: _has_readings(entry, asking), DPS_WITHIN_S)
         profile = match(entry.raw, asking.dps)
         yield _check_data_points(profile, len(asking.dps))
-        yield from _check_values(profile, asking.dps)
+        yield from check_values(entry, profile, asking.dps)
         if profile.reports_power and not profile.decode(asking.dps).power_w:
             yield no_power(entry.shown_name)
 
@@ -183,7 +182,7 @@ def _reported(
     profile = match(_described(entry, snapshot), dps)
     yield _check_data_points(profile, len(dps))
     is_old = any(finding.check in ("readings", "power") for finding in wrong)
-    for finding in _check_values(profile, dps):
+    for finding in check_values(entry, profile, dps):
         if finding.state == OK and device is not None and device.measured_age_s is not None:
             age = f"reported {lasted(device.measured_age_s)} ago"
             late = [f"{quantity} {lasted(age_s)} ago" for quantity, age_s in sorted(device.late_s.items())]
@@ -277,33 +276,3 @@ def _check_data_points(profile: Profile, count: int) -> Finding:
     how = {"product": "its product id", "codes": "its thing model", "shape": "the form of its data"}
     by = how.get(profile.matched_by, profile.matched_by)
     return Finding("data points", OK, f"{count}, layout {profile.name} by {by}")
-
-
-def _check_values(profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]:
-    reading = reading_to_json(profile.decode(dps), profile)
-    notes = [*profile.problems, *profile.doubts(dps)]
-    left_out = [note for note in notes if "left out" in note]
-    if left_out:
-        cure = 'if a factor of ten is missing: "domoticz": {"scale": {"voltage": 0.1}} in its entry of devices.json'
-        yield Finding("values", FAILED, "; ".join(left_out), cure)
-        return
-    for note in notes:
-        yield Finding("values", NOTE, note)
-    shown = [_shown(reading[name], unit) for name, unit in READINGS.items() if name in reading]
-    if not shown:
-        yield Finding(
-            "values", FAILED, NOTHING_YET, "switch a load on behind it and wait a minute; then run this again"
-        )
-        return
-    yield Finding("values", OK, ", ".join(shown))
-    is_open = False in dict(reading.get("switch", {})).values()
-    if "voltage_v" not in reading and not is_open and any(one.dp in dps for one in profile.layout.of("voltage")):
-        text = "it reports no voltage, though it is switched on and has power to answer: it may measure nothing"
-        yield Finding("voltage", UNCHECKED, text, OFF_AND_ON)
-
-
-def _shown(amounts: object, unit: str) -> str:
-    """One number, or one for each channel, with its unit."""
-    if not isinstance(amounts, dict):
-        return f"{amounts} {unit}"
-    return " / ".join(f"{amount} {unit}" for amount in amounts.values())

@@ -49,6 +49,11 @@ _CURE = (
     "Setup > Log: what does it say of SQL or its database? Is the disk full (df -h)? Does another program hold "
     "domoticz.db? Then restart Domoticz"
 )
+_UNGIVEN_CURE = (
+    "what it reports of that is missing, or cannot be right: its findings 'values', 'power' and 'readings' say why, "
+    "and python3 -m tuya watch shows what comes. Where nothing is wrong there: Setup > Hardware, select the plugin's "
+    "hardware, Update"
+)
 
 
 def zone_of(pid: Optional[int]) -> Optional[str]:
@@ -143,7 +148,9 @@ def check_stored(
             yield from foreign
             if not states and not foreign:
                 is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
-                yield from _check_meters(name, _meters(entry.device_id, units, ages, sign), is_fresh, is_settled)
+                meters = _meters(entry.device_id, units, ages, sign)
+                ungiven = [] if sign.written_ages_s is None else [one for one in meters if one.is_ungiven]
+                yield from _check_meters(name, meters, ungiven, is_fresh, is_settled)
 
 
 def check_refused(count: int, stored: Sequence[Finding]) -> Finding:
@@ -206,6 +213,11 @@ class Meter:
         """Whether what the plugin gave last is not what is stored."""
         return self.written_s is not None and self.age_s > self.written_s + BEHIND_S
 
+    @property
+    def is_ungiven(self) -> bool:
+        """Whether it is old because the plugin gave nothing since, of one that says what it gave."""
+        return not self.is_behind and (self.written_s is None or self.written_s > self.pace.late_s - BEHIND_S)
+
 
 def _meters(
     device_id: str, held: Mapping[int, int], ages: Mapping[Tuple[str, int], float], sign: LifeSign
@@ -233,7 +245,9 @@ def _meters(
     return [*given, *sorted(energy, key=lambda one: abs(one.age_s))[:1]]
 
 
-def _check_meters(name: str, meters: Sequence[Meter], is_fresh: bool, is_settled: bool) -> Iterator[Finding]:
+def _check_meters(
+    name: str, meters: Sequence[Meter], ungiven: Sequence[Meter], is_fresh: bool, is_settled: bool
+) -> Iterator[Finding]:
     """Whether what the plugin gave is stored, and whether it gives anything (after a while, where it reports)."""
     behind = [one for one in meters if one.is_behind]
     late = [one for one in meters if is_fresh and is_settled and one.age_s > one.pace.late_s and one not in behind]
@@ -242,10 +256,12 @@ def _check_meters(name: str, meters: Sequence[Meter], is_fresh: bool, is_settled
             continue
         oldest = max(found, key=lambda one: one.age_s / one.pace.old_s)
         again = f"it is given again within {max(one.pace.late_s for one in found) / 60:.0f} min: run this again then"
-        text = (
-            f"{what} Domoticz has stored nothing of it for {oldest.age_s:.0f} s ({_units([one.unit for one in found])})"
-        )
+        units = _units([one.unit for one in found])
+        text = f"{what} Domoticz has stored nothing of it for {oldest.age_s:.0f} s ({units})"
         cure = f"{again}; if it stays, {_CURE}"
+        if all(one in ungiven for one in found):
+            text = f"it answers, and the plugin has given Domoticz nothing of it for {oldest.age_s:.0f} s ({units})"
+            cure = _UNGIVEN_CURE
         yield Finding(CHECK, FAILED if oldest.age_s > oldest.pace.old_s else UNCHECKED, text, cure, name)
         return
     energy = [one.age_s for one in meters if one.pace is ENERGY_PACE]
