@@ -48,6 +48,13 @@ def test_all_that_the_doctor_needs_is_told():
     assert sign.switching == "allowed"
 
 
+def test_fields_that_count_for_nothing_are_told():
+    domoticz = FakeDomoticz(Address="192.168.1.20")
+    framework = Framework(domoticz, domoticz.namespace)
+    (problem,) = About(framework, read_settings(framework.parameters)).told()["problems"]
+    assert problem == "IP address, Local key and Protocol are used together with a Device ID only"
+
+
 def test_units_of_an_earlier_start_are_told():
     """The doctor takes "none" for "not well known yet": after a restart nothing is made, and all is there."""
     domoticz = FakeDomoticz()

@@ -120,6 +120,26 @@ def start(filesystem: Path, pid: int, binary: Path, *words: str) -> None:
     (process / "stat").write_text(f"{pid} (domoticz) S " + " ".join(["0"] * 18) + " 4200 0\n")
 
 
+@pytest.mark.parametrize("way", ["another name", "loader"])
+def test_a_domoticz_of_another_name_is_found(tmp_path, way):
+    binary = program(tmp_path / "srv" / ("domoticz-beta" if way == "another name" else "domoticz"))
+    loader = program(tmp_path / "lib64/ld-linux-x86-64.so.2")
+    start(tmp_path, 80, binary if way == "another name" else loader, *["--", str(binary)][: 2 * (way == "loader")])
+    (tmp_path / "proc/80/comm").write_text(f"{binary.name if way == 'another name' else loader.name[:15]}\n")
+    found = find(PLUGIN, tmp_path)
+    assert found is not None
+    assert (found.binary, found.pid) == (binary, 80)
+
+
+def test_another_program_that_the_loader_was_given_is_none(tmp_path):
+    start(tmp_path, 80, program(tmp_path / "lib64/ld-linux-x86-64.so.2"), "/bin/cat", "file")
+    (tmp_path / "proc/80/comm").write_text("ld-linux-x86-64\n")
+    script = program(tmp_path / "bin/bash")
+    start(tmp_path, 81, script, "/usr/bin/domoticz-watch.sh")
+    (tmp_path / "proc/81/comm").write_text("domoticz-watch.\n")
+    assert find(PLUGIN, tmp_path) is None
+
+
 @pytest.mark.parametrize("way", ["userdata", "relative", "approot", "program", "file", "link"])
 def test_of_several_the_one_that_holds_this_copy_counts(tmp_path, way):
     other = program(tmp_path / "opt/domoticz/domoticz")

@@ -27,6 +27,7 @@ NOT_KNOWN = "not known"
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
+    What the settings remark is told with the problems.
     file_state: of the devices file as it was taken (see file_watch.content_state).
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
@@ -148,5 +149,5 @@ class About:
             "errors": [
                 {"at": at, "age_s": round(now_s - at_s, 3), "text": text} for at_s, at, text in list(self._errors)
             ],
-            "problems": self.problems,
+            "problems": [*settings.remarks, *self.problems],
         }

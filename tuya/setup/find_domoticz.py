@@ -74,7 +74,7 @@ def find(plugin_folder: Path, filesystem: Path = Path("/")) -> Optional[Domoticz
         # what runs is there, also where its program was deleted since (an update that is not through)
         if pid is not None or (binary.is_file() and os.access(binary, os.X_OK)):
             approot = started.options.get("-approot") if started is not None else None
-            return Domoticz(binary, _root_of(binary, approot), how, pid, started, is_ours)
+            return Domoticz(binary, root_of(binary, approot), how, pid, started, is_ours)
     return None
 
 
@@ -138,7 +138,7 @@ def _candidates(plugin_folder: Path, filesystem: Path) -> Iterable[_Candidate]:
         yield Path(on_path).resolve(), "PATH", None, False
 
 
-def _root_of(binary: Path, started_with: Optional[str]) -> Path:
+def root_of(binary: Path, started_with: Optional[str]) -> Path:
     """Return the folder with Domoticz's www: named by the environment or its command line, else where it usually is."""
     named = os.environ.get("DOMOTICZ_ROOT") or started_with
     usual = (binary.parent, Path("/usr/share/domoticz"), Path("/usr/local/share/domoticz"), Path("/opt/domoticz"))

@@ -16,6 +16,7 @@ from typing import Dict, Iterator, List, Optional, Sequence
 PROGRAM = "domoticz"
 DEFAULT_PORT = 8080
 DEFAULT_SECURE_PORT = 443
+_LOADERS = ("ld-linux", "ld-musl", "ld.so")
 _PLUGINS = "plugins"
 _DELETED = " (deleted)"  # behind where a link of proc(5) led
 # names in the file of -f -> the same on the command line
@@ -131,22 +132,42 @@ def _is_same(entry: Path, ours: os.stat_result) -> bool:
 def running(filesystem: Path = Path("/")) -> Iterator[Started]:
     """Every Domoticz that runs on this machine, also in containers as far as we may look into them."""
     for process in sorted(filesystem.glob("proc/[0-9]*"), key=lambda path: int(path.name)):
-        try:
-            if (process / "comm").read_text().strip() != PROGRAM:
-                continue
-        except OSError:
-            continue  # it has ended
-        words = command_line(int(process.name), filesystem)
-        outside = _root_seen_by(process, filesystem)
-        # of a process of another user: what it was started as
-        binary = _seen_by(process, "exe", outside) or Path((words or [""])[0])
-        if not binary.is_absolute():
-            continue
-        folder = _seen_by(process, "cwd", outside)
-        options = options_of(words, folder, outside)
-        began_s, parent = _began_s(process, filesystem), _number_in_stat(process, 4)
-        replaced = _is_deleted(process / "exe")
-        yield Started(binary, options, folder, int(process.name), "", outside, began_s, replaced, parent)
+        program = _program_of(process)
+        started = of_process(int(process.name), filesystem) if program else None
+        if started is not None and (program == PROGRAM or started.binary.name.startswith(PROGRAM)):
+            yield started
+
+
+def _program_of(process: Path) -> str:
+    """The name of its program where that may be Domoticz, else "".
+
+    That name, one that begins with it (domoticz-beta; a script is told by what runs it), or the system's loader, which
+    was given it.
+    """
+    try:
+        name = (process / "comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""  # it has ended
+    return name if name.startswith((PROGRAM, *_LOADERS)) else ""
+
+
+def of_process(pid: int, filesystem: Path = Path("/")) -> Optional[Started]:
+    """How a process was started, taken for a Domoticz; None where that cannot be seen."""
+    process = filesystem / "proc" / str(pid)
+    words = command_line(pid, filesystem)
+    outside = _root_seen_by(process, filesystem)
+    # of a process of another user: what it was started as
+    binary = _seen_by(process, "exe", outside) or Path((words or [""])[0])
+    if binary.name.startswith(_LOADERS):
+        place = next((number for number, word in enumerate(words[1:], 1) if Path(word).name.startswith(PROGRAM)), 0)
+        words = words[place:]
+        binary = (_seen_by(process, "cwd", outside) or Path("/")) / words[0] if place else binary
+    if not binary.is_absolute():
+        return None
+    folder = _seen_by(process, "cwd", outside)
+    options = options_of(words, folder, outside)
+    began_s, parent = _began_s(process, filesystem), _number_in_stat(process, 4)
+    return Started(binary, options, folder, pid, "", outside, began_s, _is_deleted(process / "exe"), parent)
 
 
 def _link(path: Path) -> Optional[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from tuya.cli.doctor import command, machine
 from tuya.cli.doctor.findings import Finding
 from tuya.cli.doctor.life import life_sign
 from tuya.lan.locks.device_lock import OwnerState
+from tuya.setup.running import Started
 from tuya.simulator import Fleet
 
 
@@ -174,3 +176,23 @@ def test_a_key_that_was_pasted_somewhere_is_not_shown(devices, capsys, where):
     assert "(a local key, not shown)" in captured.out + captured.err
     for one in (key, "k3y-Of_A,breaker"):
         assert one not in captured.out + captured.err
+
+
+def test_what_announces_itself_and_is_in_no_entry_is_told():
+    heard = {"bf0123456789abcdefgh": ("192.168.1.20", "3.4"), "bf9999999999999zzzzz": ("192.168.1.21", "3.5")}
+    (note,) = command.strangers(heard, {"bf0123456789abcdefgh"})
+    assert (note.state, note.text[-27:]) == ("note", " bf99..zzzz at 192.168.1.21")
+    assert "bash install.sh keys" in note.cure
+    assert list(command.strangers(heard, set(heard))) == []
+    many = {f"bf{number:018d}": ("192.168.1.3", "3.4") for number in range(9)}
+    assert next(command.strangers(many, ())).text.endswith(" and 4 more")
+
+
+def test_a_plugin_that_says_in_which_process_it_runs_is_believed(tmp_path, monkeypatch):
+    """Whatever the program of its Domoticz is called; Python is none."""
+    sign = life_sign({"kind": "plugin", "pid": 4711, "folder": str(tmp_path)})
+    for binary, is_found in ((Path("/srv/dz"), True), (Path("/usr/bin/python3.11"), False)):
+        monkeypatch.setattr(machine, "of_process", lambda pid, binary=binary: Started(binary, {}, None, pid))
+        found = machine.by_its_word(machine.Machine(None, None, tmp_path), [sign]).domoticz
+        assert (found is not None) == is_found
+        assert found is None or (found.pid, found.is_ours) == (4711, True)

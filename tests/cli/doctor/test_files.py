@@ -64,6 +64,16 @@ def test_the_file_that_the_plugin_reads_counts(machine, tmp_path):
     assert looked(unused, hardware(mine, BOILER), is_named=True) == (["ok"], ["Fridge"], ["devices.json"])
 
 
+def test_a_second_file_that_is_not_read_is_told_with_the_one_that_is(machine, tmp_path):
+    other = write(tmp_path / "devices.json", FRIDGE)
+    read = write(machine.folder / "devices.json", BOILER)
+    for found, signs in ((Machine(machine.domoticz, read, machine.folder), []), (machine, [hardware(read, BOILER)])):
+        findings, entries, _ = look_at_files(found, signs, False, needed=True)
+        assert [finding.state for finding in findings] == ["ok", "note"]
+        assert findings[1].text == f"{other} is not read: {read} is"
+        assert [entry.name for entry in entries] == ["Boiler"]
+
+
 def test_each_hardware_may_have_its_own_file(machine, tmp_path):
     one, two = write(tmp_path / "one.json", BOILER), write(tmp_path / "two.json", FRIDGE, BOILER)
     found = looked(machine, hardware(one, BOILER), hardware(two, FRIDGE), hardware(one))

@@ -14,7 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
@@ -25,6 +25,7 @@ from tuya.cli.doctor.domoticz_web import Web, WebProblem
 from tuya.cli.doctor.files import entries_in_use, entries_of, look_at_files, plugins_of
 from tuya.cli.doctor.findings import (
     FAILED,
+    NOTE,
     SKIPPED,
     UNCHECKED,
     Finding,
@@ -37,10 +38,11 @@ from tuya.cli.doctor.findings import (
 from tuya.cli.doctor.holder import holder_of
 from tuya.cli.doctor.in_domoticz import Surroundings, can_hear, examine_domoticz, is_apart
 from tuya.cli.doctor.life import LifeSign, life_sign
-from tuya.cli.doctor.machine import Machine, author_of, check_packages, read_log, this_machine
+from tuya.cli.doctor.machine import Machine, author_of, by_its_word, check_packages, read_log, this_machine
 from tuya.cli.doctor.proof import check_database, doubt
 from tuya.devices.devices_file import DeviceEntry
 from tuya.devices.secrets import key_texts, looks_like_key
+from tuya.lan.device import short_id
 from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
@@ -51,6 +53,7 @@ ANSWER_S = 2.0  # an owner answers within milliseconds
 LATE_ANSWER_S = 10.0  # but Domoticz is busy at times, and machines are slow
 HEARD_WITHIN_S = 25.0  # a device that is served is asked every 9 s, and is lost after two questions without an answer
 LOOK_INTERVAL_S = 1.0
+SHOWN_STRANGERS = 5
 DEFAULT_LISTEN_S = 8.0  # devices announce themselves about every 5 s
 USER_VARIABLE = "DOMOTICZ_USER"
 PASSWORD_VARIABLE = "DOMOTICZ_PASSWORD"  # noqa: S105 - the name of a variable; keeps it out of the process list
@@ -98,7 +101,9 @@ def run(args: argparse.Namespace) -> int:
         return worked
 
     is_named = args.name is not None or args.id is not None
-    signs = plugins_of(machine.domoticz, signs_of_life())
+    said = signs_of_life()
+    machine = by_its_word(machine, said)
+    signs = plugins_of(machine.domoticz, said)
     is_file_named = args.devices is not None
     file_findings, entries, files = look_at_files(machine, signs, is_file_named, needed=args.id is None)
     keys.update(key_texts(entry.local_key for path in files for entry in entries_of(path)))
@@ -108,6 +113,9 @@ def run(args: argparse.Namespace) -> int:
         is_hidden = not entries and any(finding.state == UNCHECKED for finding in file_findings)
         chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
+        if not is_named and files:
+            listed = (*entries, *(entry for path in files for entry in entries_of(path)))
+            tell_all(strangers(heard, {entry.device_id for entry in listed}))
         is_key_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))
         in_use = entries
         if is_file_named and signs:  # its keys are given, too, where the plugin reads another file
@@ -287,6 +295,16 @@ def _with_place(entry: DeviceEntry, args: argparse.Namespace) -> DeviceEntry:
         version=args.version or entry.version,
         version_fixed=entry.version_fixed or args.version is not None,
     )
+
+
+def strangers(heard: Heard, known: Collection[str]) -> Iterator[Finding]:
+    """The devices that announce themselves and are in no entry of a devices file that counts."""
+    others = sorted((address, device_id) for device_id, (address, _) in heard.items() if device_id not in known)
+    if others:
+        shown = ", ".join(f"{short_id(device_id)} at {address}" for address, device_id in others[:SHOWN_STRANGERS])
+        more = f" and {len(others) - SHOWN_STRANGERS} more" if len(others) > SHOWN_STRANGERS else ""
+        text = f"announced, and in no entry of the devices file: {shown}{more}"
+        yield Finding("announcement", NOTE, text, "if that is a breaker of yours: bash install.sh keys")
 
 
 def _listen(entries: List[DeviceEntry], args: argparse.Namespace, tell: Tell) -> Tuple[Heard, bool]:

@@ -16,6 +16,7 @@ from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.machine import Machine, check_files
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, parse_devices, read_devices
 from tuya.devices.file_watch import content_state
+from tuya.domoticz.settings import DEVICES_FILE_NAME
 from tuya.setup.find_domoticz import Domoticz
 
 
@@ -39,7 +40,7 @@ def look_at_files(
     if is_named or not (paths or any(sign.has_own_key for sign in signs)):
         paths = [machine.devices_file] if machine.devices_file is not None else []
         findings, entries = check_files(machine, needed)
-        return findings, entries, tuple(paths)
+        return [*findings, *([] if is_named else _unread(machine, paths))], entries, tuple(paths)
     found: List[Finding] = []
     listed: List[DeviceEntry] = []
     is_needed = needed and not all(sign.has_own_key for sign in signs)
@@ -54,7 +55,24 @@ def look_at_files(
         names = ", ".join(sorted({sign.name for sign in signs if any(sign.serves(one.device_id) for one in beside)}))
         text = f"{names}: {len(beside)} served beside that, as the Hardware page says"
         found.append(Finding("files", OK, text))
-    return found, (*listed, *beside), tuple(paths)
+    return [*found, *_unread(machine, paths)], (*listed, *beside), tuple(paths)
+
+
+def _unread(machine: Machine, paths: Sequence[Path]) -> List[Finding]:
+    """The files where the plugin looks for one, and that it does not read, as another one comes first."""
+    started = machine.domoticz.started if machine.domoticz is not None and machine.domoticz.is_ours else None
+    folders = [machine.folder]
+    folders += [machine.folder.parent.parent] if machine.folder.parent.name == "plugins" else []
+    folders += [started.user_data] if started is not None else []
+    others: List[Path] = []
+    for path in (folder / DEVICES_FILE_NAME for folder in folders):
+        if path.is_file() and not any(_is_same(path, one) for one in (*paths, *others)):
+            others.append(path)
+    if all(path.name != DEVICES_FILE_NAME for path in paths):  # the field Devices file names another one: on purpose
+        return []
+    read = ", ".join(map(str, paths))
+    cure = f"take what is right into {paths[0]}, and remove the other"
+    return [Finding("files", NOTE, f"{other} is not read: {read} is", cure) for other in others]
 
 
 def _paths(machine: Machine, signs: Sequence[LifeSign]) -> List[Path]:

@@ -7,13 +7,14 @@ import re
 import shlex
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from tuya.cli.common import PLUGIN_FOLDER, devices_path
 from tuya.cli.doctor.domoticz_log import DEV_PACKAGE_CURE, LogWord, judge
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
+from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
 from tuya.devices.served import not_served, reading_problems
 from tuya.domoticz import installation
@@ -22,6 +23,7 @@ from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.probe import ProbeFailed, probe
+from tuya.setup.running import of_process
 
 LOG_TAIL_BYTES = 1024 * 1024
 CLOCK_SLACK_S = 2.0  # of a file system's times against the kernel's
@@ -40,6 +42,22 @@ class Machine:
 def this_machine(given_file: Optional[Path]) -> Machine:
     """Look around."""
     return Machine(find_domoticz.find(PLUGIN_FOLDER), devices_path(given_file))
+
+
+def by_its_word(machine: Machine, signs: Sequence[LifeSign]) -> Machine:
+    """The machine, with the process in which this copy of the plugin says that it runs, where no Domoticz is known to.
+
+    Its program may have any name. One that is Python is no Domoticz: `python3 -m tuya host` runs the plugin as well.
+    """
+    if machine.domoticz is not None and machine.domoticz.is_ours and machine.domoticz.pid is not None:
+        return machine
+    for sign in signs:
+        started = of_process(sign.pid) if sign.kind == PLUGIN and sign.is_of(machine.folder) else None
+        if started is not None and not started.is_elsewhere and not started.binary.name.startswith("python"):
+            root = find_domoticz.root_of(started.binary, started.options.get("-approot"))
+            domoticz = Domoticz(started.binary, root, "its plugin says so", sign.pid, started, is_ours=True)
+            return replace(machine, domoticz=domoticz)
+    return machine
 
 
 def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[DeviceEntry, ...]]:
