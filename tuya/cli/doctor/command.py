@@ -18,7 +18,7 @@ from typing import Collection, Dict, Iterable, Iterator, List, Optional, Sequenc
 
 from tuya import process
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
-from tuya.cli.doctor.device import examine
+from tuya.cli.doctor.all_devices import examine_all
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, from_database
 from tuya.cli.doctor.domoticz_web import Web, WebProblem
@@ -120,8 +120,8 @@ def run(args: argparse.Namespace) -> int:
         in_use = entries
         if is_file_named and signs:  # its keys are given, too, where the plugin reads another file
             is_key_given, in_use = True, entries_in_use(machine, signs)
-        for entry in chosen:
-            tell_all(examine(entry, heard.get(entry.device_id), listened))
+        for entry, findings in examine_all(chosen, heard, listened):
+            tell_all(findings)
             tell_all(check_given_key(entry, in_use, is_key_given))
         if all(entry in entries for entry in chosen) or args.id is None:
             around = replace(
