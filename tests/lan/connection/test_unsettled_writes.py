@@ -328,16 +328,6 @@ def test_two_gangs_one_of_which_is_so_already(version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_an_acknowledged_click_for_what_is_the_case_needs_no_answer_to_a_query(version):
-    world = World(version).up()
-    without_pushes(world)
-    answering(world, lambda command, plain: None if command in QUERIES else plain)
-    world.link.write({1: True}, world.now_s)
-    world.run(0.5)
-    assert told(world) == [None]
-
-
-@pytest.mark.parametrize("version", VERSIONS)
 def test_on_off_on_where_only_queries_tell(version):
     """What nobody has seen is told as not confirmed; the last click is what the breaker shows, and is not."""
     world = World(version).up()

@@ -314,7 +314,8 @@ class Link:
         if isinstance(output, Data):
             self._attempt.brought = True
             self._emit(Status(device_id, now_s, output.dps, output.full))
-            self._writes.report(output.dps, self._session, now_s, fresh=output.fresh, answers=output.full)
+            answer = output.answer if output.full else None
+            self._writes.report(output.dps, self._session, now_s, fresh=output.fresh, answer=answer)
         elif isinstance(output, Answered):
             self._emit(Alive(device_id, now_s))
             if self._writes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Mapping
+from typing import Collection, Mapping
 
 from ..device import Device
 from ..errors import (
@@ -81,6 +81,14 @@ def closed(label: str, lives: Lives) -> TuyaError:
     return Closed(label, "closed the connection", "It is connected again by itself")
 
 
+def silent(label: str, *, unreadable: bool) -> TuyaError:
+    """Heartbeats are not answered any more. unreadable: something comes that cannot be read."""
+    what = "the connection is open but nothing is answered any more"
+    if unreadable:
+        what = "nothing readable is answered any more"
+    return Mute(label, what, "It is tried again; a breaker that stays so needs a restart")
+
+
 def closed_by_asking(label: str) -> TuyaError:
     """Closed by the device at once after it was asked something."""
     return Closed(label, "closed the connection when it was asked something", "It is connected again by itself")
@@ -110,11 +118,32 @@ def unanswered(label: str) -> TuyaError:
 
 
 def not_confirmed(
-    label: str, limit_s: float, wanted: Mapping[int, DpValue], instead: Mapping[int, DpValue]
+    label: str,
+    took_s: float,
+    wanted: Mapping[int, DpValue],
+    instead: Mapping[int, DpValue],
+    *,
+    missing: Collection[int] = (),
+    unsaid: bool = False,
+    code: int = 0,
+    proves_key: bool = True,
 ) -> TuyaError:
-    """A write was not reported in time. instead: what the device has reported for it since, where that is new."""
+    """A write was not reported in time. took_s: seconds since it was sent.
+
+    instead: what the device has reported for it since, where that is new. missing: what is not as wanted.
+    unsaid: it was so already by what the device reported before the write, and nothing since says that it still is.
+    code: the return code of its acknowledgement; not 0 is an error, but some switch all the same (jasonacox/tinytuya
+    issue 731). proves_key: what the device reports shows that our key is right.
+    """
     cure = "It is not sent again: look at the breaker, then click again"
-    what = f"did not report the new state within {limit_s:.0f} s"
+    what = f"did not report the new state within {took_s:.0f} s"
+    if 0 < len(missing) < len(wanted):
+        points = ", ".join(str(dp) for dp in sorted(missing))
+        what = f"did not report the new state of data point {points} within {took_s:.0f} s"
+    if unsaid:
+        what = f"did not report within {took_s:.0f} s that it is still so"
+    if code:
+        what = f"answered the command with error code {code} and {what}"
     if instead:
         shown = f".{LONGEST_SHOWN}"
         said = (
@@ -122,6 +151,8 @@ def not_confirmed(
             for dp in sorted(instead)
         )
         what += f": it reports {', '.join(said)}"
+    if not proves_key:
+        cure += ". With this protocol it may be the local key too (paired anew? 'bash install.sh keys')"
     return NotConfirmed(label, what, cure)
 
 

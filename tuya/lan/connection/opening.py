@@ -6,6 +6,8 @@ sign of life keeps the connection; what speaks for a wrong key or another versio
 
 from __future__ import annotations
 
+from typing import Union
+
 from ..device import Habits
 from ..errors import Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
 from ..limits import (
@@ -19,6 +21,7 @@ from ..limits import (
     UNPROVEN_LIMIT_S,
 )
 from ..versions import Version
+from .session_outputs import Ended, Opened, Waiting
 
 KEY_TEXTS = (b"data format error", b"parse data error")  # what devices say to bytes that they cannot decrypt
 _KEY_CURE = "The key changes at each new pairing: fetch it again with 'bash install.sh keys'"
@@ -92,6 +95,31 @@ class Opening:
         if not self.has_evidence:
             silences = self._habits.silences
             silences[self._version.name] = silences.get(self._version.name, 0) + 1
+
+    # -- by the clock. since_s: of what is waited for; progress_s: when the last byte came
+
+    def due(self, since_s: float, progress_s: float, now_s: float) -> Union[Opened, Waiting, Ended, None]:
+        """What the time that has passed means, if anything."""
+        if self.handshaken and now_s >= since_s + ANSWER_TIMEOUT_S:
+            return Opened(proven=True)  # the handshake was its word; it has not reported yet
+        if not self.lives:
+            if now_s >= self.silence_ends_s(progress_s):
+                self.was_silent()
+                return Ended(self.suspicion())
+        elif now_s >= self.patience_ends_s():
+            self.was_patient()
+            return Ended(self.suspicion())
+        elif not self.waiting_said and now_s >= since_s + ANSWER_TIMEOUT_S:
+            self.waiting_said = True
+            return Waiting(self.suspicion())
+        return None
+
+    def next_s(self, since_s: float, progress_s: float) -> float:
+        """When something is due."""
+        ends_s = self.patience_ends_s() if self.lives else self.silence_ends_s(progress_s)
+        if self.handshaken or (self.lives and not self.waiting_said):
+            return min(since_s + ANSWER_TIMEOUT_S, ends_s)
+        return ends_s
 
     # -- in words
 

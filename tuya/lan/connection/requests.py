@@ -26,6 +26,7 @@ class Requests:
         self.outgoing = bytearray()
         self._sent = 0
         self._answered = 0
+        self._errors: Deque[Tuple[int, int]] = collections.deque(maxlen=REQUESTS_A_COMMAND)  # numbers, return codes
         self._acknowledged: Dict[int, int] = {}  # by command: the number of the last one that was answered itself
         self.waiting: Dict[int, Deque[Tuple[int, float]]] = {}  # by command
 
@@ -48,14 +49,24 @@ class Requests:
         waiting.append((self._sent, now_s))
         return self._sent
 
-    def heard(self, command: int, now_s: float) -> int:
-        """A message with this command came: the answer to the oldest request by it. Returns its number, 0 for none."""
+    @property
+    def last(self) -> int:
+        """The number of the last request; 0 before the first."""
+        return self._sent
+
+    def heard(self, command: int, code: int, now_s: float) -> int:
+        """A message with this command came: the answer to the oldest request by it. Returns its number, 0 for none.
+
+        code: its return code.
+        """
         waiting = self.waiting.get(command)
         if not waiting:
             return 0
         took_s = now_s - waiting[-1][1]
         number = self._acknowledged[command] = waiting.popleft()[0]
         self._answered = max(self._answered, number)
+        if code:
+            self._errors.append((number, code))
         habits = self._habits
         if took_s < habits.answer_s:
             took_s += (habits.answer_s - took_s) * (1.0 - QUICKER_COUNTS)
@@ -66,6 +77,10 @@ class Requests:
     def has(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered: then it has arrived."""
         return self._answered >= number
+
+    def error(self, number: int) -> int:
+        """The return code with which the request of this number was answered; 0 where that was no error."""
+        return dict(self._errors).get(number, 0)
 
     def acknowledged(self, command: int, number: int) -> bool:
         """Whether the request of this number was itself answered, by its own command: then it was read."""

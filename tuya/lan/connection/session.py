@@ -14,7 +14,7 @@ from typing import Callable, Collection, Dict, List, Mapping
 
 from .. import limits
 from ..device import Habits, Polling
-from ..errors import Mute, ProtocolViolation, Refused, TuyaError, WrongKey, WrongVersion
+from ..errors import ProtocolViolation, Refused, TuyaError, WrongKey, WrongVersion
 from ..events import DpValue
 from ..protocol import payloads
 from ..protocol.wire import BAD_CHECK, GOOD, NONCE_BYTES, OTHER_VERSION, Message, Wire
@@ -31,17 +31,17 @@ from ..versions import (
     UPDATEDPS,
     first_with,
 )
+from . import messages
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
 from .replays import Replays
 from .requests import REQUESTS_A_COMMAND, Requests
 from .schedule import Schedule
-from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
+from .session_outputs import Answered, Data, Ended, Opened, Output
 
 NEVER = float("inf")
-# none of our own messages holds one of these: under the key they are the device's
-_DEVICE_TEXTS = (*KEY_TEXTS, REFUSAL)
+_DEVICE_TEXTS = (*KEY_TEXTS, REFUSAL)  # in no message of ours: under the key they are the device's
 _ANSWERED = Answered()
 _QUERIES = (DP_QUERY, DP_QUERY_NEW)
 
@@ -81,9 +81,10 @@ class Session:
         self.opening = Opening(label, row, habits, now_s, version_sure=version_sure)
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
-        self._requests = Requests(wire, habits)
+        self.requests = Requests(wire, habits)
+        self._by_nulls = 0  # the query by nulls that waits for its answer, or the last query
         self._written: Dict[int, Collection[int]] = {}  # the data points of writes without acknowledgement, by number
-        self.outgoing = self._requests.outgoing  # what take() hands out: most pushes have nothing to send
+        self.outgoing = self.requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._replays = Replays(counts=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
@@ -98,7 +99,7 @@ class Session:
         self.ended = False
         self.deadline_s = now_s
         if self._negotiating:
-            self._requests.send((SESSION_START, self._nonce), now_s)
+            self.requests.send((SESSION_START, self._nonce), now_s)
         else:
             self._query(now_s)
         self._set_deadline()
@@ -107,7 +108,7 @@ class Session:
 
     def take(self) -> bytes:
         """Bytes to send now, each once."""
-        return self._requests.take()
+        return self.requests.take()
 
     def set_polling(self, polling: Polling) -> None:
         """Another way of asking from now on."""
@@ -117,12 +118,17 @@ class Session:
 
     def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
         """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
-        number = self._requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
+        number = self.requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
         self._questions.written(dps)
         self._written[number] = tuple(dps)
         if len(self._written) > REQUESTS_A_COMMAND:
             del self._written[next(iter(self._written))]
         return number
+
+    @property
+    def proves_key(self) -> bool:
+        """Whether what the device reports shows that the local key is right."""
+        return self._row.reports_sealed
 
     def ask_now(self, now_s: float) -> None:
         """Put a full query into take(), whatever the spacing (the confirmation of a write)."""
@@ -136,7 +142,7 @@ class Session:
 
     def probe(self, now_s: float) -> None:
         """A heartbeat at once, to see whether the device still answers here."""
-        self._requests.send(payloads.heartbeat(self._device_id), now_s)
+        self.requests.send(payloads.heartbeat(self._device_id), now_s)
 
     @property
     def refreshed_s(self) -> float:
@@ -150,7 +156,7 @@ class Session:
 
     def has_answered(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
-        return self._requests.has(number)
+        return self.requests.has(number)
 
     @property
     def answers_queries(self) -> bool:
@@ -159,7 +165,7 @@ class Session:
 
     def has_acknowledged(self, number: int) -> bool:
         """Whether the write of this number was itself answered: the device has read it."""
-        return self._requests.acknowledged(self._row.control, number)
+        return self.requests.acknowledged(self._row.control, number)
 
     # -- bytes in
 
@@ -199,8 +205,8 @@ class Session:
         except ProtocolViolation as error:
             self._end(outputs, Ended(error))
             return
-        self._requests.heard(SESSION_START, now_s)
-        self._requests.send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
+        self.requests.heard(SESSION_START, 0, now_s)
+        self.requests.send((SESSION_FINISH, self._wire.sign(theirs)), now_s)
         self._wire.start_session(self._nonce, theirs)
         self._negotiating = False
         self.opening.handshaken = True
@@ -210,7 +216,7 @@ class Session:
 
     def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         if not message.payload:
-            self._live(message.command, now_s)
+            self._live(message, now_s)
             if message.command == UPDATEDPS:
                 self._schedule.refresh_answered(refused=message.retcode != 0 and self.up)
             self._without_data(message, now_s, outputs)
@@ -230,7 +236,7 @@ class Session:
             return
         if not message.sealed and not self._plain_reports:
             self.opening.plain_reports += not self._row.reports_sealed
-            self._live(message.command, now_s)
+            self._live(message, now_s)
             self._without_data(message, now_s, outputs)
             return
         fresh = True
@@ -240,10 +246,10 @@ class Session:
             if judged is None:
                 return
             fresh = judged
-        written = self._live(message.command, now_s)
+        number = self._live(message, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)
-        self._report(message.command, report, now_s, outputs, fresh=fresh, written=written)
+        self._report(message.command, report, now_s, outputs, fresh=fresh, number=number)
 
     def _report(
         self,
@@ -253,13 +259,16 @@ class Session:
         outputs: List[Output],
         *,
         fresh: bool,
-        written: Collection[int],
+        number: int,
     ) -> None:
-        """Data points. written: those of the write that this message acknowledges."""
+        """Data points. number: of the request that this message answers; 0 for none."""
         schedule, questions = self._schedule, self._questions
+        written = self._written.pop(number, ())
         if report.dps:
             self._reported = True
         full = questions.waits_for_nulls and questions.answers_nulls(report.dps)
+        if full:
+            number = self._by_nulls
         if command in _QUERIES:
             full = True
             questions.answered_plainly()
@@ -277,14 +286,14 @@ class Session:
             self._query(now_s)
             self._set_deadline()
         if dps:
-            outputs.append(Data(dps, full, fresh))
+            outputs.append(Data(dps, full, fresh, number))
         else:
             self._say_answered(outputs)
 
     def _text(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         """An error text, or JSON that is no report."""
         plain = message.payload
-        self._live(message.command, now_s)
+        self._live(message, now_s)
         if message.sealed and any(text in plain for text in _DEVICE_TEXTS) and not self._row.handshake and not self.up:
             if not self._row.reports_sealed:
                 # under our key, but not as this version encrypts: the key is right and the version is not
@@ -317,7 +326,7 @@ class Session:
             else:
                 self.opening.alive += 1
         if not self._reported and self._schedule.may_wake(now_s):
-            self._requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
+            self.requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
         self._say_answered(outputs)
 
     def _say_answered(self, outputs: List[Output]) -> None:
@@ -334,10 +343,10 @@ class Session:
         elif self._row.handshake or message.command == HEART_BEAT:
             # heartbeats are answered with binary too; under a session key it is the device's, whatever it is
             if not self._negotiating:
-                self._live(message.command, now_s)
+                self._live(message, now_s)
                 self._without_data(message, now_s, outputs)
         else:
-            self._live(message.command, now_s)
+            self._live(message, now_s)
             self.opening.unreadable += 1
             self._unreadable += 1
             if self._unreadable >= limits.MAX_UNREADABLE_FRAMES if self.up else self.opening.is_misread:
@@ -353,15 +362,15 @@ class Session:
         elif self._bad_frames >= limits.MAX_BAD_FRAMES:
             self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
 
-    def _live(self, command: int, now_s: float) -> Collection[int]:
+    def _live(self, message: Message, now_s: float) -> int:
         """The device was heard, or somebody in its place, where anybody can make such a message.
 
-        Returns the data points of the write that the message acknowledges, if it does.
+        Returns the number of the request that the message answers; 0 for none.
         """
         self._heard_s = now_s
-        if command not in self._requests.waiting:
-            return ()
-        return self._written.pop(self._requests.heard(command, now_s), ())
+        if message.command not in self.requests.waiting:
+            return 0
+        return self.requests.heard(message.command, message.retcode, now_s)
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
         self.up = True
@@ -382,19 +391,13 @@ class Session:
         return outputs
 
     def _tick_opening(self, now_s: float, outputs: List[Output]) -> None:
-        opening = self.opening
-        if opening.handshaken and now_s >= self._since_s + limits.ANSWER_TIMEOUT_S:
-            self._open(outputs, proven=True)  # the handshake was its word; it has not reported yet
-        elif not opening.lives:
-            if now_s >= opening.silence_ends_s(self.progress_s):
-                opening.was_silent()
-                self._end(outputs, Ended(opening.suspicion()))
-        elif now_s >= opening.patience_ends_s():
-            opening.was_patient()
-            self._end(outputs, Ended(opening.suspicion()))
-        elif not opening.waiting_said and now_s >= self._since_s + limits.ANSWER_TIMEOUT_S:
-            opening.waiting_said = True
-            outputs.append(Waiting(opening.suspicion()))
+        output = self.opening.due(self._since_s, self.progress_s, now_s)
+        if isinstance(output, Opened):
+            self._open(outputs, proven=output.proven)
+        elif isinstance(output, Ended):
+            self._end(outputs, output)
+        elif output is not None:
+            outputs.append(output)
 
     def _tick_requests(self, now_s: float, outputs: List[Output]) -> None:
         schedule, heard_s = self._schedule, self._heard_s
@@ -402,29 +405,23 @@ class Session:
             self._end(outputs, Ended(self._silence()))
             return
         if schedule.heartbeat_due(now_s, heard_s):
-            self._requests.send(payloads.heartbeat(self._device_id), now_s)
+            self.requests.send(payloads.heartbeat(self._device_id), now_s)
         if now_s >= self._ask_again_s or schedule.query_due(now_s):
             self._query(now_s)
         elif schedule.refresh_due(now_s):
-            self._requests.send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
+            self.requests.send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
 
     def _silence(self) -> TuyaError:
         if not self.up:
             return self.opening.suspicion()
-        what = "the connection is open but nothing is answered any more"
-        if self._wire.garbage_bytes or self._bad_frames:
-            what = "nothing readable is answered any more"
-        return Mute(self._label, what, "It is tried again; a breaker that stays so needs a restart")
+        return messages.silent(self._label, unreadable=self._wire.garbage_bytes > 0 or self._bad_frames > 0)
 
     def _set_deadline(self) -> None:
-        opening, since_s = self.opening, self._since_s
         times = [NEVER]
         if not self._negotiating:
             times = [self._schedule.next_s(self._heard_s), self._ask_again_s]
         if not self.up:
-            if opening.handshaken or (opening.lives and not opening.waiting_said):
-                times.append(since_s + limits.ANSWER_TIMEOUT_S)
-            times.append(opening.patience_ends_s() if opening.lives else opening.silence_ends_s(self.progress_s))
+            times.append(self.opening.next_s(self._since_s, self.progress_s))
         self.deadline_s = min(times)
 
     # -- helpers
@@ -432,7 +429,10 @@ class Session:
     def _query(self, now_s: float) -> None:
         self._ask_again_s = NEVER
         self._schedule.query_sent(now_s)
-        self._requests.send(self._questions.next(self._wall_time()), now_s)
+        waits = self._questions.waits_for_nulls
+        number = self.requests.send(self._questions.next(self._wall_time()), now_s)
+        if not waits:
+            self._by_nulls = number
 
     def _end(self, outputs: List[Output], ended: Ended) -> None:
         if not self.ended:

@@ -15,7 +15,7 @@ class Opened(NamedTuple):
 
 
 class Data(NamedTuple):
-    """Data points of one message. full: the answer to a full query.
+    """Data points of one message. full: the answer to a full query. answer: that query's number; 0 where not known.
 
     fresh: nothing shows that this very message was heard or made earlier. One that is not tells values (devices repeat
     themselves) and confirms nothing: it may be an old one that somebody sends again behind a click.
@@ -24,6 +24,7 @@ class Data(NamedTuple):
     dps: Dict[int, DpValue]
     full: bool
     fresh: bool = True
+    answer: int = 0
 
 
 class Answered(NamedTuple):

@@ -4,11 +4,14 @@ It ends confirmed by a report of its values, or unconfirmed after 3 s (more wher
 Nothing here can send anything again, and nothing may arrive after its outcome was told: see overdue().
 
 A report confirms where it tells something: the state has changed to what was wanted, which no earlier write can have
-done. Where it was the case already (a second click; on, off and on again within a second), a report says nothing of the
-write: it may have been on its way, or the device may answer at once and obey late. Then the write counts as taken when
-the device has acknowledged it and nothing has said otherwise; one that wants the opposite of an earlier write waits for
-that one's end. A device that has shown not to acknowledge what it obeys is believed when it has answered something sent
-later. Of several data points one that tells something is enough: a device takes a message as a whole.
+done. Where it was the case already (a second click; on, off and on again within a second; a relay that has tripped and
+whose report is late), what was last reported proves nothing, and an acknowledgement even less: it is not the device's
+word about its state. Then it takes what the device has said since: an answer to a query that was sent after the
+acknowledgement; without one, two answers to queries that were sent after the write, or a push and one such answer; and
+where queries are not answered, a push after the write that nothing has contradicted for 2 s, if the device has read the
+write. One that wants the opposite of an earlier write waits for that one's end, and needs its own acknowledgement: the
+device may answer at once and obey late. Of several data points one that tells something is enough: a device takes a
+message as a whole.
 
 Answers may be older than pushes: there are devices that answer a query with what was the case some seconds ago. So an
 answer to a query that takes back what was pushed a moment before confirms nothing that was written since; a device that
@@ -38,74 +41,11 @@ from ..limits import (
     STALE_ANSWER_S,
 )
 from . import messages
+from .pending import NEVER, Pending, has_fallen, means
 from .session import Session
 
-NEVER = float("inf")
 REMEMBERED_DPS = 256  # more than devices have
-COUNTING_S = 2.0  # of a countdown that began before its write was confirmed, with its own rounding
-_TRUE, _FALSE = ("true", "on", "1"), ("false", "off", "0")
-
-
-class Pending:
-    """One write: what was asked for, what was reported of it since, and on which connection it was sent.
-
-    shown: data points that are as wanted, as far as was reported. telling: those of which that tells something, because
-    they were otherwise before. was_shown: all of them were once. instead: what else was reported since, where it was
-    not so before. asks: queries that were due for it.
-    """
-
-    __slots__ = (
-        *("asks", "confirmed", "dps", "instead", "number", "pinged", "sent_s", "session", "shown", "telling"),
-        "was_shown",
-    )
-
-    def __init__(self, dps: Dps, session: Session, number: int, sent_s: float) -> None:
-        self.dps = dps
-        self.session = session
-        self.number = number  # of the request, within its session
-        self.sent_s = sent_s
-        self.shown: Set[int] = set()
-        self.telling: Set[int] = set()
-        self.instead: Dict[int, DpValue] = {}
-        self.was_shown = False
-        self.asks = 0
-        self.pinged = False
-        self.confirmed = False
-
-    def is_open(self, session: Optional[Session]) -> bool:
-        """Whether it may still be on its way: sent on this connection, and nothing since was answered."""
-        return self.session is session and not self.session.has_answered(self.number)
-
-    def contradicts(self, later: Pending) -> bool:
-        """Whether another write wants something else of the same data point."""
-        return any(dp in later.dps and not _means(later.dps[dp], wanted) for dp, wanted in self.dps.items())
-
-    @property
-    def is_shown(self) -> bool:
-        """Whether all of it is as wanted."""
-        return self.shown == self.dps.keys()
-
-    @property
-    def ask_s(self) -> float:
-        """When a query is due for it: 1, 2, 4 and 8 s after it was sent."""
-        return self.sent_s + CONFIRM_QUERY_S * 2.0**self.asks
-
-    def next_s(self, limit_s: float) -> float:
-        """When something is due for this write."""
-        ping_s = NEVER if self.pinged else self.sent_s + CONFIRM_HEARTBEAT_S
-        return min(self.ask_s, ping_s, self.sent_s + limit_s)
-
-
-def _means(reported: DpValue, wanted: DpValue) -> bool:
-    """Whether a report says what was wanted; some devices spell booleans as text (0 and 1 are equal to them anyway)."""
-    if isinstance(wanted, bool) and isinstance(reported, str):
-        return reported.lower() in (_TRUE if wanted else _FALSE)
-    return reported == wanted
-
-
-def _has_fallen(reported: DpValue, wanted: DpValue, elapsed_s: float) -> bool:
-    """Whether a countdown of `wanted` seconds may show this after so long."""
-    return isinstance(reported, int) and isinstance(wanted, int) and 0 < wanted - reported <= elapsed_s + COUNTING_S
+ASK_AGAIN_S = 0.5
 
 
 class Overdue(NamedTuple):
@@ -133,7 +73,8 @@ class Writes:
         self._falling_dps = falling_dps
         self._said: Dict[int, DpValue] = {}  # what the device has last reported
         self._pushed: Dict[int, Tuple[DpValue, float]] = {}  # of what was written: what was last pushed, and when
-        self._obeyed: Optional[Pending] = None  # the last one that was confirmed by what it has changed
+        self._watched: Set[int] = set()  # what was ever written
+        self._asked_s = -NEVER  # the last query because of an acknowledgement
         self._look_s = NEVER  # the last look at what became of them
         self._pending: List[Pending] = []
         self._unsettled: List[Pending] = []  # told as confirmed, and not known to have arrived
@@ -162,36 +103,48 @@ class Writes:
                 self._done(dps, BadValue(label, error.what, error.cure), now_s)
             else:
                 pending = Pending(dps, session, number, now_s)
+                if len(self._watched) > REMEMBERED_DPS:
+                    self._watched.clear()
+                self._watched.update(dps)
                 pending.shown = {dp for dp, wanted in dps.items() if self._is_said(dp, wanted)}
                 pending.telling = {dp for dp, wanted in dps.items() if self._tells(dp, wanted)}
                 pending.was_shown = pending.is_shown
+                pending.hasty = any(one.contradicts(pending) for one in self._pending)
                 self._pending.append(pending)
 
     def _tells(self, dp: int, wanted: DpValue) -> bool:
         """Whether a report of this value would be the work of a write that is sent now, or of its like just before."""
         before = [earlier.dps[dp] for earlier in self._pending if dp in earlier.dps]
-        while before and _means(before[-1], wanted):
+        while before and means(before[-1], wanted):
             before.pop()
-        return not self._is_said(dp, wanted) and not any(_means(value, wanted) for value in before)
+        return not self._is_said(dp, wanted) and not any(means(value, wanted) for value in before)
 
     def _is_said(self, dp: int, wanted: DpValue) -> bool:
-        return dp in self._said and _means(self._said[dp], wanted)
+        return dp in self._said and means(self._said[dp], wanted)
 
     def report(
-        self, dps: Mapping[int, DpValue], session: Optional[Session], now_s: float, *, fresh: bool, answers: bool
+        self,
+        dps: Mapping[int, DpValue],
+        session: Optional[Session],
+        now_s: float,
+        *,
+        fresh: bool,
+        answer: Optional[int],
     ) -> None:
         """What the device reports confirms the writes that it completes.
 
-        session: the one that is up. fresh: nothing shows that the report is an old one. answers: it answers a query.
+        session: the one that is up. fresh: nothing shows that the report is an old one. answer: number of the query
+        that it answers, 0 where that is not known; None where it answers none.
         """
+        if fresh and answer is None and self._watched:
+            for dp in self._watched & dps.keys():
+                self._pushed[dp] = (dps[dp], now_s)
         if self._pending and fresh:
             for place, pending in enumerate(self._pending):
                 for dp in pending.dps.keys() & dps.keys():
-                    if answers and self._takes_back(pending, dp, dps[dp], now_s):
+                    if answer is not None and self._takes_back(pending, dp, dps[dp], now_s):
                         continue
-                    if not answers:
-                        self._pushed[dp] = (dps[dp], now_s)
-                    self._compare(pending, dp, dps[dp], now_s, self._pending[:place])
+                    self._compare(pending, dp, dps[dp], answer, now_s, self._pending[:place])
                 pending.was_shown = pending.was_shown or pending.is_shown
             self.confirm(session, now_s)
         self._said.update(dps)
@@ -202,24 +155,26 @@ class Writes:
         """Whether an answer shows what was wanted, and so soon after another push that it may be older than that."""
         pushed, pushed_s = self._pushed.get(dp, (value, -NEVER))
         wanted = pending.dps[dp]
-        return now_s - pushed_s < STALE_ANSWER_S and _means(value, wanted) and not _means(pushed, wanted)
+        return now_s - pushed_s < STALE_ANSWER_S and means(value, wanted) and not means(pushed, wanted)
 
-    def _compare(self, pending: Pending, dp: int, value: DpValue, now_s: float, earlier: List[Pending]) -> None:
+    def _compare(
+        self, pending: Pending, dp: int, value: DpValue, answer: Optional[int], now_s: float, earlier: List[Pending]
+    ) -> None:
         """Note what a data point that was written is reported as. earlier: writes before this one."""
         wanted = pending.dps[dp]
         falls = dp in self._falling_dps() and not self._is_said(dp, value)
-        if _means(value, wanted) or (falls and _has_fallen(value, wanted, now_s - pending.sent_s)):
-            pending.shown.add(dp)
-            pending.instead.pop(dp, None)
+        if means(value, wanted) or (falls and has_fallen(value, wanted, now_s - pending.sent_s)):
+            pending.says_so(dp, answer)
             return
-        pending.shown.discard(dp)
-        if not any(dp in one.dps and _means(one.dps[dp], wanted) for one in earlier):
+        pending.says_otherwise(dp)
+        if not any(dp in one.dps and means(one.dps[dp], wanted) for one in earlier):
             pending.telling.add(dp)  # else what comes next may be that one's work
         if not self._is_said(dp, value):
             pending.instead[dp] = value
 
     def confirm(self, session: Optional[Session], now_s: float) -> None:
         """Tell of the writes that are done, oldest first; after each message, which may acknowledge one."""
+        self._ask_after(session, now_s)
         done: List[Pending] = []
         left: List[Pending] = []
         for pending in self._pending:
@@ -228,14 +183,14 @@ class Writes:
                 done += [one for one in left if one.was_shown and one.contradicts(pending)]
                 left = [one for one in left if one not in done]
                 done.append(pending)
-                self._obeyed = pending
             elif (
                 pending.is_shown
                 and not any(one.contradicts(pending) for one in left)
-                and self._is_taken(pending, session, now_s)
+                and pending.session is session
+                and (pending.read_to is not None or not pending.hasty)
+                and pending.is_proven(now_s)
             ):
                 done.append(pending)
-                self._look_s = min(self._look_s, now_s)
             else:
                 left.append(pending)
         if not done:
@@ -248,23 +203,20 @@ class Writes:
         for pending in done:
             self._done(pending.dps, None, now_s)
 
-    def _is_taken(self, pending: Pending, session: Optional[Session], now_s: float) -> bool:
-        """Whether the device has read a write, as far as it says so."""
-        if session is None or pending.session is not session:
-            return False
-        return session.has_acknowledged(pending.number) or (
-            session.has_answered(pending.number) and self._is_silent(session, now_s)
-        )
-
-    def _is_silent(self, session: Session, now_s: float) -> bool:
-        """Whether this device has obeyed a write without acknowledging it, on this connection."""
-        obeyed = self._obeyed
-        return (
-            obeyed is not None
-            and obeyed.session is session
-            and now_s >= obeyed.sent_s + CONFIRM_LIMIT_S
-            and not session.has_acknowledged(obeyed.number)
-        )
+    def _ask_after(self, session: Optional[Session], now_s: float) -> None:
+        """Note which writes were acknowledged, and ask at once what became of those of which a report tells nothing."""
+        if session is None or not session.up:
+            return
+        ask = False
+        for pending in self._pending:
+            if not pending.read and pending.session is session and session.has_acknowledged(pending.number):
+                pending.read = True
+                ask = ask or not pending.telling
+                if not session.requests.error(pending.number):
+                    pending.read_to = session.requests.last
+        if ask and now_s >= self._asked_s + ASK_AGAIN_S:  # of a burst the others are asked after with the first one
+            self._asked_s = now_s
+            session.ask_now(now_s)
 
     def _look_after(self, session: Optional[Session]) -> List[Pending]:
         """All writes that something may still have to be done for."""
@@ -276,7 +228,7 @@ class Writes:
         """Ask after writes that are not settled: a full query after 1 s, then a heartbeat where that is ignored."""
         if session is None or not session.up:
             return
-        query = ping = False
+        query = ping = settle = False
         if now_s >= self._look_s:
             self._look_s = NEVER
             session.ask_soon(now_s)
@@ -287,10 +239,13 @@ class Writes:
             if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
                 pending.pinged = True
                 ping = ping or not session.has_answered(pending.number)
+                settle = True
         if query:
             session.ask_now(now_s)
         if ping:
             session.probe(now_s)
+        if settle and self._pending:
+            self.confirm(session, now_s)  # nothing has contradicted for so long
 
     def overdue(self, session: Optional[Session], is_taken: Callable[[], bool], now_s: float) -> Optional[Overdue]:
         """The writes whose time is up, which then wait no longer: stop the connection if need be, then give_up() them.
@@ -315,16 +270,22 @@ class Writes:
 
     def give_up(self, overdue: Overdue, label: str, now_s: float) -> None:
         """Tell that these writes were not confirmed."""
-        limit_s = self._limit_s()
         self._look_s = now_s
         for pending in overdue.writes:
-            self._done(pending.dps, messages.not_confirmed(label, limit_s, pending.dps, pending.instead), now_s)
+            session = pending.session
+            error = messages.not_confirmed(
+                *(label, now_s - pending.sent_s, pending.dps, pending.instead),
+                missing=pending.dps.keys() - pending.shown,
+                unsaid=not (pending.telling or pending.answered or pending.pushed),
+                code=session.requests.error(pending.number),
+                proves_key=session.proves_key,
+            )
+            self._done(pending.dps, error, now_s)
 
     def drop_all(self, label: str, why: str, now_s: float) -> None:
         """The device is let go: none of them will be confirmed."""
         pending, self._pending = self._pending, []
         self._unsettled = []
-        self._obeyed = None
         self._pushed.clear()
         self._look_s = NEVER
         for write in pending:
