@@ -64,6 +64,7 @@ WRONG_KEY_PROOFS = 2  # in a row: one may be a handshake that was spoilt; then i
 EVICTION_S = 30.0  # connections that live no longer than this, twice in a row: somebody takes them ...
 OWN_HABIT_S = 5.0  # ... except where they live at least so long ...
 OWN_HABIT_TOLERANCE_S = 1.5  # ... and always equally long: then the device itself ends them
+RESTARTED_S = 120.0  # connections that live no longer than this, and it was gone before: it restarts again and again
 NOT_FOUND_S = 3.5  # without an address: how long an announcement is waited for before it is said
 SHORT_LIVES = 3  # so many in a row before the waits grow in spite of a connection that was up
 CONTACTS_WINDOW_S = 60.0

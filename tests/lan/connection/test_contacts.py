@@ -404,3 +404,22 @@ def test_booleans_as_text_confirm_a_write(reported, means):
         world.link.write({1: wanted}, world.now_s)
         world.push(b'{"dps":{"1":"%s"}}' % reported.encode())
         assert bool(world.of(WriteDone)) is (wanted is means)
+
+
+def test_a_breaker_that_restarts_again_and_again_is_held_by_nobody():
+    world = World(version_fixed=True).up()
+    for _ in range(3):
+        world.run(12.0)
+        world.link.tcp_closed(world.now_s)
+        world.run(1.6)
+        assert world.connecting
+        world.link.connect_failed("Connection refused", True, world.now_s)
+        world.run(4.0)
+        world.link.tcp_opened(world.now_s)
+        world.deliver()
+    first, *others = world.of(Lost)
+    assert "again" not in first.error.what
+    for lost in others:
+        assert isinstance(lost.error, Closed)
+        assert "restarts again and again" in lost.error.what
+        assert "supply" in lost.error.cure

@@ -1,11 +1,11 @@
-"""How long the connections of a device lived, and what their ends say: a rival, the device's own habit, our asking."""
+"""How long the connections of a device lived, and what their ends say: a rival, restarts, a habit, our asking."""
 
 from __future__ import annotations
 
 import collections
 from typing import Deque
 
-from ..limits import EVICTION_S, OWN_HABIT_S, OWN_HABIT_TOLERANCE_S, SHORT_LIVES
+from ..limits import EVICTION_S, OWN_HABIT_S, OWN_HABIT_TOLERANCE_S, RESTARTED_S, SHORT_LIVES
 
 
 class Lives:
@@ -15,6 +15,12 @@ class Lives:
         self.short = 0
         self._lengths_s: Deque[float] = collections.deque(maxlen=2)
         self._brought = False
+        self._was_gone = False  # since the last one
+        self.restarts = 0  # in a row: short ones before which it was gone
+
+    def gone(self) -> None:
+        """Where it lives nothing takes connections: whoever holds it does not do that, only its restart does."""
+        self._was_gone = True
 
     def ended(self, lived_s: float, *, brought: bool, our_fault: bool) -> None:
         """A connection that was up is gone, `lived_s` after TCP was connected.
@@ -22,6 +28,8 @@ class Lives:
         brought: it has brought data points. our_fault: it ended by what we asked, so that nobody has taken it away.
         """
         self._brought = brought and lived_s >= OWN_HABIT_S
+        self.restarts = self.restarts + 1 if self._was_gone and lived_s < RESTARTED_S else 0
+        self._was_gone = False
         if our_fault:
             return
         self.short = self.short + 1 if lived_s < EVICTION_S else 0
@@ -30,7 +38,7 @@ class Lives:
     @property
     def habit_s(self) -> float:
         """After how long the device ends its connections by itself, whatever is sent; 0 where it has no such habit."""
-        if self.short < len(self._lengths_s) or len(self._lengths_s) < 2:
+        if self.restarts or self.short < len(self._lengths_s) or len(self._lengths_s) < 2:
             return 0.0
         shortest_s, longest_s = sorted(self._lengths_s)
         regular = shortest_s >= OWN_HABIT_S and longest_s - shortest_s <= OWN_HABIT_TOLERANCE_S
@@ -39,7 +47,7 @@ class Lives:
     @property
     def taken_away(self) -> bool:
         """Whether somebody else seems to take the connection, again and again."""
-        return self.short > 1 and not self.habit_s
+        return self.short > 1 and not self.habit_s and not self.restarts
 
     @property
     def pauses_grow(self) -> bool:

@@ -73,6 +73,9 @@ def key_no_longer(label: str, address: str) -> TuyaError:
 
 def closed(label: str, lives: Lives) -> TuyaError:
     """A connection that was up was closed by the device. lives: its connections so far, this one included."""
+    if lives.restarts:
+        cure = "Look at its supply and its Wi-Fi. It is connected again by itself each time"
+        return Closed(label, "closed the connection again, and was gone before: it restarts again and again", cure)
     if lives.taken_away:
         return Busy(label, "its connection is taken away again and again: another program uses it")
     if lives.habit_s:

@@ -11,7 +11,7 @@ from typing import List, Optional
 
 from .. import versions
 from ..device import Device
-from ..errors import Busy, Mute, TuyaError, WrongKey
+from ..errors import Busy, Mute, Refused, TuyaError, WrongKey
 from ..limits import (
     ANNOUNCING_MAX_S,
     ANNOUNCING_S,
@@ -289,6 +289,8 @@ class Tries:
             )
         else:
             self._contacts.nobody()
+            if isinstance(error, Refused) and address == self.addresses.good:
+                self.lives.gone()
         self._reached = answered
         self.key_proofs = self.key_proofs + 1 if proof else 0
         if self.key_proofs >= WRONG_KEY_PROOFS:
