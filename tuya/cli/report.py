@@ -12,6 +12,7 @@ from tuya import process
 from tuya.cli.asking import Asking
 from tuya.cli.common import EXIT_FAULT, EXIT_OK, add_device_arguments, chosen_devices, print_message
 from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.key_mask import without_key
 from tuya.lan.client import Polling
 from tuya.lan.errors import TuyaError
 from tuya.metering.decode import numbered, reading_to_json
@@ -76,6 +77,7 @@ def redacted(
 
     It is a dump that `decode` reads. `problem`: the class of the error that kept the device from being asked.
     """
+    dps = dict(without_key(dps, entry.local_key))
     wishes = entry.raw.get("domoticz")
     described = {
         "product_id": entry.product_id,

@@ -28,6 +28,7 @@ from ..metering.profile import NO_METER
 from .device import UNREPORTED_S, KnownDevice
 from .devices_file import DeviceEntry
 from .journal import Journal, Line
+from .key_mask import without_key
 from .two_places import TwoPlaces
 
 # What the totals need to survive a crash is small; the front end shows the totals themselves.
@@ -147,6 +148,8 @@ class Household:
             if isinstance(event, Alive):
                 device.answered(event.at_s)
                 return False
+            if isinstance(event, Status):
+                event = event._replace(dps=without_key(event.dps, device.entry.local_key))
             if self._debug:
                 self.journal.say(describe(device.entry.shown_name, event))
             if isinstance(event, Status):

@@ -173,6 +173,7 @@ class _Turns:
     __slots__ = (
         *("announced", "doubted", "failures", "first_s", "guessed", "guesses", "hint", "kept", "not_closed"),
         "since_guess",
+        "tried_known",
     )
 
     def __init__(self) -> None:
@@ -189,6 +190,7 @@ class _Turns:
         self.not_closed = 0  # in the version that has worked, and not just by the peer's closing
         self.since_guess = TRIES_A_GUESS  # in the version that has worked, since another one was tried
         self.guesses = 0  # in others than the one that has worked
+        self.tried_known = False
         self.doubted = False  # the version that has worked has failed for so long that others have turns
 
 
@@ -343,15 +345,17 @@ class Versions:
         """A session in `version` came to nothing.
 
         hint: the version that the peer seems to speak; hint_proven: a frame sealed under our key says so, else anybody
-        may have said it. key_disproved: the handshake proves that the version was right and the key is wrong.
+        may have said it, and what is known comes first. key_disproved: the handshake proves that the version was right
+        and the key is wrong.
         """
         turns = self._at(address)
+        turns.tried_known = turns.tried_known or version == self.known
         had_hint, turns.hint = turns.hint is not None, None
         if hint and not had_hint and self._may(hint):
             known = self.known
             news = hint not in turns.announced
             turns.announced.add(hint)
-            if hint_proven or (news and (known is None or _above(hint, known))):
+            if hint_proven or (news and (known is None or (turns.tried_known and _above(hint, known)))):
                 turns.hint = hint
                 self._tried.add(version)
                 return
@@ -376,7 +380,9 @@ class Versions:
         turns = self._turns.pop(address, None) or _Turns()
         self._turns[address] = turns  # the last one used is at the end
         if len(self._turns) > TURNS_SIZE:
-            del self._turns[next(iter(self._turns))]
+            # those that are only announced go first: a flood of addresses must not make old news new again at home
+            untried = (known for known, others in self._turns.items() if not others.failures and others is not turns)
+            del self._turns[next(untried, next(iter(self._turns)))]
         return turns
 
 
