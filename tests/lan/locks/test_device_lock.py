@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import threading
 import time
 import uuid
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,8 @@ from tuya.lan.errors import NotConnected, OwnedElsewhere
 from tuya.lan.events import Failed, WriteDone
 from tuya.lan.locks import device_lock
 from tuya.simulator import Fleet
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -65,7 +69,25 @@ def test_the_owner_tells_state_version_error_and_age(device_id):
         assert state.owner == "test"
         assert (state.connected, state.version, state.error, state.age_s) == (False, "3.4", "Refused", None)
         assert "0123456789abcdef" not in state.message
+        assert state.process.endswith(f", process {os.getpid()}")
+        assert str(state) == f"test ({state.process})"
     assert device_lock.ask(device_id) is None
+
+
+def test_a_host_of_the_plugin_is_told_from_domoticz(device_id):
+    """Both say "hardware Breakers"; what is to be stopped is the process."""
+    hold = "import sys, time\nfrom tuya.lan.locks import device_lock\nlock = device_lock.take(sys.argv[1], 'x')\n"
+    hold += "print('held', flush=True)\ntime.sleep(600)"
+    words = [sys.executable, "-c", hold, device_id, "-m", "tuya", "host"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            found = device_lock.ask(device_id, 0.1)
+            assert found is not None
+            assert found.process == f"python3 -m tuya host, process {process.pid}"
+        finally:
+            process.kill()
 
 
 def test_another_process_holds_it_until_it_dies(device_id):

@@ -19,18 +19,19 @@ import os
 import socket
 import sys
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Callable, Dict, Optional, Set, Tuple, Union
 
 from .bound_names import users_of
-from .peer_credentials import is_owner, is_trusted, may_own
+from .peer_credentials import is_owner, is_trusted, may_own, peer_of
 
 MAX_ANSWER_BYTES = 4096
 ASK_TIMEOUT_S = 0.5
 HAS_ABSTRACT_SOCKETS = sys.platform.startswith("linux")
 MAX_AGE_S = 1e9
 _TEXT_CHARACTERS = 200
+_PROGRAM_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class OwnerState:
     """What the owner says of a device: who it is, and how the device is. age_s: since the device last answered.
 
     share: where it tells more to those who are allowed, "" if it does not. yields: it gives the device to a plugin.
+    process: its number and program as the kernel tells them, "" where that is not known; never told by itself.
     """
 
     owner: str
@@ -49,6 +51,10 @@ class OwnerState:
     age_s: Optional[float] = None
     share: str = ""
     yields: bool = False
+    process: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.owner} ({self.process})" if self.process else self.owner
 
 
 def socket_name(device_id: str) -> str:
@@ -248,7 +254,24 @@ def ask(device_id: str, timeout_s: float = ASK_TIMEOUT_S) -> Optional[OwnerState
                 if not more:
                     break
                 data += more
-    return parse_state(data) or OwnerState("another program")
+        process = _process_behind(sock)
+    return replace(parse_state(data) or OwnerState("another program"), process=process)
+
+
+def _process_behind(sock: socket.socket) -> str:
+    """The process at the other end, as a person knows it: hardware of one name may be in Domoticz and in our host."""
+    peer = peer_of(sock)
+    if peer is None or peer.pid <= 0:
+        return ""
+    folder = Path("/proc", str(peer.pid))
+    try:
+        words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")
+        program = (folder / "comm").read_text(errors="replace").strip()
+    except OSError:  # it has ended, or hides from us
+        return f"process {peer.pid}"
+    place = next((at for at in range(1, len(words) - 2) if words[at : at + 2] == ["-m", "tuya"]), 0)
+    program = f"python3 -m tuya {words[place + 2]}" if place else program
+    return f"{''.join(sign for sign in program if sign.isprintable())[:_PROGRAM_CHARACTERS]}, process {peer.pid}"
 
 
 def parse_state(data: bytes) -> Optional[OwnerState]:

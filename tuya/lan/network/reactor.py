@@ -334,7 +334,7 @@ class Reactor:
         channel = self._channels.get(device_id)
         if channel is not None and channel.link is not None:
             cure = "A breaker has one connection only: stop the other program, or ask it"
-            error = OwnedElsewhere(channel.link.device.label, f"is served by {owner.owner}", cure)
+            error = OwnedElsewhere(channel.link.device.label, f"is served by {owner}", cure)
             self._guarded(channel, channel.link.hold, error, now_s)
         return retry_s
 
