@@ -23,7 +23,9 @@ def numbered(dps: object) -> Dict[int, Any]:
     if isinstance(dps, Mapping):
         for key, value in dps.items():
             text = str(key)
-            numeric = not isinstance(key, bool) and text.isascii() and text.isdigit() and len(text) <= 4
+            numeric = (
+                not isinstance(key, bool) and text.isascii() and text.isdigit() and len(text) <= 4 and text[0] != "0"
+            )
             if numeric and 1 <= int(text) <= MAX_DP and value is not None:
                 found[int(text)] = value
     return found

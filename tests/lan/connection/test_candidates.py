@@ -43,6 +43,28 @@ def test_what_is_announced_is_tried_first_and_every_second_time(version):
     assert set(tried) == {"3.2", "3.3", "3.4", "3.5"}
 
 
+@pytest.mark.parametrize("known", ["3.1", "3.2", "3.3"])
+def test_a_version_that_only_the_peer_hints_at_does_not_come_before_what_is_known(known):
+    versions = Versions(known, fixed=False)
+    versions.hear("3.5", HOME)
+    assert fail(versions, error=WrongVersion, hint="3.4") == ["3.5"]
+    assert fail(versions, error=WrongVersion) == [known]
+    versions = Versions(known, fixed=False)  # but at once after that
+    assert fail(versions, error=WrongVersion, hint="3.4") == [known]
+    assert versions.current(HOME) == "3.4"
+
+
+def test_a_flood_of_addresses_does_not_put_off_what_is_known():
+    versions = Versions("3.3", fixed=False)
+    tried = []
+    for number in range(200):
+        versions.hear("3.5", HOME)
+        for other in range(30):
+            versions.hear("3.5", f"10.6.{number}.{other}")
+        tried += fail(versions)
+    assert tried.count("3.3") >= 60
+
+
 @pytest.mark.parametrize("proven", ["3.2", "3.3", "3.4", "3.5"])
 def test_what_has_worked_is_never_lowered(proven):
     order = ["3.1", "3.2", "3.3", "3.4", "3.5"]

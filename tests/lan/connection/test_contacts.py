@@ -12,7 +12,7 @@ from tuya.lan.client import Device
 from tuya.lan.connection.lives import Lives
 from tuya.lan.connection.reconnect import Tries
 from tuya.lan.connection.session_outputs import Ended
-from tuya.lan.errors import Busy, Closed, Mute, NotConfirmed, Unreachable, WrongKey, WrongVersion
+from tuya.lan.errors import Busy, Closed, Mute, NotConfirmed, ProtocolViolation, Unreachable, WrongKey, WrongVersion
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
 from tuya.lan.limits import Contacts
 from tuya.lan.locks.address_use import Places
@@ -423,3 +423,52 @@ def test_a_breaker_that_restarts_again_and_again_is_held_by_nobody():
         assert isinstance(lost.error, Closed)
         assert "restarts again and again" in lost.error.what
         assert "supply" in lost.error.cure
+
+
+# -- strangers at its address, and other addresses
+
+
+def no_tuya(world: World, address: str) -> Callable[[], None]:
+    """A web server at one address; at the others nothing takes connections."""
+
+    def connected() -> None:
+        world.answers = False
+        if world.attempts[-1][1] != address:
+            world.link.connect_failed("no route", False, world.now_s)
+            return
+        world.link.tcp_opened(world.now_s)
+        world.link.received(b"HTTP/1.1 400 Bad Request\r\n\r\n", world.now_s)
+        world.link.tcp_closed(world.now_s)
+
+    return connected
+
+
+def test_a_web_server_at_its_address_says_nothing_of_versions():
+    world = World().up()
+    world.link.tcp_closed(world.now_s)
+    versions: List[str] = []
+    web = no_tuya(world, ADDRESS)
+
+    def connected() -> None:
+        web()
+        versions.append(world.link._attempt.version)
+
+    live(world, 200.0, connected)
+    assert len(versions) >= 6
+    assert set(versions) == {"3.3"}
+    assert most_in_a_minute(world) <= 6
+
+
+def test_forged_addresses_leave_home_a_turn_each_half_minute():
+    world = World().up()
+    world.link.tcp_closed(world.now_s)
+    lost_s = world.now_s
+    web = no_tuya(world, ADDRESS)
+    for number in range(2400):
+        world.link.announced(f"10.0.9.{number % 40}", "3.5", world.now_s)
+        live(world, 0.1, web)
+        live(world, 0.0, web)
+    home_s = [at_s for at_s, address in world.attempts if address == ADDRESS and at_s >= lost_s]
+    assert max(later - earlier for earlier, later in zip(home_s, home_s[1:])) <= 35.0
+    assert {type(event.error) for event in world.of(Failed)} <= {ProtocolViolation, Unreachable}
+    assert most_in_a_minute(world) <= 12  # those that reach nobody do not count

@@ -36,6 +36,7 @@ class Attempt:
         self.until_s = now_s + CONNECT_TIMEOUT_S  # for TCP to connect
         self.tcp_s = 0.0  # when it was connected
         self.leave_s = NEVER  # where it is connected, proves nothing, and is announced elsewhere
+        self.guess_ends_s = NEVER  # where its version is a guess
         self.brought = False  # data points
         self._asked_s = -NEVER  # when something was sent within a second of what was heard
 
@@ -51,6 +52,10 @@ class Attempt:
         """TCP is connected, and that version is spoken."""
         self.version = version
         self.tcp_s = now_s
+
+    def next_s(self, session: Session) -> float:
+        """Until when it may prove nothing; one that has proved the key is in the right version."""
+        return self.leave_s if session.opening.handshaken else min(self.leave_s, self.guess_ends_s)
 
     def sends(self, session: Session, now_s: float) -> None:
         """Something is sent now."""

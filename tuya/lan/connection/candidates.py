@@ -62,6 +62,11 @@ class Addresses:
         """Where the device was last, or is said to be by the user."""
         return self.good or self.configured
 
+    @property
+    def home_tried_s(self) -> float:
+        """When the last try there ended; minus infinity where it was not tried."""
+        return -NEVER if self.home is None else self._tried_s.get(self.home, -NEVER)
+
     def target(self) -> Optional[str]:
         """The address to try next, None while none is known."""
         return self._next or self.home or self.announced
@@ -206,6 +211,7 @@ class Versions:
         self._given = given
         self._fixed = fixed and given is not None
         self._proven: Optional[str] = None
+        self.worked: Optional[str] = None  # last, be it proven or not
         self._refuted: Set[str] = set()  # announced, and another one has worked
         self._tried: Set[str] = set()  # failed since something has worked
         self._turns: Dict[str, _Turns] = {}

@@ -196,6 +196,7 @@ class Link:
         self._attempt.opened(version, now_s)
         if self._tries.is_look(address) and not self._habits.is_late:
             self._attempt.may_be_elsewhere(now_s)
+        self._attempt.guess_ends_s = self._tries.guess_ends_s(address, version, now_s)
         self._phase = SESSION
         self._session = Session(
             Wire(version, device.local_key, self._random_bytes),
@@ -289,7 +290,7 @@ class Link:
     def _tick_doubts(self, session: Session, now_s: float) -> None:
         if not session.up:
             # what proves nothing must not keep us from other addresses at which the device may be
-            if now_s >= self._attempt.leave_s or self._tries.is_doubted(now_s - self._attempt.tcp_s, now_s):
+            if now_s >= self._attempt.next_s(session) or self._tries.is_doubted(now_s - self._attempt.tcp_s, now_s):
                 self._close(session.opening.suspicion(), now_s, abort=True)
         elif self._probe.is_due(now_s, session.heard_s):
             session.probe(now_s)
@@ -340,16 +341,18 @@ class Link:
             return
         self._drop(now_s, abort=abort or len(self._writes) > 0)
         error = tries.judged(error, self._attempt.address)
+        is_look = tries.is_look(self._attempt.address)
         address, version, wedged = self._attempt.address, self._attempt.version, tries.seems_wedged
+        strange = session is not None and session.opening.is_strange
         sure = session is None or tries.versions.is_sure(version, address)
-        tries.try_failed(address, version, error, now_s, answered=session is not None, ended=ended)
+        tries.try_failed(address, version, error, now_s, answered=session is not None, strange=strange, ended=ended)
         proof = tries.key_proofs > 0
         if tries.needs_another_proof:
             return
         if tries.seems_wedged and not wedged:
             self._diagnosis.forget()  # told once more, with what helps
             self._fail(tries.judged(error, address), now_s)
-        elif self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
+        elif not is_look and self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
             self._fail(error, now_s)
 
     def _end_session(
@@ -402,5 +405,5 @@ class Link:
                 deadline_s = min(deadline_s, self._session.deadline_s)
                 if not self._session.up:
                     patient_s = self._attempt.tcp_s + self._tries.patience_s
-                    deadline_s = min(deadline_s, patient_s, self._attempt.leave_s)
+                    deadline_s = min(deadline_s, patient_s, self._attempt.next_s(self._session))
         self.deadline_s = deadline_s

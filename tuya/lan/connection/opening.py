@@ -57,6 +57,11 @@ class Opening:
         return bool(self.alive or self.unreadable or self.bad_checks or self.garbage or self.handshaken)
 
     @property
+    def is_strange(self) -> bool:
+        """Whether what was heard is no Tuya protocol of any version."""
+        return self.garbage and not (self.alive or self.unreadable or self.bad_checks or self.handshaken)
+
+    @property
     def lives(self) -> bool:
         """Whether what was heard is a device that may come to its senses."""
         return (self.handshaken or self.alive > 0) and not self.key_texts and not self.unreadable

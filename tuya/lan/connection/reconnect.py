@@ -21,6 +21,8 @@ from ..limits import (
     CONTACT_INTERVAL_S,
     FEW_STRAYS,
     FRUITLESS_CONTACTS,
+    GUESS_LIMIT_S,
+    HOME_TURN_S,
     LISTENING_S,
     MOVE_PAUSE_S,
     OWN_HABIT_S,
@@ -101,7 +103,8 @@ class Tries:
         if now_s < self.due_s:
             return None
         device, places = self._device, self._places
-        stray = self.addresses.look(self._strays(now_s), now_s)
+        is_home_due = now_s - self.addresses.home_tried_s >= HOME_TURN_S
+        stray = None if is_home_due else self.addresses.look(self._strays(now_s), now_s)
         if stray is not None:
             places.looks((stray, device.port), now_s)
         address = self.addresses.target()
@@ -179,6 +182,11 @@ class Tries:
         self.versions.hear(version, address)
         self.addresses.note(address, now_s)
 
+    def guess_ends_s(self, address: str, version: str, now_s: float) -> float:
+        """Until when a session that begins now may prove itself, in a version that is no more than announced."""
+        is_guess = self.versions.worked not in (None, version)
+        return now_s + GUESS_LIMIT_S if is_guess and address == self.addresses.home else NEVER
+
     def hurry(self, now_s: float) -> bool:
         """Try as soon as the pause allows, unless that came too often. Returns whether it changes anything."""
         wanted_s = max(now_s, self._places.closed_s(self._device.device_id) + MOVE_PAUSE_S)
@@ -233,6 +241,7 @@ class Tries:
         self.key_proofs = self.fruitless = 0
         self._patience_s = PATIENCE_S
         self.addresses.address_worked(address)
+        self.versions.worked = version
         if proven:
             self._key_worked = True
             self.versions.version_worked(version)
@@ -259,10 +268,16 @@ class Tries:
         now_s: float,
         *,
         answered: bool,
+        strange: bool = False,
         ended: Optional[Ended] = None,
     ) -> None:
-        """A try came to nothing. answered: TCP was connected. ended: what the session said, where it has ended."""
+        """A try came to nothing.
+
+        answered: TCP was connected. strange: by something that is no Tuya device, which tells nothing of versions.
+        ended: what the session said, where it has ended.
+        """
         proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
+        proof = proof and not self.is_look(address)
         self.addresses.address_failed(address, now_s, answered=answered)
         if answered:
             at_home = address == (self.addresses.home or address)
@@ -278,15 +293,16 @@ class Tries:
             )
             if not self._reached and self._returns.take(now_s):
                 self._backoff.restart()  # something is there again
-            self.versions.version_failed(
-                version,
-                address,
-                error,
-                now_s,
-                hint="" if ended is None else ended.hint,
-                hint_proven=ended is not None and ended.hint_proven,
-                key_disproved=proof,
-            )
+            if not strange or self.versions.known is None:
+                self.versions.version_failed(
+                    version,
+                    address,
+                    error,
+                    now_s,
+                    hint="" if ended is None else ended.hint,
+                    hint_proven=ended is not None and ended.hint_proven,
+                    key_disproved=proof,
+                )
         else:
             self._contacts.nobody()
             if isinstance(error, Refused) and address == self.addresses.good:
@@ -296,6 +312,9 @@ class Tries:
         if self.key_proofs >= WRONG_KEY_PROOFS:
             self._backoff.longest()
         self.due_s = now_s + self._wait_s(version, now_s, silent=isinstance(error, Mute))
+        if self.addresses.home not in (None, address) and self.fruitless < FRUITLESS_CONTACTS:
+            # what was tried elsewhere does not put off the turn of where it was
+            self.due_s = min(self.due_s, max(now_s + PAUSE_MAX_S, self.addresses.home_tried_s + HOME_TURN_S))
 
     def _wait_s(self, version: str, now_s: float, *, silent: bool) -> float:
         """How long to wait after a try in this version that has failed, in seconds. silent: nothing was answered."""

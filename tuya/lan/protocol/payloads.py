@@ -152,8 +152,8 @@ def _odd_dps(raw: Mapping[str, DpValue]) -> Dict[int, DpValue]:
 
 
 def _dp_number(key: str) -> int:
-    """Number of a data point; 0 where it is none."""
-    if len(key) <= 5 and key.isascii() and key.isdecimal():
+    """Number of a data point; 0 where it is none, or is not written as numbers are ("018")."""
+    if len(key) <= 5 and not key.startswith("0") and key.isascii() and key.isdecimal():
         number = int(key)
         return number if number <= MAX_DP else 0
     return 0
