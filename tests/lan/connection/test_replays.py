@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import pytest
 
+from tests.lan.connection.test_session import Ends
 from tests.lan.connection.virtual import World
-from tuya.lan.connection.replays import NUMBERS_RISEN, Numbers, Replays
+from tuya.lan.connection.replays import NUMBERS_RISEN, REMEMBERED_MARKS, Numbers, Replays
+from tuya.lan.connection.session_outputs import Data
 from tuya.lan.errors import NotConfirmed
 from tuya.lan.events import Lost, Status, WriteDone
 
@@ -140,18 +142,104 @@ def test_a_device_whose_numbers_fall_or_stand_is_believed_again():
 
 @pytest.mark.parametrize("version", BY_KEY)
 def test_answers_with_our_numbers_and_pushes_with_a_count_of_their_own(version):
-    replays = Replays(counts=version == "3.5")
+    replays = Replays(nonces=version == "3.5")
     said = 0
     for second in range(60):
         mark = b"answer%02d" % second
-        assert replays.fresh(mark, 16, 1000 + second, is_dated=False, now_s=float(second))
+        assert replays.fresh(mark, 16, 1000 + second, False, True, float(second))
         if second % 20 == 0:
             said += 1
-            assert replays.fresh(b"push  %02d" % second, 8, said, is_dated=False, now_s=float(second))
+            assert replays.fresh(b"push  %02d" % second, 8, said, False, True, float(second))
 
 
 def test_one_number_for_all_the_same_bytes_are_said_anew():
     """It says On, Off and On again in the same bytes, for minutes: no replay can be told there, and no click fails."""
-    replays = Replays(counts=False)
-    fresh = [replays.fresh(b"on%06d" % (second % 2), 8, 7, is_dated=False, now_s=float(second)) for second in range(30)]
+    replays = Replays(nonces=False)
+    fresh = [replays.fresh(b"on%06d" % (second % 2), 8, 7, False, True, float(second)) for second in range(30)]
     assert all(fresh[2:])
+
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("pause_s", [0.5, 8.0, 35.0, 300.0])
+@pytest.mark.parametrize("how", ["push", "query"])
+@pytest.mark.parametrize("version", BY_KEY)
+def test_an_old_state_sent_again_is_not_shown(version, how, pause_s, own):
+    """Recorded on this connection, and sent again after the state has changed; numbers are the device's own or ours."""
+    world = World(version).up()
+    if own:
+        world.breaker.fault("own_sequence")
+    world.run(31.0)
+    off = recorded_off(world, how)
+    world.run(pause_s)
+    shown = len(world.of(Status))
+    world.link.received(off, world.now_s)
+    world.run(2.0)
+    assert all(event.dps.get(1) is not False for event in world.of(Status)[shown:])
+    assert world.closes == []
+
+
+@pytest.mark.parametrize("version", BY_KEY)
+def test_an_undated_state_sent_again_on_a_young_connection_is_not_shown(version):
+    """The first answer to a query, and nothing else of its kind was heard yet."""
+    ends = Ends(version).up()
+    answer = ends.device.answer(16, 5, b'{"dps":{"1":true}}')
+    assert ends.receive(answer)
+    ends.now_s += 0.5
+    assert ends.says(8, b'{"protocol":4,"t":1700000000,"data":{"dps":{"1":false}}}', pushed=True)
+    for pause_s in (0.5, 8.0, 35.0):
+        ends.now_s += pause_s
+        assert not any(isinstance(output, Data) for output in ends.receive(answer))
+
+
+@pytest.mark.parametrize("empty", [True, False])
+@pytest.mark.parametrize("version", BY_KEY)
+def test_an_acknowledgement_sent_again_acknowledges_nothing(version, empty):
+    """One of an earlier write, and the write of now is kept back: it does not count as arrived, and is stopped."""
+    world = World(version).up()
+    world.breaker.fault("own_sequence")
+    world.run(31.0)
+    tape = []
+    world.rewrite = lambda frame: tape.append(frame) or [frame]
+    session = world.session
+    answer = type(session).answer
+    if not empty:
+        session.answer = lambda command, sequence, plain, *, code=0: answer(session, command, sequence, plain or b"ok")
+    world.link.write({1: False}, world.now_s)
+    world.run(10.0)
+    world.stall()
+    world.link.write({1: True}, world.now_s)
+    for _ in range(5):
+        for frame in tape:
+            world.link.received(frame, world.now_s)
+        world.run(0.5)
+    world.run(3.0)
+    assert told(world) == [None, NotConfirmed]
+    assert [abort for _, abort in world.closes[:1]] == [True]
+    world.unstall()
+    world.run(20.0)
+    assert len(world.breaker.writes) == 1
+
+
+def test_a_device_with_one_number_for_all_is_believed_when_its_state_comes_back():
+    """No number counts and nothing is dated: the answer of before is said again in the same bytes, and is true."""
+    replays = Replays(nonces=False)
+    assert replays.fresh(b"on" * 4, 16, 7, False, True, 0.0)
+    assert replays.fresh(b"off" * 3, 8, 7, False, True, 1.0)
+    assert replays.fresh(b"on" * 4, 16, 7, False, True, 30.0) is not None
+    for second in range(60):
+        assert replays.fresh(b"heart" * 2, 9, 7, False, False, 30.0 + second) is not None
+
+
+@pytest.mark.parametrize("version", BY_KEY)
+def test_what_is_remembered_is_bounded_and_long_enough(version):
+    replays = Replays(nonces=version == "3.5")
+    replays.fresh(b"recorded", 16, 0, False, True, 0.0)
+    for second in range(900):
+        replays.fresh(b"p%07d" % second, 8, 0, True, True, float(second))
+    if version == "3.5":
+        assert replays.fresh(b"recorded", 16, 0, False, True, 900.0) is None
+    for second in range(900, 20_000):
+        replays.fresh(b"p%07d" % second, 8, 0, True, True, float(second))
+    kept = replays._marks
+    sets = (kept._newest, kept._newer, kept._old, kept._older)
+    assert sum(len(each) for each in sets) <= 4 * REMEMBERED_MARKS

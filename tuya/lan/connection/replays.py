@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Dict, Optional, Set
 
+from ..versions import CONTROL, CONTROL_NEW, STATUS
+
 REPLAY_AFTER_S = 5.0  # devices repeat a message at once, or say the same anew, but not so much later under its old date
-REMEMBERED_MARKS = 256  # of each age: some minutes of a device that pushes each second
-MARK_BYTES = 8  # of a mark, which are enough to tell some hundred of them apart
+REMEMBERED_MARKS = 1024  # of each age: a quarter of an hour of a device that pushes each second
+MARK_BYTES = 8  # of a mark, which are enough to tell some thousands of them apart
 NUMBERS_RISEN = 8  # in a row, before a lower one tells anything
 NUMBERS_BROKEN = 256  # so many more must rise after one that did not
 
@@ -18,27 +20,60 @@ OLD: Heard = "old"  # REPLAY_AFTER_S or longer ago: devices do not
 
 
 class Replays:
-    """What a connection has heard under its session key. counts: numbers in messages are the device's own (3.5)."""
+    """What a connection has heard under its session key.
 
-    def __init__(self, *, counts: bool) -> None:
-        self._counts = counts
+    nonces: each message holds a nonce, and a number that is the device's own (3.5): one that comes twice is a replay.
+    Else (3.4) the number tells, where it counts: a device without such a one says the same in the same bytes.
+    """
+
+    def __init__(self, *, nonces: bool) -> None:
+        self._nonces = nonces
         self._marks = Marks()
+        self._newest = b""  # the last message with data points
         # by command: answers may have the numbers of our requests, and pushes a count of their own
         self._numbers: Dict[int, Numbers] = {}
 
-    def fresh(self, mark: bytes, command: int, number: int, *, is_dated: bool, now_s: float) -> Optional[bool]:
-        """Whether nothing shows that this report was heard or made earlier; None for one to be dropped.
+    def fresh(
+        self, mark: bytes, command: int, number: int, is_dated: bool, has_dps: bool, now_s: float
+    ) -> Optional[bool]:
+        """Whether nothing shows that this message was heard or made earlier; None for one that counts as nothing.
 
-        mark: its HMAC or tag. is_dated: it holds a time.
+        mark: its HMAC or tag. is_dated: it holds a time. has_dps: it tells a state, which may be an old one.
         """
+        mark = mark[:MARK_BYTES]
         heard = self._marks.heard(mark, now_s)
-        if heard is OLD and is_dated:
-            return None
-        numbers = self._numbers.setdefault(command, Numbers())
+        numbers = self._numbers.get(command)
+        if numbers is None:
+            numbers = self._numbers[command] = Numbers()
+        fresh: Optional[bool]
         if heard is NEW:
-            return not numbers.is_old(number) or not self._counts
-        # without a date and a number that counts a device says the same in the same bytes
-        return not is_dated and (not number or numbers.are_none)
+            fresh = not numbers.is_old(number) or not self._nonces
+        elif heard is AGAIN and command == STATUS and mark == self._newest:
+            return False  # some say a thing twice: it tells nothing else than is known
+        elif self._nonces or self._is_counted(command, number) or (is_dated and heard is OLD):
+            return None
+        else:
+            # without a date and a number that counts a device says the same in the same bytes
+            fresh = not is_dated and (not number or numbers.are_none)
+            if has_dps and not fresh and mark != self._newest and (is_dated or not self._is_constant(number)):
+                return None  # it would take back what came since
+        if has_dps:
+            self._newest = mark
+        return fresh
+
+    def _is_counted(self, command: int, number: int) -> bool:
+        """Whether this device does not give a number twice, as far as it has shown."""
+        if not number or self._numbers[command].are_none:
+            return False
+        if self._numbers[command].have_risen:
+            return True
+        # writes are seldom, and what acknowledges one must not acknowledge the next
+        return command in (CONTROL, CONTROL_NEW) and any(numbers.have_risen for numbers in self._numbers.values())
+
+    def _is_constant(self, number: int) -> bool:
+        """Whether all that was heard had this number, whatever its command."""
+        highest = [numbers.highest for numbers in self._numbers.values() if numbers.highest]
+        return len(highest) > 1 and set(highest) == {number}
 
 
 class Marks:
@@ -54,17 +89,20 @@ class Marks:
         self._newest: Set[bytes] = set()
         self._newer: Set[bytes] = set()
         self._old: Set[bytes] = set()  # at least REPLAY_AFTER_S
+        self._older: Set[bytes] = set()
 
     def heard(self, mark: bytes, now_s: float) -> Heard:
-        """Whether this message came before, and since when; notes it otherwise. mark: its HMAC or tag."""
+        """Whether this message came before, and since when; notes it otherwise. mark: the beginning of its HMAC or tag.
+
+        Up to four times REMEMBERED_MARKS are kept.
+        """
         if now_s >= self._turn_s:
             self._turn_s = now_s + REPLAY_AFTER_S
             if len(self._old) + len(self._newer) > REMEMBERED_MARKS:
-                self._old = set()
+                self._older, self._old = self._old, set()
             self._old |= self._newer
             self._newer, self._newest = self._newest, set()
-        mark = mark[:MARK_BYTES]
-        if mark in self._old:
+        if mark in self._old or mark in self._older:
             return OLD
         if mark in self._newest or mark in self._newer:
             return AGAIN
@@ -81,9 +119,14 @@ class Numbers:
     """
 
     def __init__(self) -> None:
-        self._highest = 0
+        self.highest = 0
         self._rising = 0
         self._too_low = 0  # in a row
+
+    @property
+    def have_risen(self) -> bool:
+        """Whether they have risen at least once, and never otherwise."""
+        return self._rising > 1
 
     @property
     def are_none(self) -> bool:
@@ -92,8 +135,8 @@ class Numbers:
 
     def is_old(self, number: int) -> bool:
         """Whether a message of this number was made before one that was heard already."""
-        if number > self._highest:
-            self._highest = number
+        if number > self.highest:
+            self.highest = number
             self._rising += 1
             self._too_low = 0
             return False
@@ -104,5 +147,5 @@ class Numbers:
             return False
         self._too_low += 1
         if self._too_low >= NUMBERS_RISEN:
-            self._highest, self._rising, self._too_low = number, 0, 0
+            self.highest, self._rising, self._too_low = number, 0, 0
         return True

@@ -85,18 +85,16 @@ class Session:
         self._by_nulls = 0  # the query by nulls that waits for its answer, or the last query
         self._written: Dict[int, Collection[int]] = {}  # the data points of writes without acknowledgement, by number
         self.outgoing = self.requests.outgoing  # what take() hands out: most pushes have nothing to send
-        self._replays = Replays(counts=row.check == GCM_TAG)
+        self._replays = Replays(nonces=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
         self._ask_again_s = NEVER
         self._negotiating = row.handshake
         self._reported = False
-        self._unreadable = 0
-        self._bad_frames = 0  # in a row
+        self._unreadable = self._bad_frames = 0  # in a row
         self._frames, self._bytes, self._counted_s = 0, 0, now_s
         self._heard_s = -NEVER
         self.progress_s = now_s
-        self.up = False
-        self.ended = False
+        self.up = self.ended = False
         self.deadline_s = now_s
         if self._negotiating:
             self.requests.send((SESSION_START, self._nonce), now_s)
@@ -215,18 +213,12 @@ class Session:
         self._query(now_s)
 
     def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        if not message.payload:
-            self._live(message, now_s)
-            if message.command == UPDATEDPS:
-                self._schedule.refresh_answered(refused=message.retcode != 0 and self.up)
-            self._without_data(message, now_s, outputs)
-            return
         report = payloads.parse_report(message.payload)
         # under a session key no device's return code can be put before a message of ours
         trusted = self._row.handshake and message.coded
         if report is None:
             if trusted or not payloads.is_request(self._row, message.payload):
-                self._text(message, now_s, outputs)
+                self._no_report(message, now_s, outputs)
             return
         if report.is_request and not trusted:
             return
@@ -239,13 +231,11 @@ class Session:
             self._live(message, now_s)
             self._without_data(message, now_s, outputs)
             return
-        fresh = True
-        if message.mark and report.dps:
-            mark, number = message.mark, message.sequence
-            judged = self._replays.fresh(mark, message.command, number, is_dated=report.is_dated, now_s=now_s)
-            if judged is None:
-                return
-            fresh = judged
+        mark, number, dated, has_dps = message.mark, message.sequence, report.is_dated, bool(report.dps)
+        fresh = not mark or self._replays.fresh(mark, message.command, number, dated, has_dps, now_s)
+        if fresh is None:
+            self.ask_soon(now_s)
+            return
         number = self._live(message, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)
@@ -290,10 +280,21 @@ class Session:
         else:
             self._say_answered(outputs)
 
-    def _text(self, message: Message, now_s: float, outputs: List[Output]) -> None:
-        """An error text, or JSON that is no report."""
-        plain = message.payload
+    def _no_report(self, message: Message, now_s: float, outputs: List[Output]) -> None:
+        """Nothing at all, an error text, or JSON that is no report."""
+        mark, command = message.mark, message.command
+        if mark and self._replays.fresh(mark, command, message.sequence, False, False, now_s) is None:
+            return  # it was heard before and answers nothing
         self._live(message, now_s)
+        if message.payload:
+            self._text(message, now_s, outputs)
+        elif command == UPDATEDPS:
+            self._schedule.refresh_answered(refused=message.retcode != 0 and self.up)
+        if not self.ended:
+            self._without_data(message, now_s, outputs)
+
+    def _text(self, message: Message, now_s: float, outputs: List[Output]) -> None:
+        plain = message.payload
         if message.sealed and any(text in plain for text in _DEVICE_TEXTS) and not self._row.handshake and not self.up:
             if not self._row.reports_sealed:
                 # under our key, but not as this version encrypts: the key is right and the version is not
@@ -309,7 +310,6 @@ class Session:
             self._schedule.refresh_answered(refused=self.up and self._reported)
         elif message.command in _QUERIES and REFUSAL in plain:
             self._refused(now_s)
-        self._without_data(message, now_s, outputs)
 
     def _refused(self, now_s: float) -> None:
         """A query was refused in words: the device sleeps, or wants its data points named."""
