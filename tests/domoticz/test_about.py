@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Dict
 
-from tests.domoticz.fakes import FakeDomoticz
+from tests.domoticz.fakes import FakeDomoticz, entry
 from tuya.cli.doctor.life import life_sign
+from tuya.devices.served import Choice
 from tuya.domoticz.about import LOOK_INTERVAL_S, About
 from tuya.domoticz.framework import Framework
 from tuya.domoticz.settings import read_settings
@@ -53,6 +54,23 @@ def test_fields_that_count_for_nothing_are_told():
     framework = Framework(domoticz, domoticz.namespace)
     (problem,) = About(framework, read_settings(framework.parameters)).told()["problems"]
     assert problem == "IP address, Local key and Protocol are used together with a Device ID only"
+
+
+def test_names_that_were_swapped_are_told():
+    domoticz = FakeDomoticz()
+    framework = Named(domoticz, domoticz.namespace)
+    about = About(framework, read_settings(framework.parameters))
+    one, two = entry("one", name="Boiler"), entry("two", name="Fridge")
+    about.choice = Choice((one, two))
+    framework.units = {"one": {1: "Breakers - Boiler", 2: "Boiler Energy"}, "two": {1: "My fridge"}}
+    about.look(0.0)
+    assert about.told()["problems"] == []
+    framework.units = {"one": {1: "Breakers - Fridge"}, "two": {1: "Boiler"}}
+    about.look(100.0)
+    assert about.told()["problems"] == [
+        "Boiler is called Fridge in Domoticz, as another entry is: were names swapped?",
+        "Fridge is called Boiler in Domoticz, as another entry is: were names swapped?",
+    ]
 
 
 def test_units_of_an_earlier_start_are_told():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..devices.served import Choice
 from ..lan.device import short_id
@@ -27,7 +27,7 @@ NOT_KNOWN = "not known"
 class About:
     """problems: of this machine. made, waiting: units. is_refused: Domoticz accepts no new devices.
 
-    What the settings remark is told with the problems.
+    What the settings remark, and names that do not fit, are told with the problems.
     file_state: of the devices file as it was taken (see file_watch.content_state).
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
@@ -97,6 +97,17 @@ class About:
         content = code_content(folder)
         return content if code_state(folder) == self._code else NOT_KNOWN
 
+    def _misnamed(self) -> Iterator[str]:
+        """Breakers that Domoticz calls as another one is called in the file: their entries may have changed places."""
+        entries, names = self.choice.entries, self._names
+        of_name = {entry.shown_name: entry for entry in entries}
+        for entry in entries:
+            # Domoticz puts the hardware's name before the one that was given
+            shown = [name.rpartition(" - ")[2] for name in list(names.get(entry.device_id, {}).values())]
+            others = [name for name in shown if name in of_name and of_name[name] is not entry]
+            if others and entry.shown_name not in shown:
+                yield f"{entry.shown_name} is called {others[0]} in Domoticz, as another entry is: were names swapped?"
+
     def unit_names(self, device_id: str) -> Mapping[int, str]:
         """Return how the units of a device are called in Domoticz."""
         return self._names.get(device_id, {})
@@ -149,5 +160,5 @@ class About:
             "errors": [
                 {"at": at, "age_s": round(now_s - at_s, 3), "text": text} for at_s, at, text in list(self._errors)
             ],
-            "problems": [*settings.remarks, *self.problems],
+            "problems": [*settings.remarks, *self.problems, *self._misnamed()],
         }
