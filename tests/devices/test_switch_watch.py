@@ -120,13 +120,15 @@ def test_a_wish_that_comes_and_goes_does_not_make_a_quiet_device_lack_its_power(
         assert not device.lacks_power
 
 
-def test_what_is_pushed_and_cannot_be_right_is_told_of():
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_what_is_pushed_and_cannot_be_right_is_told_of(is_answered):
+    """Also of meters whose W count for an hour, since they push what changes."""
     phase = "CO0AAAgAAAA="  # 228.5 V, 0.008 A
-    device = KnownDevice(entry(product_id="", category="dlq", mapping={}))
+    device = KnownDevice(entry(product_id="kmnzgh4yn8pa0lqh" if is_answered else "", category="dlq"))
     device.connected(Connected(device.device_id, 0.0, "192.168.1.20", 6668, "3.4"))
     told(device, 0.0, {1: 132, 16: True}, full=True)
-    told(device, 1.0, {6: phase})
-    assert device.pushed_only, device.profile
+    told(device, 1.0, {6: phase}, full=is_answered)
+    assert bool(device.pushed_only) is not is_answered
     assert device.unusable_ages_s(100.0) == {}
     told(device, 10.0, {6: "AAAAAAAAAAA="})
     assert device.unusable_ages_s(100.0)["voltage"] == pytest.approx(99.0)

@@ -273,9 +273,9 @@ class KnownDevice:
     def unusable_ages_s(self, at_s: float) -> Dict[str, float]:
         """Return for each of QUANTITIES that was told, and that its data points do not give any more, how long so.
 
-        Of a device that pushes only: a query would have told by its age. An open relay may take its meter's power.
+        None while the relay is open, which may take its meter's power.
         """
-        if not self.pushed_only or self._is_open:
+        if self._is_open:
             return {}
         given = {(quantity, channel) for quantity, of in _amounts(self.profile.decode(self.dps)) for channel in of}
         lost = [key for key in self._told_at_s if key not in given]

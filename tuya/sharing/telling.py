@@ -121,7 +121,7 @@ def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
         left_out["pushed_only"] = sorted(device.pushed_only)
     if device.lacks_power:
         left_out["lacks_power"] = True
-    unusable_s = device.unusable_ages_s(now_s)
+    unusable_s = device.unusable_ages_s(now_s) if late_s else {}
     if unusable_s:
         left_out["unusable_s"] = {quantity: round(age_s, 3) for quantity, age_s in unusable_s.items()}
     switch_late_s, open_flow_s = device.switches.late_s(now_s), device.switches.open_flow_s

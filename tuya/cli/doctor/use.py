@@ -105,22 +105,23 @@ def _check_relay(device: ServedDevice, name: str) -> Iterator[Finding]:
 
 
 def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
-    """Single quantities that are silent while the others come."""
-    power_s = device.late_s.get("power", 0.0)
-    wait_s = device.kwh_wait_s
-    if power_s > (_patience_s(device, "power") if wait_s is None else device.power_counts_s):
-        text = f"it has not reported its power for {lasted(power_s)}: the W shown are as old"
-        if wait_s is not None:
-            text += f", and its kWh have stood still for {lasted(wait_s)}"
-        yield Finding("power", UNCHECKED, text, OFF_AND_ON, name)
-    late = {one: age_s for one, age_s in device.late_s.items() if one != "power" and age_s > _patience_s(device, one)}
+    """Single quantities that are silent while the others come, or that come and cannot be right."""
     unusable = {one: age_s for one, age_s in device.unusable_s.items() if age_s > OLD_S}
+    wait_s = device.kwh_wait_s
+    stand = "" if wait_s is None else f", and its kWh have stood still for {lasted(wait_s)}"
     if unusable:
         text = (
-            f"what it reports of its {_listed(sorted(unusable))} cannot be right (all zero, perhaps), "
+            f"what it reports of its {_listed(sorted(unusable))} is missing or cannot be right (all zero, perhaps), "
             f"for {lasted(max(unusable.values()))}: what is shown is as old"
         )
-        yield Finding("readings", UNCHECKED, text, OFF_AND_ON, name)
+        text += stand if "power" in unusable else ""
+        yield Finding("readings", UNCHECKED, text, f"{_SOON}; if it stays, {OFF_AND_ON}", name)
+    late_s = {one: age_s for one, age_s in device.late_s.items() if one not in unusable}
+    power_s = late_s.pop("power", 0.0)
+    if power_s > (_patience_s(device, "power") if wait_s is None else device.power_counts_s):
+        text = f"it has not reported its power for {lasted(power_s)}: the W shown are as old"
+        yield Finding("power", UNCHECKED, text + stand, OFF_AND_ON, name)
+    late = {one: age_s for one, age_s in late_s.items() if age_s > _patience_s(device, one)}
     if late:
         text = (
             f"it has not reported its {_listed(sorted(late))} for {lasted(max(late.values()))}: what is shown is as old"
