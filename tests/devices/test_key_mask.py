@@ -11,7 +11,8 @@ import pytest
 from tuya.devices.device import KnownDevice
 from tuya.devices.devices_file import parse_devices
 from tuya.devices.household import Household
-from tuya.devices.key_mask import MASK, without_key
+from tuya.devices.key_mask import without_key
+from tuya.devices.secrets import HIDDEN
 from tuya.lan.events import Connected, Status
 from tuya.sharing.telling import event_to_json, snapshot
 
@@ -41,7 +42,7 @@ def test_a_key_is_taken_out_however_it_is_written(key: bytes):
     for value in ways(key):
         shown = without_key({1: True, 101: value}, key)
         assert shown[1] is True
-        assert MASK in json.dumps(shown[101]), value
+        assert HIDDEN in json.dumps(shown[101]), value
 
 
 def test_what_holds_no_key_stays_as_it_is():
@@ -78,7 +79,7 @@ def test_nothing_of_a_household_holds_a_key_that_its_device_reports():
     household.handle(Status(entry.device_id, 2.0, {1: True, 101: json.dumps({"key": text})}, True), 2.0)
     told += [snapshot(device, 3.0), [line.text for line in household.take_lines()]]
     assert any("101" in json.dumps(one) for one in told)
-    assert MASK in json.dumps(told)
+    assert HIDDEN in json.dumps(told)
     for written in (text, json.dumps(text)[1:-1]):
         assert written not in str(told)
         assert written not in json.dumps(told)

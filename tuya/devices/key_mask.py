@@ -13,8 +13,8 @@ import re
 from typing import Any, Dict, List, Optional, Pattern
 
 from ..lan.events import Dps
+from .secrets import HIDDEN
 
-MASK = "(local key)"
 LEAST_BYTES = 8  # anything shorter is no key, and could stand in any text by chance
 MAX_ESCAPES = 3  # backslashes before a character: JSON within JSON
 
@@ -38,12 +38,12 @@ def _masked(value: Any, key: bytes) -> Any:
     if pattern is None:
         return value
     if isinstance(value, str):
-        return pattern.sub(MASK, value) if pattern.search(value) else value
+        return pattern.sub(HIDDEN, value) if pattern.search(value) else value
     try:
         text = json.dumps(value, ensure_ascii=False)
-        return json.loads(pattern.sub(MASK, text)) if pattern.search(text) else value
+        return json.loads(pattern.sub(HIDDEN, text)) if pattern.search(text) else value
     except (ValueError, RecursionError):  # taken out of the middle of an escape, or nested too deep to be looked at
-        return MASK
+        return HIDDEN
 
 
 @functools.lru_cache(maxsize=1024)

@@ -327,7 +327,8 @@ class Link:
             self.last_error = None
             self._emit(Connected(device_id, now_s, self._attempt.address, self.device.port, self._attempt.version))
         elif isinstance(output, Waiting):
-            self._fail(output.error, now_s)
+            if not self._tries.is_look(self._attempt.address):
+                self._fail(output.error, now_s)
         else:
             self._close(output.error, now_s, abort=True, ended=output)
 
