@@ -186,6 +186,20 @@ def test_breakers_that_change_places_are_found_without_announcements(count, limi
         assert most_contacts_in_a_minute(net, address) <= 6
 
 
+def test_what_answers_where_a_breaker_is_looked_for_is_not_its_trouble():
+    net = moved_about(3, "complains", turn=1)
+    net.at = dict.fromkeys(net.at, b"nobody of ours!!")
+    for _ in range(200):
+        net.run(1.0)
+        for number, world in enumerate(net.worlds):
+            error = world.link.last_error
+            assert error is None or "answers at 10.0.1." not in error.what or f"10.0.1.{number} " in error.what
+    for number, world in enumerate(net.worlds):
+        home_s = [at_s for at_s, where in world.attempts if where == f"10.0.1.{number}"]
+        assert len({where for _, where in world.attempts}) > 1  # it was looked for
+        assert max(later - earlier for earlier, later in zip(home_s, home_s[1:])) <= 65.0
+
+
 def test_breakers_that_close_on_strangers_are_found_after_some_minutes():
     assert seconds_until_all(moved_about(2, "closes", turn=1), 300.0) < 300.0
 
