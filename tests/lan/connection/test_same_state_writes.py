@@ -134,3 +134,28 @@ def test_a_verdict_says_the_true_seconds_and_a_data_point_that_refuses():
     assert "within 3 s" not in text
     assert "data point 1" in text
     assert "local key" in text
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_trip_whose_report_is_late_at_a_breaker_whose_answers_are_old(version):
+    """Queries are answered at once with what was the case 2.5 s ago; the click is acknowledged and does nothing."""
+    world = World(version).up()
+    world.run(20.0)
+    without_pushes(world)
+    old = {b'"1":false': b'"1":true'}
+
+    def answered(command, plain):
+        plain = plain.replace(b'"1": ', b'"1":')
+        for now, then in old.items():
+            assert command not in QUERIES or now in plain
+            plain = plain.replace(now, then)
+        return plain
+
+    answering(world, answered)
+    world.breaker.set_relay(False)
+    world.breaker.write = lambda *_, **__: None
+    world.later(0.8, lambda: (world.session.push({1: False}, world.now_s), world.flush()))
+    world.run(0.1)
+    world.link.write({1: True}, world.now_s)
+    world.run(3.5)
+    assert told(world) == [NotConfirmed]

@@ -80,6 +80,8 @@ class Pending:
 
     def is_proven(self, now_s: float) -> bool:
         """Whether the device has said enough since that all of it is as wanted, where a report tells nothing."""
+        if now_s < self.sent_s + CONFIRM_QUERY_S:
+            return False  # the report of a trip may be late, and an answer older than that
         for dp in self.dps:
             points = self.answered.get(dp, 0)
             if points + (points > 0 and dp in self.pushed) >= PROOF:

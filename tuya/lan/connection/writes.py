@@ -6,12 +6,12 @@ Nothing here can send anything again, and nothing may arrive after its outcome w
 A report confirms where it tells something: the state has changed to what was wanted, which no earlier write can have
 done. Where it was the case already (a second click; on, off and on again within a second; a relay that has tripped and
 whose report is late), what was last reported proves nothing, and an acknowledgement even less: it is not the device's
-word about its state. Then it takes what the device has said since: an answer to a query that was sent after the
-acknowledgement; without one, two answers to queries that were sent after the write, or a push and one such answer; and
-where queries are not answered, a push after the write that nothing has contradicted for 2 s, if the device has read the
-write. One that wants the opposite of an earlier write waits for that one's end, and needs its own acknowledgement: the
-device may answer at once and obey late. Of several data points one that tells something is enough: a device takes a
-message as a whole.
+word about its state. Then it takes what the device has said since, and 1 s in which it says nothing else: an answer to
+a query that was sent after the acknowledgement; without one, two answers to queries that were sent after the write, or
+a push and one such answer; and where queries are not answered, a push after the write that nothing has contradicted for
+2 s, if the device has read the write. One that wants the opposite of an earlier write waits for that one's end, and
+needs its own acknowledgement: the device may answer at once and obey late. Of several data points one that tells
+something is enough: a device takes a message as a whole.
 
 Answers may be older than pushes: there are devices that answer a query with what was the case some seconds ago. So an
 answer to a query that takes back what was pushed a moment before confirms nothing that was written since; a device that
@@ -228,24 +228,25 @@ class Writes:
         """Ask after writes that are not settled: a full query after 1 s, then a heartbeat where that is ignored."""
         if session is None or not session.up:
             return
-        query = ping = settle = False
+        query = ping = False
         if now_s >= self._look_s:
             self._look_s = NEVER
             session.ask_soon(now_s)
-        for pending in self._look_after(session):
+        look_after = self._look_after(session)
+        if any(now_s >= pending.ask_s for pending in look_after):
+            self.confirm(session, now_s)  # nothing has contradicted for so long
+            look_after = self._look_after(session)
+        for pending in look_after:
             if now_s >= pending.ask_s:
                 query = query or not pending.asks or session.answers_queries
                 pending.asks += 1
             if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
                 pending.pinged = True
                 ping = ping or not session.has_answered(pending.number)
-                settle = True
         if query:
             session.ask_now(now_s)
         if ping:
             session.probe(now_s)
-        if settle and self._pending:
-            self.confirm(session, now_s)  # nothing has contradicted for so long
 
     def overdue(self, session: Optional[Session], is_taken: Callable[[], bool], now_s: float) -> Optional[Overdue]:
         """The writes whose time is up, which then wait no longer: stop the connection if need be, then give_up() them.
