@@ -417,6 +417,8 @@ def test_a_breaker_that_restarts_again_and_again_is_held_by_nobody():
         world.run(4.0)
         world.link.tcp_opened(world.now_s)
         world.deliver()
+    world.run(4.0)
+    world.link.tcp_closed(world.now_s)  # and once so quickly that it is connected at the next try
     first, *others = world.of(Lost)
     assert "again" not in first.error.what
     for lost in others:

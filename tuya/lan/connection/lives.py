@@ -7,6 +7,8 @@ from typing import Deque
 
 from ..limits import EVICTION_S, OWN_HABIT_S, OWN_HABIT_TOLERANCE_S, RESTARTED_S, SHORT_LIVES
 
+RESTARTS_SEEN = 2
+
 
 class Lives:
     """Of one device. `short`: connections in a row that ended early and not by our asking."""
@@ -16,7 +18,7 @@ class Lives:
         self._lengths_s: Deque[float] = collections.deque(maxlen=2)
         self._brought = False
         self._was_gone = False  # since the last one
-        self.restarts = 0  # in a row: short ones before which it was gone
+        self.restarts = 0  # so many of the next short ones are restarts too, by what was seen
 
     def gone(self) -> None:
         """Where it lives nothing takes connections: whoever holds it does not do that, only its restart does."""
@@ -28,7 +30,10 @@ class Lives:
         brought: it has brought data points. our_fault: it ended by what we asked, so that nobody has taken it away.
         """
         self._brought = brought and lived_s >= OWN_HABIT_S
-        self.restarts = self.restarts + 1 if self._was_gone and lived_s < RESTARTED_S else 0
+        if lived_s >= RESTARTED_S:
+            self.restarts = 0
+        else:  # one that was too quick to be seen does not make it somebody else's doing
+            self.restarts = RESTARTS_SEEN if self._was_gone else max(0, self.restarts - 1)
         self._was_gone = False
         if our_fault:
             return
