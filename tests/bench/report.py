@@ -118,7 +118,7 @@ def _run(bench: Bench, *, quick: bool) -> List[str]:
     # one JSON object a line is for programs; people get the table
     lines = [line for line in output.splitlines() if not line.startswith("{") and bench.shown in line][-SHOWN_LINES:]
     took = f"{time.monotonic() - began_s:.0f} s, load of the machine at the end {os.getloadavg()[0]:.1f}"
-    return [f"## {bench.title}", "", f"`{' '.join(command)}` ({took})", "", verdict, "```", *lines, "```", ""]
+    return [f"## {bench.title}", "", f"`{' '.join(command)}` ({took})", "", verdict, "```text", *lines, "```", ""]
 
 
 def main(words: List[str]) -> int:

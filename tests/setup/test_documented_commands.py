@@ -124,8 +124,12 @@ RULES: List[Tuple[str, Union[Run, NotRun]]] = [
     (r"python3 -m tuya\.metering\.supported", Run(where="copy")),
     (r"python3 -m tuya\.setup\.release FOLDER", NotRun("fetches packages: tests/setup/test_release.py")),
     (r"python3 -m tuya\.setup\.resolve", NotRun("asks the package index: tests/setup/test_resolve.py")),
+    (r"python3? -m tests\.bench\.lan_path", Run(shows=r"3\.3: ours", added="1")),
+    (r"python3? -m tests\.bench\.energy --drawn --seed 13", Run(shows="usage", added="--help")),
     (r"python3? -m tests\.bench\.energy( .*)?", Run(shows="kettle", added="--scenario SY1 --profile kettle --days 1")),
-    (r"python3? -m tests\.bench\.\w+( --help)?", Run(shows="usage", added="--help")),  # 10 to 20 minutes each
+    (r"python3? -m tests\.bench\.mqtt", NotRun("takes two minutes and a Mosquitto")),
+    (r"python3? -m tests\.bench\.\w+( --\w+( [\w.,]+)?)*", Run(shows="usage", added="--help")),  # 10 to 20 minutes each
+    (r"python -m pytest tests/domoticz/test_publishing_hour\.py .*", NotRun("is one of these tests")),
 ]
 
 
