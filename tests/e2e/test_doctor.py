@@ -105,8 +105,10 @@ def test_files_that_were_changed_since(domoticz, doctor, fleet, devices):
     code, verdict, findings = doctor()
     assert (code, verdict) == (1, "not well")
     assert "this folder has 99.0" in reasons(findings)["plugin"]
-    plugin.write_text(before)
+    plugin.write_text(f"{before}\n")
     assert "before its files were changed" in reasons(doctor()[2])["plugin"]
+    plugin.write_text(before)  # touched, and the same as it was
+    assert doctor()[1] == "well"
 
 
 def test_a_wrong_key_and_a_device_that_is_gone(domoticz, doctor, fleet, devices):
@@ -198,6 +200,19 @@ def test_meters_that_domoticz_does_not_store(domoticz, doctor, fleet, devices):
         eventually(lambda: not found("unchecked") and not found("failed"), 150, "well again")
     finally:
         print("the last was", told)
+
+
+def test_another_program_that_writes_into_the_plugins_devices(domoticz, doctor, fleet, devices):
+    """Domoticz shows what nobody measured, of a time as young as anything of the plugin's."""
+    idx = serve(domoticz, doctor, fleet)
+    row = domoticz.device(idx, fleet.breakers[0].device_id, 2)
+    domoticz.api("udevice", idx=row.idx, nvalue=0, svalue="4321;987654")
+    code, verdict, findings = doctor()
+    assert (code, verdict) == (1, "not well")
+    text = reasons(findings)["values in Domoticz"]
+    assert "4321 W and 987.654 kWh where the plugin gave" in text
+    assert f"(unit 2, idx {row.idx})" in text
+    eventually(lambda: doctor()[1] == "well", 90, "well after the plugin has given its value again")
 
 
 def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor, fleet, devices):
