@@ -17,6 +17,7 @@ from .topics import Topics
 CONNECT_WITHIN_S = 15.0
 REMOVE_WITHIN_S = 60.0
 QUIET_S = 2.0  # a broker sends all that it has retained at once
+PASSES = 3
 
 
 class CleaningFailed(Exception):
@@ -30,6 +31,16 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
     states and availabilities of devices and of the bridge go. Raises CleaningFailed, also where a service of this base
     is running, which would publish it all again; BrokerError.
     """
+    gone: Dict[str, bytes] = {}
+    for _ in range(PASSES):  # a connection that is lost on the way takes what was not sent with it: look again
+        found = _clean_once(broker, topics, prefix, name)
+        if not found:
+            return len(gone)
+        gone.update(found)
+    raise CleaningFailed(f"the broker still has {len(found)} topics of ours: try again")
+
+
+def _clean_once(broker: Broker, topics: Topics, prefix: str, name: str) -> Dict[str, bytes]:
     happenings: queue.Queue[Happening] = queue.Queue()
     client = Client(broker, topics, happenings.put, name, has_will=False)
     client.start()
@@ -43,7 +54,7 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
         client.publish([Publication(topic, "", True) for topic in found])
     finally:
         client.stop(REMOVE_WITHIN_S)
-    return len(found)
+    return found
 
 
 def _wait_until_up(happenings: queue.Queue[Happening]) -> None:
