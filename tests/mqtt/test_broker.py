@@ -23,6 +23,8 @@ from tests.mqtt.homes import FakeSource, Home
 from tests.mqtt.snapshots import DEVICE_ID
 from tuya.mqtt.broker import Broker
 from tuya.mqtt.clean import CleaningFailed, clean
+from tuya.mqtt.client import Client
+from tuya.mqtt.commands import Publication
 from tuya.mqtt.topics import Topics
 
 SET, SET_1, RESULT = (f"tuya/{DEVICE_ID}/{last}" for last in ("set", "1/set", "result"))
@@ -481,6 +483,33 @@ def test_clean(broker: Mosquitto):
         settle()
         assert list(friend.newest) == ["homeassistant/sensor/theirs/x/config"]
     assert clean(where, Topics("tuya"), "homeassistant", "cleaner") == 0
+
+
+@pytest.mark.parametrize("losses", [1, 99])
+def test_clean_whose_connection_is_lost_goes_on_or_says_so(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch, losses: int
+):
+    lost: list[Publication] = []
+    send = Client._send
+
+    def send_what_is_lost(self: Client, client: Any, one: Publication) -> None:
+        if one.retain and len(lost) < losses:
+            lost.append(one)
+            client.socket().shutdown(socket.SHUT_RDWR)
+        send(self, client, one)
+
+    with Friend(broker.port) as friend, Home(broker.port) as home:
+        ready(home, friend)
+    monkeypatch.setattr(Client, "_send", send_what_is_lost)
+    where = Broker("127.0.0.1", broker.port)
+    if losses > 1:
+        with pytest.raises(CleaningFailed, match="lost each time"):
+            clean(where, Topics("tuya"), "homeassistant", "cleaner")
+        return
+    assert clean(where, Topics("tuya"), "homeassistant", "cleaner") == 11 + 3
+    with Friend(broker.port) as friend:
+        settle()
+        assert list(friend.newest) == []
 
 
 def test_clean_without_a_broker_says_why(monkeypatch: pytest.MonkeyPatch):

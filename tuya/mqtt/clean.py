@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from typing import Dict
+from typing import Set, Tuple
 
 from . import discovery
 from .broker import Broker, Down, Happening, Up
@@ -17,7 +17,7 @@ from .topics import Topics
 CONNECT_WITHIN_S = 15.0
 REMOVE_WITHIN_S = 60.0
 QUIET_S = 2.0  # a broker sends all that it has retained at once
-PASSES = 3
+TRIES = 3
 
 
 class CleaningFailed(Exception):
@@ -31,19 +31,21 @@ def clean(broker: Broker, topics: Topics, prefix: str, name: str) -> int:
     states and availabilities of devices and of the bridge go. Raises CleaningFailed, also where a service of this base
     is running, which would publish it all again; BrokerError.
     """
-    gone: Dict[str, bytes] = {}
-    for _ in range(PASSES):  # a connection that is lost on the way takes what was not sent with it: look again
-        found = _clean_once(broker, topics, prefix, name)
-        if not found:
+    gone: Set[str] = set()
+    for _ in range(TRIES):  # a connection that is lost on the way takes with it what was not sent
+        found, is_done = _clean_once(broker, topics, prefix, name)
+        gone |= found
+        if is_done:
             return len(gone)
-        gone.update(found)
-    raise CleaningFailed(f"the broker still has {len(found)} topics of ours: try again")
+    raise CleaningFailed("the broker: the connection is lost each time before it has taken everything; try again")
 
 
-def _clean_once(broker: Broker, topics: Topics, prefix: str, name: str) -> Dict[str, bytes]:
+def _clean_once(broker: Broker, topics: Topics, prefix: str, name: str) -> Tuple[Set[str], bool]:
+    """Return the topics that were found, and whether the broker has acknowledged the removal of all of them."""
     happenings: queue.Queue[Happening] = queue.Queue()
     client = Client(broker, topics, happenings.put, name, has_will=False)
     client.start()
+    found: Set[str] = set()
     try:
         _wait_until_up(happenings)
         client.publish([Publication(topics.claim, question(name))])
@@ -51,10 +53,9 @@ def _clean_once(broker: Broker, topics: Topics, prefix: str, name: str) -> Dict[
         for pattern in left_behind(topics, prefix):
             client.subscribe(pattern)
         found = _retained(happenings, topics)
-        client.publish([Publication(topic, "", True) for topic in found])
     finally:
-        client.stop(REMOVE_WITHIN_S)
-    return found
+        is_done = client.stop(REMOVE_WITHIN_S, [Publication(topic, "", True) for topic in found])
+    return found, is_done
 
 
 def _wait_until_up(happenings: queue.Queue[Happening]) -> None:
@@ -87,8 +88,8 @@ def _check_nobody_serves(happenings: queue.Queue[Happening], topics: Topics, nam
                 raise CleaningFailed(f"{who} serves {topics.base}/... and would publish it all again: end that first")
 
 
-def _retained(happenings: queue.Queue[Happening], topics: Topics) -> Dict[str, bytes]:
-    found: Dict[str, bytes] = {}
+def _retained(happenings: queue.Queue[Happening], topics: Topics) -> Set[str]:
+    found: Set[str] = set()
     while True:
         try:
             happening = happenings.get(timeout=QUIET_S)
@@ -100,4 +101,4 @@ def _retained(happenings: queue.Queue[Happening], topics: Topics) -> Dict[str, b
             topic = happening.topic
             is_ours = topics.retained_of(topic) is not None or topic == topics.bridge_availability
             if is_ours or discovery.device_of(happening.payload, topics) is not None:
-                found[topic] = happening.payload
+                found.add(topic)

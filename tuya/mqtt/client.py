@@ -77,6 +77,8 @@ class Client:
         self._outbox = Outbox()
         self._subscriptions: Dict[str, bool] = {}  # filters of other topics -> to be asked for (True) or not any more
         self._stopped = threading.Event()
+        self._is_last = False  # what is sent from now on are the last words: the broker has to acknowledge them
+        self._has_said_all = False
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
@@ -100,13 +102,19 @@ class Client:
         """Begin to connect; never blocks. Whether it worked is told as Up or Down."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = GOOD_BYE_S) -> None:
-        """Send what waits, say good-bye (the bridge is offline), wait until the broker has it, and end."""
+    def stop(self, timeout_s: float = GOOD_BYE_S, last_words: Sequence[Publication] = ()) -> bool:
+        """Send what waits and these, say good-bye (the bridge is offline), wait until the broker has it, and end.
+
+        Returns whether the broker has acknowledged the last words.
+        """
         self._good_bye_s = timeout_s
+        self._is_last = True
+        self._outbox.put(last_words)
         self._stopped.set()
         self._wake()
         if self._thread.is_alive():
             self._thread.join(timeout_s + 1.0)
+        return self._has_said_all
 
     def publish(self, publications: Sequence[Publication]) -> None:
         """Send these where the broker is there; else nothing: it is all said again when it is back."""
@@ -230,7 +238,8 @@ class Client:
                     if self._is_serving:
                         self._outbox.put([Publication(self._topics.bridge_availability, OFFLINE, True)])
                 self._is_paced = True
-                if now_s >= good_bye_s or self._welcome is None or not self._is_something_left(client):
+                self._has_said_all = self._welcome == "" and not self._is_something_left(client)
+                if self._has_said_all or now_s >= good_bye_s or self._welcome is None:
                     client.disconnect()
                     return ""
             elif self._welcome == "":
@@ -325,11 +334,11 @@ class Client:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
             properties.CorrelationData = one.correlation
         is_to_ask = self._consent.is_to_ask(one.topic)
-        qos = _AT_LEAST_ONCE if is_to_ask or self._stopped.is_set() else 0
+        qos = _AT_LEAST_ONCE if is_to_ask or self._is_last else 0
         sent = client.publish(one.topic, one.payload, qos=qos, retain=one.retain, properties=properties)
         if is_to_ask:
             self._consent.asked(sent.mid, one.topic)
-        if self._stopped.is_set():
+        if self._is_last:
             self._last_words.append(sent)
 
     def _subscribe(self, client: paho.Client, what: str, topics: List[Tuple[str, Any]]) -> None:

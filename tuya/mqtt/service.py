@@ -51,7 +51,7 @@ class Connection(Protocol):
     def start(self) -> None:
         """Begin."""
 
-    def stop(self) -> None:
+    def stop(self) -> object:
         """End."""
 
     def publish(self, publications: Sequence[Publication]) -> None:
@@ -138,9 +138,8 @@ class Service:
             for told in self._devices.events(WAKE_S):
                 while not self._stopped.is_set():
                     try:
-                        self._told_by_devices.put(
-                            told, timeout=WAKE_S
-                        )  # the source drops to "snapshot again" meanwhile
+                        # the source drops to "snapshot again" meanwhile
+                        self._told_by_devices.put(told, timeout=WAKE_S)
                         break
                     except queue.Full:
                         continue
