@@ -6,6 +6,8 @@ import collections
 import random
 from typing import Deque
 
+NEVER = float("inf")  # as a time: does not come; minus that: has not been
+
 # -- opening a connection
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0  # silence (not one byte) that ends a handshake or the wait for the first answer

@@ -10,14 +10,13 @@ from ..limits import (
     ANSWER_TIMEOUT_S,
     CONNECT_ELSEWHERE_S,
     CONNECT_TIMEOUT_S,
+    NEVER,
     OWN_HABIT_S,
     REFRESH_CRASH_S,
     REFRESH_CRASHES,
 )
 from . import messages
 from .session import Session
-
-NEVER = float("inf")
 
 
 class End(NamedTuple):

@@ -12,11 +12,10 @@ from typing import Dict, List, NamedTuple, Optional, Set
 
 from .. import versions
 from ..errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
-from ..limits import LOOKS
+from ..limits import LOOKS, NEVER
 
 NEWS_AFTER_S = 60.0  # an address that was tried, or announced, so lately is no news
 BOOT_SILENCE_S = 12.0  # ... except where nothing took connections: silence of two announcements and more is a restart
-NEVER = float("inf")
 HEARD_SIZE = 8  # addresses that are remembered of announcements; real devices have one
 LOOKS_SIZE = 256  # more than a network has
 TURNS_SIZE = 16  # addresses whose turns of versions are remembered

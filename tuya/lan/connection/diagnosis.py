@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Callable, Dict, Optional, Type
 
 from ..errors import Busy, Mute, ProtocolViolation, TuyaError, WrongKey, WrongVersion
-from ..limits import FIRST_VERDICT_S
+from ..limits import FIRST_VERDICT_S, NEVER
 
-NEVER = float("inf")
 # how much a session that did not get up tells; what is not listed is not about a session
 _TELLS: Dict[Type[TuyaError], int] = {Mute: 0, Busy: 0, ProtocolViolation: 1, WrongVersion: 2, WrongKey: 3}
 _PROOF_TELLS = 4

@@ -12,7 +12,7 @@ from typing import Callable, Optional
 from ..device import Device, DeviceState, Habits, Polling
 from ..errors import TuyaError
 from ..events import Alive, Connected, Dps, Event, Failed, Lost, Status, WriteDone
-from ..limits import FIRST_VERDICT_S, NOT_FOUND_S, PROBE_AFTER_S, PROBE_SILENCE_S
+from ..limits import FIRST_VERDICT_S, NEVER, NOT_FOUND_S, PROBE_AFTER_S, PROBE_SILENCE_S
 from ..locks.address_use import Places
 from ..protocol.wire import Wire
 from . import messages
@@ -25,7 +25,6 @@ from .session_outputs import Answered, Data, Ended, Opened, Output, Waiting
 from .transport import Transport
 from .writes import Writes
 
-NEVER = float("inf")
 STOPPED, WAITING, CONNECTING, SESSION = "stopped", "waiting", "connecting", "session"
 
 

@@ -17,6 +17,7 @@ from ..limits import (
     LATE_ANSWER_TIMEOUT_S,
     LATE_OPENING_LIMIT_S,
     MAX_UNREADABLE_FRAMES,
+    NEVER,
     OPENING_LIMIT_S,
     UNPROVEN_LIMIT_S,
 )
@@ -87,7 +88,7 @@ class Opening:
     def patience_ends_s(self) -> float:
         """Until when a living device is waited for: without end where the version is no guess."""
         if self._version_sure:
-            return float("inf")
+            return NEVER
         known = self._version.name in self._habits.lively_versions
         return self._opened_s + (UNPROVEN_LIMIT_S if known else FIRST_UNPROVEN_LIMIT_S)
 

@@ -6,10 +6,9 @@ import re
 from typing import Dict, Optional, Set
 
 from ..events import Dps, DpValue
-from ..limits import CONFIRM_HEARTBEAT_S, CONFIRM_QUERY_S
+from ..limits import CONFIRM_HEARTBEAT_S, CONFIRM_QUERY_S, NEVER
 from .session import Session
 
-NEVER = float("inf")
 PROOF = 2  # points: so many for an answer to a query that was sent after the acknowledgement, else 1, as for a push
 COUNTING_S = 2.0  # of a countdown that began before its write was confirmed, with its own rounding
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")

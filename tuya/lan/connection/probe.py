@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import List
 
-from ..limits import PROBE_ANSWER_MAX_S, PROBE_ANSWER_S, PROBE_INTERVAL_S
-
-NEVER = float("inf")
+from ..limits import NEVER, PROBE_ANSWER_MAX_S, PROBE_ANSWER_S, PROBE_INTERVAL_S
 
 
 class Probe:

@@ -25,6 +25,7 @@ from ..limits import (
     HOME_TURN_S,
     LISTENING_S,
     MOVE_PAUSE_S,
+    NEVER,
     OWN_HABIT_S,
     PATIENCE_MAX_S,
     PATIENCE_S,
@@ -43,8 +44,6 @@ from . import candidates, messages
 from .candidates import NEWS_AFTER_S
 from .lives import Lives
 from .session_outputs import Ended
-
-NEVER = float("inf")
 
 
 class Tries:

@@ -16,6 +16,7 @@ from ..limits import (
     HEARTBEAT_ANSWER_S,
     HEARTBEAT_INTERVAL_S,
     HEARTBEAT_LEAST_ANSWER_S,
+    NEVER,
     QUIET_AFTER_REFRESH_S,
     REFRESH_CRASHES,
     REQUEST_SPACING_AFTER_ERRORS_S,
@@ -25,7 +26,6 @@ from ..limits import (
     UNANSWERED_REFRESHES,
 )
 
-NEVER = float("inf")
 WAKING_DPS = (18, 19, 20)  # what UPDATEDPS names where nobody knows better, as other clients do: it sets nothing
 
 

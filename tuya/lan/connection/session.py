@@ -40,7 +40,6 @@ from .requests import REQUESTS_A_COMMAND, Requests
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output
 
-NEVER = float("inf")
 _DEVICE_TEXTS = (*KEY_TEXTS, REFUSAL)  # in no message of ours: under the key they are the device's
 _ANSWERED = Answered()
 _QUERIES = (DP_QUERY, DP_QUERY_NEW)
@@ -87,12 +86,12 @@ class Session:
         self.outgoing = self.requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._replays = Replays(nonces=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
-        self._ask_again_s = NEVER
+        self._ask_again_s = limits.NEVER
         self._negotiating = row.handshake
         self._reported = False
         self._unreadable = self._bad_frames = 0  # in a row
         self._frames, self._bytes, self._counted_s = 0, 0, now_s
-        self._heard_s = -NEVER
+        self._heard_s = -limits.NEVER
         self.progress_s = now_s
         self.up = self.ended = False
         self.deadline_s = now_s
@@ -150,7 +149,7 @@ class Session:
     @property
     def heard_s(self) -> float:
         """When the device last gave a sign of life; the connection's beginning before the first."""
-        return self._since_s if self._heard_s == -NEVER else self._heard_s
+        return self._since_s if self._heard_s == -limits.NEVER else self._heard_s
 
     def has_answered(self, number: int) -> bool:
         """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
@@ -417,7 +416,7 @@ class Session:
         return messages.silent(self._label, unreadable=self._wire.garbage_bytes > 0 or self._bad_frames > 0)
 
     def _set_deadline(self) -> None:
-        times = [NEVER]
+        times = [limits.NEVER]
         if not self._negotiating:
             times = [self._schedule.next_s(self._heard_s), self._ask_again_s]
         if not self.up:
@@ -427,7 +426,7 @@ class Session:
     # -- helpers
 
     def _query(self, now_s: float) -> None:
-        self._ask_again_s = NEVER
+        self._ask_again_s = limits.NEVER
         self._schedule.query_sent(now_s)
         waits = self._questions.waits_for_nulls
         number = self.requests.send(self._questions.next(self._wall_time()), now_s)

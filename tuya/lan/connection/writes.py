@@ -37,11 +37,12 @@ from ..limits import (
     CONFIRM_QUERY_S,
     LATE_S,
     LOOK_AGAIN_S,
+    NEVER,
     PENDING_WRITES,
     STALE_ANSWER_S,
 )
 from . import messages
-from .pending import NEVER, Pending, has_fallen, means
+from .pending import Pending, has_fallen, means
 from .session import Session
 
 REMEMBERED_DPS = 256  # more than devices have

@@ -14,13 +14,13 @@ from ..limits import (
     CONTACTS,
     CONTACTS_WINDOW_S,
     LOOK_INTERVAL_S,
+    NEVER,
     PATIENCE_S,
     PAUSE_MAX_S,
     STRAY_S,
     STRAY_TIMES,
 )
 
-NEVER = float("inf")
 Place = Tuple[str, int]  # address and TCP port
 REMEMBERED_PLACES = 256
 STRANGER = "a device that another program or hardware serves"

@@ -7,10 +7,9 @@ import selectors
 import socket
 from typing import Callable, Dict, List, Optional, Tuple, Union
 
-from ..limits import OWNER_ANSWER_S, OWNER_RETRY_S
+from ..limits import NEVER, OWNER_ANSWER_S, OWNER_RETRY_S
 from .device_lock import HAS_ABSTRACT_SOCKETS, Lock, OwnerState, Question, ask, take
 
-NEVER = float("inf")
 UNKNOWN_OWNER = "another program"
 DEAF_S = 1.0
 

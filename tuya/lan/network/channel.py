@@ -15,7 +15,7 @@ if sys.platform == "linux":
     import fcntl
 
 from ..connection.link import Link
-from ..limits import READ_BYTES
+from ..limits import NEVER, READ_BYTES
 
 MAX_BACKLOG_BYTES = 64 * 1024
 _PENDING = (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY)
@@ -44,7 +44,7 @@ class Channel:
         self._backlog = b""
         self._failure: Optional[int] = None
         self.link: Optional[Link] = None
-        self.scheduled_s = float("inf")
+        self.scheduled_s = NEVER
 
     # -- Transport
 

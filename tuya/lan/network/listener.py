@@ -7,11 +7,10 @@ import selectors
 import socket
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
-from ..limits import TokenBucket
+from ..limits import NEVER, TokenBucket
 from ..protocol import announcements
 from . import interfaces
 
-NEVER = float("inf")
 PROBE_INTERVAL_S = 6.0  # as long as a device is missing ...
 PROBE_SLOW_INTERVAL_S = 30.0  # ... and this after the first two minutes of it
 PROBE_FAST_S = 120.0

@@ -20,7 +20,7 @@ from ..connection.link import Link
 from ..device import Device, DeviceState, Polling
 from ..errors import NotConnected, OwnedElsewhere, Unreachable
 from ..events import Announced, Dps, Event, WriteDone
-from ..limits import GATHER_S, LATE_LOOP_S, PAUSE_MAX_S
+from ..limits import GATHER_S, LATE_LOOP_S, NEVER, PAUSE_MAX_S
 from ..locks.address_locks import AddressLocks
 from ..locks.address_use import Places
 from ..locks.device_lock import OwnerState
@@ -31,7 +31,6 @@ from .channel import Channel
 from .guest import Guest
 from .listener import Listener
 
-NEVER = float("inf")
 LONGEST_SLEEP_S = 60.0
 AFTER_FAILURE_S = 1.0
 _log = logging.getLogger(__name__)
