@@ -163,27 +163,37 @@ class TokenBucket:
         return now_s + max(0.0, 1.0 - tokens) * self._interval_s
 
 
+class Window:
+    """When the last contacts began: there are to be no more than 6 in any minute."""
+
+    def __init__(self) -> None:
+        self.begun_s: Deque[float] = collections.deque(maxlen=CONTACTS)
+
+    def next_s(self) -> float:
+        """When the next one may begin; minus infinity where at any time."""
+        return self.begun_s[0] + CONTACTS_WINDOW_S if len(self.begun_s) == CONTACTS else -NEVER
+
+
 class Contacts:
     """How often a device may be contacted: 6 times in any minute, and less often where it comes to nothing."""
 
     def __init__(self) -> None:
-        self._begun_s: Deque[float] = collections.deque(maxlen=CONTACTS)
+        self._window = Window()
         self._tokens = TokenBucket(CONTACT_INTERVAL_S, CONTACT_BURST)
 
     def next_s(self, now_s: float) -> float:
         """When the next connection may begin, `now_s` if at once."""
-        free_s = self._begun_s[0] + CONTACTS_WINDOW_S if len(self._begun_s) == CONTACTS else now_s
-        return max(free_s, self._tokens.next_s(now_s))
+        return max(self._window.next_s(), self._tokens.next_s(now_s))
 
     def begin(self, now_s: float) -> None:
         """A connection begins."""
-        self._begun_s.append(now_s)
+        self._window.begun_s.append(now_s)
         self._tokens.take(now_s)
 
     def nobody(self) -> None:
         """The one that was begun last has reached nobody: it does not count at all."""
-        if self._begun_s:
-            self._begun_s.pop()
+        if self._window.begun_s:
+            self._window.begun_s.pop()
         self._tokens.give_back()
 
     def worthwhile(self) -> None:

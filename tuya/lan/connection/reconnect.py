@@ -41,7 +41,6 @@ from ..limits import (
 )
 from ..locks.address_use import Holder, Place, Places
 from . import candidates, messages
-from .candidates import NEWS_AFTER_S
 from .lives import Lives
 from .session_outputs import Ended
 
@@ -58,7 +57,7 @@ class Tries:
         self._contacts = Contacts()
         self._key_worked = False
         self._announced_s = -NEVER
-        self._left_s = -NEVER
+        self._leaves = TokenBucket(candidates.NEWS_AFTER_S, 1)
         self._patience_s = PATIENCE_S
         self._reached = True  # by the last try
         self._blocked = 0  # in a row
@@ -197,10 +196,7 @@ class Tries:
 
     def may_leave(self, now_s: float) -> bool:
         """Whether an announcement may cut short a connection that has proved nothing yet: seldom, it may be false."""
-        if now_s < self._left_s + NEWS_AFTER_S:
-            return False
-        self._left_s = now_s
-        return True
+        return self._leaves.take(now_s)
 
     def moved(self, now_s: float) -> None:
         """Silent where it was and announced elsewhere: the new address is next."""

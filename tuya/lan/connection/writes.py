@@ -40,6 +40,7 @@ from ..limits import (
     NEVER,
     PENDING_WRITES,
     STALE_ANSWER_S,
+    TokenBucket,
 )
 from . import messages
 from .pending import Pending, has_fallen, means
@@ -75,7 +76,7 @@ class Writes:
         self._said: Dict[int, DpValue] = {}  # what the device has last reported
         self._pushed: Dict[int, Tuple[DpValue, float]] = {}  # of what was written: what was last pushed, and when
         self._watched: Set[int] = set()  # what was ever written
-        self._asked_s = -NEVER  # the last query because of an acknowledgement
+        self._asks = TokenBucket(ASK_AGAIN_S, 1)  # queries because of an acknowledgement
         self._look_s = NEVER  # the last look at what became of them
         self._pending: List[Pending] = []
         self._unsettled: List[Pending] = []  # told as confirmed, and not known to have arrived
@@ -215,8 +216,7 @@ class Writes:
                 ask = ask or not pending.telling
                 if not session.requests.error(pending.number):
                     pending.read_to = session.requests.last
-        if ask and now_s >= self._asked_s + ASK_AGAIN_S:  # of a burst the others are asked after with the first one
-            self._asked_s = now_s
+        if ask and self._asks.take(now_s):  # of a burst the others are asked after with the first one
             session.ask_now(now_s)
 
     def _look_after(self, session: Optional[Session]) -> List[Pending]:

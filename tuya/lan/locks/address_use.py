@@ -6,19 +6,17 @@ entries that name one address (a stale one after the router has dealt anew, a fa
 
 from __future__ import annotations
 
-import collections
-from typing import Callable, Deque, Dict, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..limits import (
     CLOSED_STRAY_S,
-    CONTACTS,
-    CONTACTS_WINDOW_S,
     LOOK_INTERVAL_S,
     NEVER,
     PATIENCE_S,
     PAUSE_MAX_S,
     STRAY_S,
     STRAY_TIMES,
+    Window,
 )
 
 Place = Tuple[str, int]  # address and TCP port
@@ -72,7 +70,7 @@ class Places:
         self._held: Dict[Place, str] = {}
         self._since_s: Dict[Place, float] = {}  # when what is held, or was until just now, was taken
         self._strays: Dict[Place, Stray] = {}
-        self._contacts: Dict[Place, Deque[float]] = {}  # when they began, those that were answered, whoever made them
+        self._contacts: Dict[Place, Window] = {}  # those that were answered, whoever made them
         self._strange: Set[Place] = set()  # where a stranger was connected at the last look
         self._proven: Dict[Place, str] = {}
         self._closed_s: Dict[Union[str, Place], float] = {}
@@ -150,14 +148,12 @@ class Places:
         """What answers at a place was contacted."""
         if place not in self._contacts and len(self._contacts) >= REMEMBERED_PLACES:
             del self._contacts[next(iter(self._contacts))]
-        self._contacts.setdefault(place, collections.deque(maxlen=CONTACTS)).append(self._since_s.get(place, -NEVER))
+        self._contacts.setdefault(place, Window()).begun_s.append(self._since_s.get(place, -NEVER))
 
     def next_s(self, place: Place) -> float:
         """When a place may be contacted next: whichever device is looked for, what answers there is one device."""
         contacts = self._contacts.get(place)
-        if contacts is None or len(contacts) < CONTACTS:
-            return -NEVER
-        return contacts[0] + CONTACTS_WINDOW_S
+        return -NEVER if contacts is None else contacts.next_s()
 
     def strays(self, device_id: str, home: Place, now_s: float) -> List[str]:
         """Addresses at which this device may be, because what answers there is not the device that is expected.
