@@ -80,10 +80,8 @@ ANNOUNCING_S = 15.0  # it does so while its last announcement is no older than t
 FRUITLESS_CONTACTS = 20  # connections in a row that came to nothing: some devices are wedged by more and more of them
 PATIENCE_S = 10.0  # for what takes connections and proves nothing, where the device may be elsewhere; doubles each time
 PATIENCE_MAX_S = 160.0
-SILENT_TRIES = (
-    2  # in a row, at a device that has worked: while it is connected it does not announce where it is now, ...
-)
-LISTENING_S = 6.0  # ... so it is given the time to do so, which it does every 5 s
+SILENT_TRIES = 2  # in a row, at a device that has worked: while it is connected it does not announce itself, ...
+LISTENING_S = 6.0  # ... so it is given the time to say where it is now, which it does every 5 s
 STRAY_S = 300.0  # for so long something that answered at a place as nobody of ours is looked for there
 STRAY_TIMES = 2  # before it counts ...
 CLOSED_STRAY_S = 120.0  # ... and where it only closes connections: so long, because devices that are held do that too

@@ -174,12 +174,6 @@ class Addresses:
 class _Turns:
     """What is known of the version at one address."""
 
-    __slots__ = (
-        *("announced", "doubted", "failures", "first_s", "guessed", "guesses", "hint", "kept", "not_closed"),
-        "since_guess",
-        "tried_known",
-    )
-
     def __init__(self) -> None:
         self.announced: Set[str] = set()
         self.hint: Optional[str] = None

@@ -340,9 +340,9 @@ class Link:
             self._end_session(session, error, now_s, abort=abort, our_fault=our_fault)
             return
         self._drop(now_s, abort=abort or len(self._writes) > 0)
-        error = tries.judged(error, self._attempt.address)
-        is_look = tries.is_look(self._attempt.address)
         address, version, wedged = self._attempt.address, self._attempt.version, tries.seems_wedged
+        error = tries.judged(error, address)
+        is_look = tries.is_look(address)
         strange = session is not None and session.opening.is_strange
         sure = session is None or tries.versions.is_sure(version, address)
         tries.try_failed(address, version, error, now_s, answered=session is not None, strange=strange, ended=ended)

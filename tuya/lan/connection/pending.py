@@ -25,11 +25,6 @@ class Pending:
     have said so since. read_to: the last request that was sent before its acknowledgement without error was heard.
     """
 
-    __slots__ = (
-        *("answered", "asks", "confirmed", "dps", "hasty", "instead", "number", "pinged", "pushed", "read"),
-        *("read_to", "sent_s", "session", "shown", "telling", "was_shown"),
-    )
-
     def __init__(self, dps: Dps, session: Session, number: int, sent_s: float) -> None:
         self.dps = dps
         self.session = session

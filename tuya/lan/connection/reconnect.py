@@ -157,9 +157,9 @@ class Tries:
 
     def is_doubted(self, kept_s: float, now_s: float) -> bool:
         """Whether a peer that has kept us for so long, and has proved nothing, is to be left."""
-        if kept_s >= self.patience_s:
-            return True
-        return kept_s >= self._patience_s and self._places.others_doubt(self._device.device_id, now_s)
+        if kept_s < self._patience_s:
+            return False
+        return self.patience_s < NEVER or self._places.others_doubt(self._device.device_id, now_s)
 
     def is_look(self, address: str) -> bool:
         """Whether the device is looked for there, and neither given nor announced there."""
@@ -271,8 +271,7 @@ class Tries:
         answered: TCP was connected. strange: by something that is no Tuya device, which tells nothing of versions.
         ended: what the session said, where it has ended.
         """
-        proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved
-        proof = proof and not self.is_look(address)
+        proof = isinstance(error, WrongKey) and ended is not None and ended.key_disproved and not self.is_look(address)
         self.addresses.address_failed(address, now_s, answered=answered)
         if answered:
             at_home = address == (self.addresses.home or address)

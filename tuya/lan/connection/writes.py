@@ -276,7 +276,10 @@ class Writes:
         for pending in overdue.writes:
             session = pending.session
             error = messages.not_confirmed(
-                *(label, now_s - pending.sent_s, pending.dps, pending.instead),
+                label,
+                now_s - pending.sent_s,
+                pending.dps,
+                pending.instead,
                 missing=pending.dps.keys() - pending.shown,
                 unsaid=not (pending.telling or pending.answered or pending.pushed),
                 code=session.requests.error(pending.number),
@@ -298,4 +301,4 @@ class Writes:
         limit_s = self._limit_s()
         if not up:
             return min((pending.sent_s + limit_s for pending in self._pending), default=NEVER)
-        return min(self._look_s, *(pending.next_s(limit_s) for pending in self._pending + self._unsettled), NEVER)
+        return min([self._look_s, *(pending.next_s(limit_s) for pending in self._pending + self._unsettled)])

@@ -38,8 +38,6 @@ class Stray:
     else holds. looked_s: when another device was last looked for there.
     """
 
-    __slots__ = ("expected", "last_s", "looked_s", "since_s", "times")
-
     def __init__(self, expected: str, now_s: float) -> None:
         self.expected = expected
         self.since_s = self.last_s = now_s
