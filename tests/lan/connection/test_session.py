@@ -151,7 +151,7 @@ def test_our_own_messages_sent_back_are_nothing(version):
     for frame in list(ends.frames):
         assert ends.receive(frame) == []
     assert ends.session.heard_s == heard_s
-    assert not ends.session.has_answered(number)
+    assert not ends.session.requests.has(number)
 
 
 @pytest.mark.parametrize("version", BY_CRC)
@@ -485,7 +485,7 @@ def test_a_return_code_is_no_refusal_of_a_write(version):
     number = ends.session.write({1: False}, ends.now_s)
     ends.collect()
     ends.says(ends.row.control, b"", code=1)
-    assert ends.session.has_answered(number)
+    assert ends.session.requests.has(number)
     assert not ends.of(Ended)
     ends.says(STATUS, b'{"dps":{"1":false}}', pushed=True)
     assert ends.of(Data)[-1].dps == {1: False}
@@ -500,9 +500,9 @@ def test_what_answers_a_request_sent_after_a_write_and_what_does_not(version):
     ends.collect()
     ends.says(STATUS, b'{"dps":{"19":9}}', pushed=True)
     ends.says(ends.row.query, REPORT)  # to the query before it
-    assert not ends.session.has_answered(number)
+    assert not ends.session.requests.has(number)
     ends.says(HEART_BEAT, b"")
-    assert ends.session.has_answered(number)
+    assert ends.session.requests.has(number)
 
 
 # -- queries that have the shape of a write

@@ -45,7 +45,7 @@ class Pending:
 
     def is_open(self, session: Optional[Session]) -> bool:
         """Whether it may still be on its way: sent on this connection, and nothing since was answered."""
-        return self.session is session and not self.session.has_answered(self.number)
+        return self.session is session and not self.session.requests.has(self.number)
 
     def contradicts(self, later: Pending) -> bool:
         """Whether another write wants something else of the same data point."""
@@ -82,7 +82,7 @@ class Pending:
                 continue
             if dp not in self.pushed or now_s < self.sent_s + CONFIRM_HEARTBEAT_S:
                 return False
-            if not self.session.has_answered(self.number):
+            if not self.session.requests.has(self.number):
                 return False
         return True
 

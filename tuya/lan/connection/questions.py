@@ -32,6 +32,7 @@ class Questions:
         self._refusals = 0
         self._unanswered = 0
         self._named: List[int] = []  # in the query by nulls that waits for its answer
+        self.named_by = 0  # the number of that request
         self._heard: Dict[int, int] = {}  # DP: number of the query after which it was heard last
         self._number = 0
         self._progress = False
@@ -42,13 +43,15 @@ class Questions:
         """Whether a query by nulls has not been answered yet."""
         return bool(self._named)
 
-    def next(self, time_s: float) -> payloads.Request:
-        """The message to send now. time_s: the wall clock's, in seconds."""
+    def next(self, time_s: float, number: int) -> payloads.Request:
+        """The message to send now, as the request of this number. time_s: the wall clock's, in seconds."""
         if self._by_nulls and self._unanswered >= UNANSWERED_NULLS:
             self._by_nulls = False  # it never wanted them, or no more: ask plainly and let it complain
             self._refusals = 0
         names = self._names() if self._by_nulls else []
         self._written.clear()
+        if not self._named:
+            self.named_by = number  # else what comes may answer the one before, as far as anybody knows
         if not names:
             self._named = []
             return payloads.query(self._version, self._device_id, time_s)

@@ -38,8 +38,11 @@ class Replays:
     ) -> Optional[bool]:
         """Whether nothing shows that this message was heard or made earlier; None for one that counts as nothing.
 
-        mark: its HMAC or tag. is_dated: it holds a time. has_dps: it tells a state, which may be an old one.
+        mark: its HMAC or tag; empty where it has none that is under a session key, and nothing can be told. is_dated:
+        it holds a time. has_dps: it tells a state, which may be an old one.
         """
+        if not mark:
+            return True
         mark = mark[:MARK_BYTES]
         heard = self._marks.heard(mark, now_s)
         numbers = self._numbers.get(command)

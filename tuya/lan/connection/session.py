@@ -10,7 +10,7 @@ is an event of its own and nothing is paired by sequence number.
 
 from __future__ import annotations
 
-from typing import Callable, Collection, Dict, List, Mapping
+from typing import Callable, List, Mapping
 
 from .. import limits
 from ..device import Habits, Polling
@@ -36,7 +36,7 @@ from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
 from .questions import REFUSAL, Questions
 from .replays import Replays
-from .requests import REQUESTS_A_COMMAND, Requests
+from .requests import Requests, Sent
 from .schedule import Schedule
 from .session_outputs import Answered, Data, Ended, Opened, Output
 
@@ -81,8 +81,6 @@ class Session:
         self._questions = Questions(row, device_id, polling, habits)
         self._schedule = Schedule(polling, habits, now_s)
         self.requests = Requests(wire, habits)
-        self._by_nulls = 0  # the query by nulls that waits for its answer, or the last query
-        self._written: Dict[int, Collection[int]] = {}  # the data points of writes without acknowledgement, by number
         self.outgoing = self.requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._replays = Replays(nonces=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
@@ -115,11 +113,9 @@ class Session:
 
     def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
         """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
-        number = self.requests.send(payloads.control(self._row, self._device_id, self._wall_time(), dps), now_s)
+        request = payloads.control(self._row, self._device_id, self._wall_time(), dps)
+        number = self.requests.send(request, now_s, tuple(dps))
         self._questions.written(dps)
-        self._written[number] = tuple(dps)
-        if len(self._written) > REQUESTS_A_COMMAND:
-            del self._written[next(iter(self._written))]
         return number
 
     @property
@@ -150,10 +146,6 @@ class Session:
     def heard_s(self) -> float:
         """When the device last gave a sign of life; the connection's beginning before the first."""
         return self._since_s if self._heard_s == -limits.NEVER else self._heard_s
-
-    def has_answered(self, number: int) -> bool:
-        """Whether the request of this number, or one that was sent after it, was answered (by no push of its own)."""
-        return self.requests.has(number)
 
     @property
     def answers_queries(self) -> bool:
@@ -230,15 +222,15 @@ class Session:
             self._live(message, now_s)
             self._without_data(message, now_s, outputs)
             return
-        mark, number, dated, has_dps = message.mark, message.sequence, report.is_dated, bool(report.dps)
-        fresh = not mark or self._replays.fresh(mark, message.command, number, dated, has_dps, now_s)
+        mark, dated, has_dps = message.mark, report.is_dated, bool(report.dps)
+        fresh = self._replays.fresh(mark, message.command, message.sequence, dated, has_dps, now_s)
         if fresh is None:
             self.ask_soon(now_s)
             return
-        number = self._live(message, now_s)
+        request = self._live(message, now_s)
         if not self.up:
             self._open(outputs, proven=message.sealed)
-        self._report(message.command, report, now_s, outputs, fresh=fresh, number=number)
+        self._report(message.command, report, now_s, outputs, fresh=fresh, request=request)
 
     def _report(
         self,
@@ -248,16 +240,14 @@ class Session:
         outputs: List[Output],
         *,
         fresh: bool,
-        number: int,
+        request: Sent,
     ) -> None:
-        """Data points. number: of the request that this message answers; 0 for none."""
+        """Data points. request: what this message answers, as far as its command tells."""
         schedule, questions = self._schedule, self._questions
-        written = self._written.pop(number, ())
         if report.dps:
             self._reported = True
         full = questions.waits_for_nulls and questions.answers_nulls(report.dps)
-        if full:
-            number = self._by_nulls
+        answers = questions.named_by if full else request.number
         if command in _QUERIES:
             full = True
             questions.answered_plainly()
@@ -269,20 +259,20 @@ class Session:
         elif schedule.refresh_open:
             schedule.refresh_answered(refused=False)
         dps = report.dps
-        if written and not full:
+        if request.writes and not full:
             # what comes with an acknowledgement may be our own words, of a device that did not obey: it is asked
-            dps = {dp: value for dp, value in dps.items() if dp not in written}
+            dps = {dp: value for dp, value in dps.items() if dp not in request.writes}
             self._query(now_s)
             self._set_deadline()
         if dps:
-            outputs.append(Data(dps, full, fresh, number))
+            outputs.append(Data(dps, full, fresh, answers))
         else:
             self._say_answered(outputs)
 
     def _no_report(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         """Nothing at all, an error text, or JSON that is no report."""
-        mark, command = message.mark, message.command
-        if mark and self._replays.fresh(mark, command, message.sequence, False, False, now_s) is None:
+        command = message.command
+        if self._replays.fresh(message.mark, command, message.sequence, False, False, now_s) is None:
             return  # it was heard before and answers nothing
         self._live(message, now_s)
         if message.payload:
@@ -361,14 +351,12 @@ class Session:
         elif self._bad_frames >= limits.MAX_BAD_FRAMES:
             self._end(outputs, Ended(ProtocolViolation(self._label, "what it sends fails its checksums")))
 
-    def _live(self, message: Message, now_s: float) -> int:
+    def _live(self, message: Message, now_s: float) -> Sent:
         """The device was heard, or somebody in its place, where anybody can make such a message.
 
-        Returns the number of the request that the message answers; 0 for none.
+        Returns the request that the message answers, or NONE.
         """
         self._heard_s = now_s
-        if message.command not in self.requests.waiting:
-            return 0
         return self.requests.heard(message.command, message.retcode, now_s)
 
     def _open(self, outputs: List[Output], *, proven: bool) -> None:
@@ -428,10 +416,7 @@ class Session:
     def _query(self, now_s: float) -> None:
         self._ask_again_s = limits.NEVER
         self._schedule.query_sent(now_s)
-        waits = self._questions.waits_for_nulls
-        number = self.requests.send(self._questions.next(self._wall_time()), now_s)
-        if not waits:
-            self._by_nulls = number
+        self.requests.send(self._questions.next(self._wall_time(), self.requests.last + 1), now_s)
 
     def _end(self, outputs: List[Output], ended: Ended) -> None:
         if not self.ended:

@@ -243,7 +243,7 @@ class Writes:
                 pending.asks += 1
             if not pending.pinged and now_s >= pending.sent_s + CONFIRM_HEARTBEAT_S:
                 pending.pinged = True
-                ping = ping or not session.has_answered(pending.number)
+                ping = ping or not session.requests.has(pending.number)
         if query:
             session.ask_now(now_s)
         if ping:
