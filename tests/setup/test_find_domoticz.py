@@ -9,7 +9,7 @@ import pytest
 
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz, find, python_of
-from tuya.setup.running import Started, options_of
+from tuya.setup.running import Started, options_of, running
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ def test_of_several_the_one_that_holds_this_copy_counts(tmp_path, way):
     assert (found.pid, found.is_ours, found.how) == (77, True, "it is running")
     assert found.started is not None
     assert found.started.log == (Path("/var/log/mine.log") if way == "file" else None)
-    assert [one.pid for one in find_domoticz.others_running(found, tmp_path)] == [5]
+    assert [one.pid for one in running(tmp_path) if one.pid != found.pid] == [5]
 
 
 def test_one_that_does_not_run_but_holds_this_copy_comes_before_one_that_runs(tmp_path):
@@ -191,7 +191,7 @@ def test_one_in_a_root_of_its_own_is_passed_over(tmp_path):
     (one,) = find_domoticz.elsewhere(tmp_path)
     assert (one.pid, one.binary, one.is_elsewhere) == (5, Path("/opt/domoticz/domoticz"), True)
     assert one.holds(plugin)
-    assert find_domoticz.others_running(None, tmp_path) == [one]
+    assert list(running(tmp_path)) == [one]
 
     native = program(tmp_path / "srv/native/domoticz")
     start(tmp_path, 7, native)

@@ -86,11 +86,6 @@ def reader_of_keys(plugin_folder: Path, domoticz: Optional[Domoticz]) -> Optiona
     return account_of_owner(plugin_folder.parent if is_in_plugins else plugin_folder)
 
 
-def others_running(domoticz: Optional[Domoticz], filesystem: Path = Path("/")) -> List[Started]:
-    """The Domoticz processes beside the one that was found."""
-    return [one for one in running(filesystem) if domoticz is None or one.pid != domoticz.pid]
-
-
 def elsewhere(filesystem: Path = Path("/")) -> List[Started]:
     """The Domoticz processes in a root of their own (containers, chroots), as far as we may look into them."""
     return [one for one in running(filesystem) if one.is_elsewhere]

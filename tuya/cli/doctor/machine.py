@@ -133,13 +133,6 @@ def _unreadable(path: Path, reader: Optional[Account]) -> Finding:
     return Finding("files", UNCHECKED, f"the user of this run may not read {path}, which is {owner}'s", cure)
 
 
-def _owner(path: Path) -> str:
-    try:
-        return path.owner()
-    except (KeyError, OSError):
-        return "another user"
-
-
 def check_packages(machine: Machine) -> Finding:
     """lib/ is there, fits the pins, may be read by Domoticz, and can be imported in the Python that it loads, twice."""
     hidden = _hidden_from_domoticz(machine)
