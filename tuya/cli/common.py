@@ -163,6 +163,14 @@ def _with_options(entry: DeviceEntry, args: argparse.Namespace) -> DeviceEntry:
     return chosen
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file or folder; false where one cannot be looked at. Raises nothing."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # not there, no right to look; a NUL in what another process told
+        return False
+
+
 def print_json(value: object) -> None:
     """Print one JSON value as one line of ASCII on stdout, at once."""
     sys.stdout.write(json.dumps(value, separators=(", ", ": ")) + "\n")

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
+from tuya.cli.common import is_same_file
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.machine import Machine, check_files
@@ -123,10 +124,7 @@ def entries_of(path: Path) -> Tuple[DeviceEntry, ...]:
 
 
 def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one == other or one.samefile(other)
-    except (OSError, ValueError):
-        return False
+    return one == other or is_same_file(one, other)
 
 
 def _beside(signs: Sequence[LifeSign], entries: Sequence[DeviceEntry]) -> Tuple[DeviceEntry, ...]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
+from tuya.cli.common import is_same_file
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
 from tuya.cli.doctor.files import check_in_use
@@ -325,7 +326,7 @@ def _check_copies(around: Surroundings) -> Iterator[Finding]:
     others = [
         manifest.parent
         for manifest in sorted(plugins.glob("*/plugin.py"))
-        if not _is_same(str(manifest.parent), around.folder) and f'key="{PLUGIN_KEY}"' in _head_of(manifest)
+        if not is_same_file(manifest.parent, around.folder) and f'key="{PLUGIN_KEY}"' in _head_of(manifest)
     ]
     if others:
         text = f"{', '.join(map(str, others))}: another copy of the plugin; Domoticz takes either at its next start"
@@ -375,13 +376,6 @@ def _errors(signs: Sequence[LifeSign], now_s: float, is_well: bool) -> Finding:
     if is_well:
         text += ". They are over as far as no check here fails"
     return Finding("errors", NOTE, text)
-
-
-def _is_same(one: str, other: Path) -> bool:
-    try:
-        return Path(one).samefile(other)
-    except (OSError, ValueError):
-        return False
 
 
 def _since(sign: LifeSign, now_s: float) -> str:

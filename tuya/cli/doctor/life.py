@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
+from tuya.cli.common import is_same_file
 from tuya.devices.device import QUANTITIES
 from tuya.domoticz.settings import AUTO
 from tuya.lan.device import short_id
@@ -138,10 +139,7 @@ class LifeSign:
 
     def is_of(self, folder: Path, outside: str = "") -> bool:
         """Whether it runs the copy of the plugin in `folder`. outside: what stands before its paths for us."""
-        try:
-            return Path(f"{outside}{self.folder}").samefile(folder)
-        except (OSError, ValueError):
-            return False
+        return is_same_file(Path(f"{outside}{self.folder}"), folder)
 
 
 def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeSign:
