@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterable
 
 from tuya.devices.devices_file import DeviceEntry
+from tuya.setup.running import word_of_stat
 from tuya.sharing.source import Source
 
 OWNER = "the command line"
@@ -17,12 +18,9 @@ MAX_WAITED_S = 1.5  # more than this of a slow start is not taken off the time i
 def process_age_s() -> float:
     """Return the seconds since this process began (0 where that is not known): its user has waited for so long."""
     try:
-        # field 22 of /proc/self/stat, counted behind the name in brackets: start in clock ticks since the boot
-        ticks = int(
-            Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[19]
-        )
+        ticks = int(word_of_stat(Path("/proc/self"), 22))  # its start, in clock ticks since the boot
         age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError, AttributeError):
+    except (OSError, ValueError, AttributeError):
         return 0.0
     return max(0.0, age_s)
 

@@ -18,7 +18,7 @@ DEFAULT_PORT = 8080
 DEFAULT_SECURE_PORT = 443
 _LOADERS = ("ld-linux", "ld-musl", "ld.so")
 _PLUGINS = "plugins"
-_DELETED = " (deleted)"  # behind where a link of proc(5) led
+DELETED = " (deleted)"  # behind where a link of proc(5) led
 # names in the file of -f -> the same on the command line
 _IN_FILE = {
     "app_path": "-approot",
@@ -81,11 +81,8 @@ class Started:
 
     def _opened(self, name: str) -> Optional[Path]:
         """The file of that name that this process holds open, where we may look."""
-        try:
-            links = [_link(entry) for entry in Path("/proc", str(self.pid), "fd").iterdir()]
-        except OSError:
-            return None
-        return next((Path(f"{self.outside}{link}") for link in links if link is not None and link.name == name), None)
+        places = (place.replace(DELETED, "") for place in open_files(self.pid))
+        return next((Path(f"{self.outside}{place}") for place in places if Path(place).name == name), None)
 
     @property
     def startup_delay_s(self) -> float:
@@ -170,16 +167,31 @@ def of_process(pid: int, filesystem: Path = Path("/")) -> Optional[Started]:
     return Started(binary, options, folder, pid, "", outside, began_s, _is_deleted(process / "exe"), parent)
 
 
+def open_files(pid: Optional[int]) -> Dict[str, Path]:
+    """What a process holds open: where each leads -> the link itself, in /proc; {} where we may not look."""
+    found: Dict[str, Path] = {}
+    try:
+        entries = list(Path("/proc", str(pid), "fd").iterdir())
+    except OSError:
+        return {}
+    for entry in entries:
+        try:
+            found[os.readlink(entry)] = entry  # noqa: PTH115 - Path.readlink would tidy up what leads to no path
+        except OSError:
+            continue  # it was closed
+    return found
+
+
 def _link(path: Path) -> Optional[Path]:
     try:
-        return Path(str(path.readlink()).replace(_DELETED, ""))
+        return Path(str(path.readlink()).replace(DELETED, ""))
     except OSError:
         return None
 
 
 def _is_deleted(path: Path) -> bool:
     try:
-        return str(path.readlink()).endswith(_DELETED)
+        return str(path.readlink()).endswith(DELETED)
     except OSError:
         return False
 
@@ -214,11 +226,20 @@ def _began_s(process: Path, filesystem: Path) -> Optional[float]:
 
 
 def _number_in_stat(process: Path, field: int) -> Optional[int]:
-    """A field of /proc/PID/stat, counted as in proc(5): the second is the name, which may hold spaces and brackets."""
+    word = word_of_stat(process, field)
+    return int(word) if word.isdecimal() else None
+
+
+def word_of_stat(process: Path, field: int) -> str:
+    """A field of /proc/PID/stat from the third on, counted as in proc(5); "" when the process (a folder) has ended.
+
+    The second one is the name, which may hold spaces and brackets.
+    """
     try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[field - 3])
-    except (OSError, ValueError, IndexError):
-        return None
+        text = (process / "stat").read_text(encoding="ascii", errors="replace")
+        return text.rpartition(")")[2].split()[field - 3]
+    except (OSError, IndexError):
+        return ""
 
 
 def command_line(pid: int, filesystem: Path = Path("/")) -> List[str]:

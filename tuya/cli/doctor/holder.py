@@ -13,6 +13,7 @@ from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding
 from tuya.keys.accounts import ROOT_UID, Account
 from tuya.lan.locks.device_lock import HAS_ABSTRACT_SOCKETS, foreign_name, holder_name
 from tuya.lan.locks.peer_credentials import PLUGIN_FOLDER, is_owner, peer_of
+from tuya.setup.running import word_of_stat
 
 _STOPPED = ("T", "t")  # of proc(5): by a signal, by a debugger
 _TIMEOUT_S = 0.5
@@ -46,11 +47,7 @@ def is_stopped(pid: int, pause: Callable[[float], None] = time.sleep) -> bool:
 
 
 def _is_stopped_now(pid: int) -> bool:
-    try:
-        text = Path("/proc", str(pid), "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    return text.rpartition(")")[2].split()[:1] in [[state] for state in _STOPPED]
+    return word_of_stat(Path("/proc", str(pid)), 3) in _STOPPED
 
 
 def holder_of(device_id: str) -> Optional[Holder]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Dict, Optional, Set, Tuple
+from typing import Optional, Set, Tuple
 
+from tuya.cli.common import is_same_file
 from tuya.cli.doctor.domoticz_view import View, names_of
 from tuya.cli.doctor.domoticz_web import is_of_this_machine
 from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding, lasted
-from tuya.setup.running import Started
+from tuya.setup.running import DELETED, Started, open_files
 
 UPTIME_SLACK_S = 20.0  # it is told in steps of 5 s, and Domoticz notes its start some seconds after its process
 _TABLES = ("tcp", "tcp6")
 _LISTENING = "0A"  # of net/tcp_states.h
-_SOCKET, _DELETED = "socket:[", " (deleted)"  # of proc(5)
+_SOCKET = "socket:["  # of proc(5)
 
 
 def doubt(started: Started, place: Tuple[str, int], web: View, database: Optional[View], now_s: float) -> str:
@@ -48,7 +48,7 @@ def _rows(view: View) -> Set[Tuple[int, str, bool]]:
 
 def _ports_of(pid: Optional[int]) -> Set[int]:
     """The TCP ports on which a process listens; none where we may not look."""
-    sockets = {link[len(_SOCKET) : -1] for link in _open_files(pid) if link.startswith(_SOCKET)}
+    sockets = {link[len(_SOCKET) : -1] for link in open_files(pid) if link.startswith(_SOCKET)}
     ports: Set[int] = set()
     for table in _TABLES:
         try:
@@ -67,15 +67,15 @@ def check_database(started: Started, is_read: bool) -> Optional[Finding]:
     Known by the files that the process holds open, where we may look: a database that was replaced, restored or deleted
     beside a Domoticz that runs is another one than it writes to, and all that it writes is lost with its next start.
     """
-    path, opened = started.database, _open_files(started.pid)
+    path, opened = started.database, open_files(started.pid)
     unread = f"{path} could not be read (rights? held by another program?): whether Domoticz stores is not known"
     by_whom = "run this again; if it stays, as the user of Domoticz, or as root: sudo python3 -m tuya doctor"
     if not opened:  # of another user
         return None if is_read else Finding("database", UNCHECKED, unread, by_whom)
     is_there = path.exists()
-    if is_there and any(_is_same(file, path) for file in opened.values()):
+    if is_there and any(is_same_file(file, path) for file in opened.values()):
         return None if is_read else Finding("database", UNCHECKED, unread, by_whom)
-    gone = next((file for link, file in opened.items() if link.endswith(f"/{path.name}{_DELETED}")), None)
+    gone = next((file for link, file in opened.items() if link.endswith(f"/{path.name}{DELETED}")), None)
     if gone is not None:
         what = "replaced" if is_there else "deleted"
         text = (
@@ -88,25 +88,3 @@ def check_database(started: Started, is_read: bool) -> Optional[Finding]:
     return Finding(
         "database", UNCHECKED, text, "restart Domoticz; if it stays, what does Setup > Log say of its database?"
     )
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:
-        return False
-
-
-def _open_files(pid: Optional[int]) -> Dict[str, Path]:
-    """What a process holds open: where each leads -> the link itself; none where we may not look."""
-    found: Dict[str, Path] = {}
-    try:
-        entries = list(Path("/proc", str(pid), "fd").iterdir())
-    except OSError:
-        return {}
-    for entry in entries:
-        try:
-            found[os.readlink(entry)] = entry  # noqa: PTH115 - Path.readlink would tidy up what leads to no path
-        except OSError:
-            continue  # it was closed
-    return found
