@@ -7,12 +7,12 @@ import json
 import os
 import sys
 import textwrap
-from pathlib import Path
 from typing import Dict, Optional
 
 from tuya.ble.capture import CaptureError, read_capture
 from tuya.ble.explain import ExplainedFrame, Explanation, explain, why_not_without_the_app
 from tuya.ble.keys import FLAGS, KeyMaterialError, Secrets
+from tuya.cli.common import read_input
 
 EXIT_OK = 0
 EXIT_USE = 2
@@ -66,11 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _content(name: str) -> bytes:
     """The bytes of a file or of stdin ("-"). Raises CaptureError for more than any capture has, and OSError."""
-    if name == "-":
-        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    else:
-        with Path(name).open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+    content = read_input(name, MAX_FILE_BYTES)
     if len(content) > MAX_FILE_BYTES:
         raise CaptureError(0, f"more than {MAX_FILE_BYTES // 2**20} MB: cut the log to the minutes of the pairing")
     return content

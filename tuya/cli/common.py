@@ -32,6 +32,7 @@ EXIT_OK = 0
 KEY_VARIABLE = "TUYA_LOCAL_KEY"  # keeps a key out of the shell's history and the process list
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent.parent
 DEVICES_FILE_NAME = "devices.json"
+MAX_PASSWORD_BYTES = 65535  # as MQTT limits it; nobody has a longer one for Domoticz either
 
 
 def add_devices_file_argument(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +162,32 @@ def _with_options(entry: DeviceEntry, args: argparse.Namespace) -> DeviceEntry:
     if problem:
         raise UsageError(f"{chosen.shown_name}: {problem}")
     return chosen
+
+
+def read_input(file: str, most_bytes: int) -> bytes:
+    """The content of a file, or of the standard input where it is "-". Raises OSError.
+
+    Where there is more than `most_bytes`, one byte more than that is returned: a file without an end has one here.
+    """
+    if file == "-":
+        return sys.stdin.buffer.read(most_bytes + 1)
+    return _beginning_of(Path(file), most_bytes + 1)
+
+
+def read_password(path: Path) -> str:
+    """The password in a file, without ends of lines around it. Raises UsageError where there is none in it."""
+    try:
+        password = _beginning_of(path, MAX_PASSWORD_BYTES + 1).decode("utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'no text'}") from None
+    if len(password.encode()) > MAX_PASSWORD_BYTES:
+        raise UsageError(f"{path}: a password has no more than {MAX_PASSWORD_BYTES} bytes")
+    return password
+
+
+def _beginning_of(path: Path, most_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(most_bytes)
 
 
 def is_same_file(one: Path, other: Path) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 from typing import Any, Dict, List
 
+from tuya.cli.common import read_input
 from tuya.devices.devices_file import MAX_FILE_BYTES, clean_text
 from tuya.lan.device import short_id
 from tuya.metering.decode import decode_dump
@@ -53,11 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _read(file: str) -> bytes:
     """The content of a file or of the standard input. Raises OSError; ValueError where it is no dump by its size."""
-    if file == "-":
-        content = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
-    else:
-        with Path(file).open("rb") as opened:
-            content = opened.read(MAX_FILE_BYTES + 1)
+    content = read_input(file, MAX_FILE_BYTES)
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"more than {MAX_FILE_BYTES // 2**20} MB")
     return content

@@ -24,6 +24,7 @@ from tuya.cli.common import (
     devices_path,
     print_json,
     print_message,
+    read_input,
 )
 from tuya.devices.devices_file import (
     MAX_FILE_BYTES,
@@ -158,11 +159,12 @@ def _read_target(path: Path) -> _Target:
 
 
 def _read_text(path: Path) -> str:
+    """The text of an export, "-": of the standard input. Raises UsageError."""
     try:
-        with path.open("rb") as file:
-            return _decoded(file.read(MAX_FILE_BYTES + 1), str(path))
+        content = read_input(str(path), MAX_FILE_BYTES)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return _decoded(content, "the standard input" if str(path) == "-" else str(path))
 
 
 def _decoded(content: bytes, name: str) -> str:
@@ -177,10 +179,7 @@ def _decoded(content: bytes, name: str) -> str:
 
 
 def _export_of(path: Path) -> Export:
-    if str(path) == "-":
-        text = _decoded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), "the standard input")
-    else:
-        text = _read_text(path)
+    text = _read_text(path)
     try:
         export = read_export(text)
     except SourceProblem as problem:

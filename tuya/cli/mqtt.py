@@ -34,10 +34,10 @@ from .common import (
     devices_path,
     print_message,
     read_entries,
+    read_password,
 )
 
 PASSWORD_VARIABLE = "MQTT_PASSWORD"  # noqa: S105 - the name of a variable
-MAX_PASSWORD_BYTES = 65535  # as MQTT limits it
 LOOK_AT_FILE_S = 2.0
 OWNER = "mqtt"
 
@@ -87,13 +87,7 @@ def _broker(args: argparse.Namespace) -> Broker:
         raise UsageError(f"no password in --broker, where everybody can see it: {PASSWORD_VARIABLE} or --password-file")
     password = os.environ.get(PASSWORD_VARIABLE, "")
     if args.password_file is not None:
-        try:
-            with args.password_file.open("rb") as file:
-                password = file.read(MAX_PASSWORD_BYTES + 1).decode("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{args.password_file}: {getattr(error, 'strerror', None) or 'no text'}") from None
-        if len(password.encode()) > MAX_PASSWORD_BYTES:
-            raise UsageError(f"{args.password_file}: a password has no more than {MAX_PASSWORD_BYTES} bytes")
+        password = read_password(args.password_file)
     tls = url.scheme == "mqtts"
     if not tls and (args.ca or args.cert or args.client_key):
         raise UsageError("--ca, --cert and --client-key are for TLS: --broker is mqtts://...")

@@ -151,6 +151,11 @@ def test_keys_of_a_named_file_are_not_those_that_the_plugin_uses(devices, capsys
     assert ["given key" in finding["check"] for finding in lines(capsys)].count(True) == told
 
 
+def test_a_password_file_without_an_end_is_wrong_use(devices, capsys):
+    assert call(devices[0], "--domoticz", "http://127.0.0.1:1", "--password-file", "/dev/zero") == 2
+    assert "/dev/zero: a password has no more than 65535 bytes" in capsys.readouterr().err
+
+
 def test_an_unknown_name_is_wrong_use(devices, capsys):
     assert call(devices[0], "Kettle") == 2
     assert "there is no device 'Kettle'" in capsys.readouterr().err

@@ -17,7 +17,15 @@ from pathlib import Path
 from typing import Collection, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from tuya import process
-from tuya.cli.common import EXIT_FAULT, EXIT_OK, KEY_VARIABLE, UsageError, add_device_arguments, chosen_devices
+from tuya.cli.common import (
+    EXIT_FAULT,
+    EXIT_OK,
+    KEY_VARIABLE,
+    UsageError,
+    add_device_arguments,
+    chosen_devices,
+    read_password,
+)
 from tuya.cli.doctor.all_devices import examine_all
 from tuya.cli.doctor.domoticz_log import judge
 from tuya.cli.doctor.domoticz_view import View, from_database
@@ -247,10 +255,7 @@ def _web(args: argparse.Namespace, machine: Machine) -> Optional[Web]:
         raise UsageError("--domoticz: give its address, as http://127.0.0.1:8080")
     user, password = os.environ.get(USER_VARIABLE, ""), os.environ.get(PASSWORD_VARIABLE, "")
     if args.password_file is not None:
-        try:
-            password = args.password_file.read_text(encoding="utf-8").strip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{args.password_file} cannot be read: {getattr(error, 'strerror', 'no text')}") from None
+        password = read_password(args.password_file)
     if sys.stdin.isatty() and not args.json:
         user = user or input(f"User of {address} (Enter: none): ").strip()
         password = password or (getpass.getpass("Its password (is not shown and not kept): ") if user else "")
