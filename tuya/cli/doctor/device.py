@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Dict, Iterator, Mapping, Optional, Tuple, Type
 
 from tuya.cli.asking import Asking
+from tuya.cli.doctor.cures import OFF_AND_ON, REPORT, SOON
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, SKIPPED, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.holder import foreign, foreign_holder_of, holder_of, silent
 from tuya.cli.doctor.life import LifeSign, ServedDevice, life_sign
-from tuya.cli.doctor.served import field_cure
+from tuya.cli.doctor.served import SILENT_S, field_cure
 from tuya.cli.doctor.use import check_use, no_power
 from tuya.cli.doctor.values import NOTHING_YET, READINGS, check_values
 from tuya.devices.devices_file import DeviceEntry, key_problem
@@ -31,7 +32,6 @@ from tuya.sharing.asking_owner import owner_of, snapshot_of
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
 DPS_WITHIN_S = 8.0
-SILENT_S = 60.0  # a device that is served answers every 10 s
 
 # error of the connection -> the check that it fails
 _CHECK_OF: Dict[Type[TuyaError], str] = {
@@ -49,9 +49,7 @@ _CHECK_OF: Dict[Type[TuyaError], str] = {
 }
 _ANOTHER = "a program of this machine, another user's or a busy one,"
 _TOLD_NOTHING = "holds it, and does not say how it is"
-_ASK_AGAIN = (
-    "run this again in half a minute; if it stays, as the user of that program (Domoticz), or as root with sudo"
-)
+_ASK_AGAIN = f"{SOON}; if it stays, as the user of that program (Domoticz), or as root with sudo"
 # errors that more waiting does not change
 _FINAL = (errors.WrongKey, errors.BadValue, errors.OwnedElsewhere)
 
@@ -137,10 +135,8 @@ def _check_key(entry: DeviceEntry) -> Finding:
 def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     """A process of this machine holds the device: its word replaces a connection of ours."""
     if owner.connected and owner.age_s is not None and owner.age_s > SILENT_S:
-        cure = "switch its power off for ten seconds; if it stays: python3 -m tuya report"
-        yield Finding(
-            "answer", FAILED, f"{owner.owner} serves it, and it has been silent for {owner.age_s:.0f} s", cure
-        )
+        text = f"{owner.owner} serves it, and it has been silent for {owner.age_s:.0f} s"
+        yield Finding("answer", FAILED, text, OFF_AND_ON)
         return
     if owner.connected:
         age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
@@ -271,8 +267,8 @@ def _check_data_points(profile: Profile, count: int) -> Finding:
         text = "it answers without any data point"
         return Finding("data points", FAILED, text, "cut its power for ten seconds; if it stays, open an issue")
     if profile.matched_by == "none":
-        cure = "python3 -m tuya report, and open an issue with what it prints (it holds no key)"
-        return Finding("data points", FAILED, f"none of its {count} data points is known to measure anything", cure)
+        text = f"none of its {count} data points is known to measure anything"
+        return Finding("data points", FAILED, text, REPORT)
     how = {"product": "its product id", "codes": "its thing model", "shape": "the form of its data"}
     by = how.get(profile.matched_by, profile.matched_by)
     return Finding("data points", OK, f"{count}, layout {profile.name} by {by}")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from tuya.cli.common import is_same_file
+from tuya.cli.doctor.cures import SOON
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.cli.doctor.machine import Machine, check_files
@@ -108,7 +109,7 @@ def check_in_use(sign: LifeSign, path: Path, files: Sequence[Path], is_named: bo
             yield Finding("files", UNCHECKED if is_closed else FAILED, str(error), cure)
     if sign.file_state and content_state(path) not in ("", sign.file_state):
         text = f"{sign.name} has not taken {sign.devices_file} yet as it is now: it was changed since"
-        yield Finding("files", UNCHECKED, text, "run this again in half a minute; if it stays: what says Setup > Log?")
+        yield Finding("files", UNCHECKED, text, f"{SOON}; if it stays: what says Setup > Log?")
 
 
 def entries_in_use(machine: Machine, signs: Sequence[LifeSign]) -> Tuple[DeviceEntry, ...]:

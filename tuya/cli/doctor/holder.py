@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
+from tuya.cli.doctor.cures import SOON
 from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding
 from tuya.keys.accounts import ROOT_UID, Account
 from tuya.lan.locks.device_lock import HAS_ABSTRACT_SOCKETS, foreign_name, holder_name
@@ -89,7 +90,7 @@ def silent(holder: Holder) -> Finding:
     if not _tells_us(holder.user.uid):
         text = f"{holder} holds it, and tells how it is to that user and to root only"
         return Finding("owner", UNCHECKED, text, doctor_as(holder.user))
-    cure = "run this again in half a minute; if it stays, restart that process"
+    cure = f"{SOON}; if it stays, restart that process"
     return Finding("owner", UNCHECKED, f"{holder} holds it, and did not answer: it hangs, or is very busy", cure)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Iterator, List, Optional, Sequence
 
 from tuya.cli.common import is_same_file
+from tuya.cli.doctor.cures import RESTART, SOON
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
 from tuya.cli.doctor.files import check_in_use
@@ -36,7 +37,6 @@ SET_CLOCK_S = 30.0  # so much more between two notes of one moment, and somebody
 MANIFEST_CHARACTERS = 4096
 
 ADD_CURE = "Setup > Hardware > type 'Tuya breakers and energy meters (local)', give it a name, Add"
-RESTART_CURE = "restart Domoticz (sudo systemctl restart domoticz)"
 START_CURE = "start it (sudo systemctl start domoticz); if it does not stay: journalctl -u domoticz"
 ACCEPT_CURE = (
     "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
@@ -117,7 +117,7 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
         return
     if around.domoticz.started is not None and around.domoticz.started.is_replaced:
         text = f"the program of process {around.domoticz.pid} was replaced or deleted since it was started (an update?)"
-        yield Finding("program", NOTE, text, RESTART_CURE)
+        yield Finding("program", NOTE, text, RESTART)
     yield from _check_others(around)
     ours = around.plugins()
     for view in around.views:
@@ -219,7 +219,7 @@ def _check_rows(signs: Sequence[LifeSign], views: Sequence[View]) -> Iterator[Fi
             running_names.remove(f"hardware {row.name}")
             continue
         text = f"'{row.name}' is enabled on the Hardware page, and nothing is heard of it"
-        cure = f"run this again in half a minute; if it stays: what does Setup > Log say of it? Then {RESTART_CURE}"
+        cure = f"{SOON}; if it stays: what does Setup > Log say of it? Then {RESTART}"
         yield Finding("hardware", UNCHECKED, text, cure)
 
 
@@ -256,20 +256,20 @@ def _no_sign(around: Surroundings) -> Finding:
             f"Domoticz was started {max(0.0, around.now_s - began_s):.0f} s ago{waits}; "
             "the plugin has not said anything yet"
         )
-        return Finding("plugin", UNCHECKED, text, "run this again in half a minute")
+        return Finding("plugin", UNCHECKED, text, SOON)
     if domoticz is not None and domoticz.pid is not None and is_stopped(domoticz.pid):
         text = f"process {domoticz.pid}, Domoticz, is stopped: it does nothing until somebody lets it go on"
-        return Finding("plugin", FAILED, text, f"{RESTART_CURE}, or: sudo kill -CONT {domoticz.pid}")
+        return Finding("plugin", FAILED, text, f"{RESTART}, or: sudo kill -CONT {domoticz.pid}")
     if around.is_mute and domoticz is not None:
         text = (
             f"it is there in process {domoticz.pid} and does not answer: Domoticz hangs, was stopped, or is very busy"
         )
-        return Finding("plugin", FAILED, text, f"run this again; if it stays, {RESTART_CURE}")
+        return Finding("plugin", FAILED, text, f"run this again; if it stays, {RESTART}")
     if around.log is not None and around.log.reason:
         cure = "correct that (a field: Setup > Hardware, select it, Update); then run this again"
         return Finding("plugin", FAILED, f"it was started and serves nothing: {around.log.reason}", cure)
     text = "the plugin does not run in this Domoticz, or one of an older release does"
-    cure = f"Setup > Hardware: is it there and enabled? What does Setup > Log say? Else {RESTART_CURE}"
+    cure = f"Setup > Hardware: is it there and enabled? What does Setup > Log say? Else {RESTART}"
     return Finding("plugin", FAILED, text, cure)
 
 
@@ -278,19 +278,19 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
     outside = around.domoticz.started.outside if around.domoticz and around.domoticz.started else ""
     if not sign.is_of(around.folder, outside) and sign.folder and not os.path.lexists(f"{outside}{sign.folder}"):
         text = f"{sign.name} was started in {sign.folder}, which is not there any more: the folder was renamed or moved"
-        yield Finding("plugin", FAILED, text, f"{RESTART_CURE}: it then runs what is in {around.folder}")
+        yield Finding("plugin", FAILED, text, f"{RESTART}: it then runs what is in {around.folder}")
         return
     if not sign.is_of(around.folder, outside):
         text = f"{sign.name} runs another copy of the plugin, {sign.folder or 'it does not say which'}"
-        cure = f"take one of the two copies out of the plugins folder, and {RESTART_CURE}"
+        cure = f"take one of the two copies out of the plugins folder, and {RESTART}"
         yield Finding("plugin", FAILED, text, cure)
         return
     if sign.version != plugin_version():
         text = f"{sign.name} runs release {sign.version or 'unknown'}; this folder has {plugin_version()}"
-        yield Finding("plugin", FAILED, text, RESTART_CURE)
+        yield Finding("plugin", FAILED, text, RESTART)
     elif sign.code != code_state(around.folder) and sign.code_content != code_content(around.folder):
         text = f"{sign.name} runs what was in this folder before its files were changed (an update?)"
-        yield Finding("plugin", FAILED, text, RESTART_CURE)
+        yield Finding("plugin", FAILED, text, RESTART)
     else:
         since = _since(sign, around.now_s)
         yield Finding("plugin", OK, f"{sign.name} runs release {sign.version}{since}")
@@ -307,7 +307,7 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
 
 def _check_pulse(sign: LifeSign) -> Iterator[Finding]:
     """Whether Domoticz goes on calling the plugin, and takes what it gives."""
-    cure = f"run this again in a minute (a backup of Domoticz's database ends by itself); if it stays, {RESTART_CURE}"
+    cure = f"run this again in a minute (a backup of Domoticz's database ends by itself); if it stays, {RESTART}"
     beat_s, waits_s = sign.beat_age_s or 0.0, sign.update_waits_s or 0.0
     if beat_s > LATE_BEAT_S:
         state = FAILED if beat_s > HUNG_S else UNCHECKED

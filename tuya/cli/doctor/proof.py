@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional, Set, Tuple
 
 from tuya.cli.common import is_same_file
+from tuya.cli.doctor.cures import RESTART
 from tuya.cli.doctor.domoticz_view import View, names_of
 from tuya.cli.doctor.domoticz_web import is_of_this_machine
 from tuya.cli.doctor.findings import FAILED, UNCHECKED, Finding, lasted
@@ -82,7 +83,7 @@ def check_database(started: Started, is_read: bool) -> Optional[Finding]:
             f"{path} was {what} while Domoticz runs: it goes on with the old one, which is lost when it ends, and all "
             "values with it"
         )
-        cure = f"to keep the old one, copy {gone} first; then restart Domoticz (sudo systemctl restart domoticz)"
+        cure = f"to keep the old one, copy {gone} first; then {RESTART}"
         return Finding("database", FAILED, text, cure)
     text = f"process {started.pid}, Domoticz, does not hold {path} open: where it stores its values is not known"
     return Finding(

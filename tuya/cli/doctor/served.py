@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from tuya.cli.doctor.cures import OFF_AND_ON, SOON
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import LifeSign
 from tuya.cli.doctor.use import check_use
@@ -91,18 +92,17 @@ def _check_one(entry: DeviceEntry, owners: Sequence[LifeSign], signs: Sequence[L
         sign, device = next(((sign, device) for sign, device in served if device.message), served[0])
         if not device.message:
             text = "the plugin is connecting to it"
-            return Finding("served", UNCHECKED, text, "run this again in half a minute", name)
+            return Finding("served", UNCHECKED, text, SOON, name)
         cure = field_cure(sign, device.error) or "what the plugin says is in Setup > Log"
         if sign.has_own_key and not device.error:
             cure = f"if it is the key: {KEY_FIELD_CURE}"
         return Finding("served", FAILED, f"the plugin is not connected: {device.message}", cure, name)
     age_s = min(device.heard_age_s or 0.0 for _, device in served)
     if age_s > SILENT_S:
-        cure = "switch its power off for ten seconds; if it stays, python3 -m tuya report"
-        return Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", cure, name)
+        return Finding("served", FAILED, f"it has not answered for {age_s:.0f} s", OFF_AND_ON, name)
     if age_s > known.run_s:
         text = f"it has not answered for {age_s:.0f} s, though it is asked every 9 s: has it lost its power?"
-        return Finding("served", UNCHECKED, text, "run this again in half a minute", name)
+        return Finding("served", UNCHECKED, text, SOON, name)
     return Finding("served", OK, "by the plugin, and connected", device=name)
 
 
@@ -117,7 +117,7 @@ def _changed_s(file: Path) -> float:
 def _unserved(entry: DeviceEntry, signs: Sequence[LifeSign], known: Known) -> Finding:
     name = entry.shown_name
     if any(abs(known.now_s - changed_s) < NEW_FILE_S for changed_s in map(_changed_s, known.files)):
-        return Finding("served", UNCHECKED, "the file was changed just now", "run this again in half a minute", name)
+        return Finding("served", UNCHECKED, "the file was changed just now", SOON, name)
     if signs and all(sign.serves_its_own for sign in signs):
         ids = ", ".join(sign.only_id for sign in signs)
         text = f"not served: the hardware's field 'Device ID' names {ids} only"

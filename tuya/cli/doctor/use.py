@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Iterator, Sequence
 
+from tuya.cli.doctor.cures import OFF_AND_ON, SOON
 from tuya.cli.doctor.findings import FAILED, NOTE, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.life import ServedDevice
 
@@ -15,9 +16,6 @@ RARE_S = 900.0  # a device that answers no queries tells what changes; the mains
 PUSHED_S = 65 * 60.0  # what no query is answered with, some devices push once an hour (three-phase meters)
 UNMEASURED_S = 150.0  # four without one: a device that answers at all does not leave out so many
 OLD_COMMAND_S = 2 * 3600.0  # a click without effect is a reason for a look so long, and then something to know
-
-OFF_AND_ON = "switch its power off for ten seconds, and where that changes nothing, python3 -m tuya report"
-_SOON = "run this again in half a minute"
 
 
 def check_use(device: ServedDevice, name: str) -> Iterator[Finding]:
@@ -52,10 +50,10 @@ def _check_readings(device: ServedDevice, name: str) -> Iterator[Finding]:
         text += " (none since the connection began)" if is_first else "; it answers heartbeats only"
         yield Finding("readings", FAILED, text, OFF_AND_ON, name)
     elif is_first:
-        yield Finding("readings", UNCHECKED, f"connected {silent_s:.0f} s ago, and no reading yet", _SOON, name)
+        yield Finding("readings", UNCHECKED, f"connected {silent_s:.0f} s ago, and no reading yet", SOON, name)
     elif silent_s > (OLD_S if device.answers_queries else RARE_S):
         text = f"it has reported nothing for {silent_s:.0f} s"
-        cure = f"{_SOON}; if it stays, {OFF_AND_ON}"
+        cure = f"{SOON}; if it stays, {OFF_AND_ON}"
         if not device.answers_queries:
             text += "; it answers no queries in this session, and tells only what changes"
             cure = "switch a load on or off behind it, then run this again"
@@ -115,7 +113,7 @@ def _check_late(device: ServedDevice, name: str) -> Iterator[Finding]:
             f"for {lasted(max(unusable.values()))}: what is shown is as old"
         )
         text += stand if "power" in unusable else ""
-        yield Finding("readings", UNCHECKED, text, f"{_SOON}; if it stays, {OFF_AND_ON}", name)
+        yield Finding("readings", UNCHECKED, text, f"{SOON}; if it stays, {OFF_AND_ON}", name)
     late_s = {one: age_s for one, age_s in device.late_s.items() if one not in unusable}
     power_s = late_s.pop("power", 0.0)
     if power_s > (_patience_s(device, "power") if wait_s is None else device.power_counts_s):

@@ -9,24 +9,23 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, Iterator, List, Mapping, Sequence
 
+from tuya.cli.doctor.cures import OFF_AND_ON, REPORT
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
-from tuya.cli.doctor.use import OFF_AND_ON
 from tuya.devices.devices_file import DeviceEntry
 from tuya.metering import wishes
 from tuya.metering.catalogue import load
 from tuya.metering.decode import reading_to_json
 from tuya.metering.profile import Profile
+from tuya.metering.values import VOLTAGE_MAX_V, VOLTAGE_MIN_V
 
 READINGS = {"voltage_v": "V", "current_a": "A", "power_w": "W", "energy_kwh": "kWh", "energy_increment_wh": "Wh"}
 NOTHING_YET = "it has not reported any voltage, current, power or energy yet"
-VOLTAGES_V = (80.0, 280.0)  # of any mains, as metering/physics.py has it
 # V, A and W are of different moments: more than this is a wrong factor, and beyond the second it is sure
 DOUBTED, SURE = 1.3, 20.0
 SLACK_W = 20.0
 LEAST_FACTOR, LEAST_VA = 0.02, 50.0  # W of so much V x A at least: next to nothing of it is no load
 _LEFT_OUT = re.compile(r"(voltage|current|power)[a-z ]* left out: (-?[0-9.e+-]+) ")
 _NO_POWER = re.compile(r"\b0 W (beside|of a loaded)")
-_ASK = "python3 -m tuya report, and open an issue with what it prints (it holds no key)"
 
 
 def check_values(entry: DeviceEntry, profile: Profile, dps: Dict[int, object]) -> Iterator[Finding]:
@@ -71,12 +70,13 @@ def _cure_of(entry: DeviceEntry, left_out: Sequence[str]) -> str:
         return f"it tells 0 W while a current flows: {OFF_AND_ON}"
     for match in found:
         if match[1] == "voltage":
-            factor = 0.1 if float(match[2]) > VOLTAGES_V[1] else 10
+            factor = 0.1 if float(match[2]) > VOLTAGE_MAX_V else 10
             scale = f'"domoticz": {{"scale": {{"voltage": {factor}}}}} in its entry of devices.json'
-            return f"if a factor of ten is missing: {scale}; else {_ASK}"
+            return f"if a factor of ten is missing: {scale}; else {REPORT}"
     return (
         "its V, A and W contradict each other: run this again under a steady load, beside another meter. If one of "
-        f'them is off by ten: "domoticz": {{"scale": {{"power": 0.1}}}} in its entry (or "current", or 10); else {_ASK}'
+        f'them is off by ten: "domoticz": {{"scale": {{"power": 0.1}}}} in its entry (or "current", or 10); else '
+        f"{REPORT}"
     )
 
 
@@ -89,7 +89,7 @@ def _check_scale(entry: DeviceEntry, reading: Mapping[str, Any]) -> Iterator[Fin
     wrong: List[str] = []
     is_sure = False
     for voltage_v in volts.values():
-        if not VOLTAGES_V[0] <= voltage_v <= VOLTAGES_V[1]:
+        if not VOLTAGE_MIN_V <= voltage_v <= VOLTAGE_MAX_V:
             wrong.append(f"{voltage_v:g} V are no mains")
             is_sure = True
     only_v = next(iter(volts.values())) if len(volts) == 1 else None
