@@ -87,7 +87,7 @@ def silent(holder: Holder) -> Finding:
         text = f"{holder} holds it, and is stopped: it does nothing until somebody lets it go on"
         cure = f"restart it (of Domoticz: sudo systemctl restart domoticz), or: sudo kill -CONT {holder.pid}"
         return Finding("owner", FAILED, text, cure)
-    if not _tells_us(holder.user.uid):
+    if not tells_us(holder.user.uid):
         text = f"{holder} holds it, and tells how it is to that user and to root only"
         return Finding("owner", UNCHECKED, text, doctor_as(holder.user))
     cure = f"{SOON}; if it stays, restart that process"
@@ -113,10 +113,10 @@ def doctor_as(user: Account) -> str:
     return f"sudo {as_user}python3 -m tuya doctor"
 
 
-def _tells_us(uid: int) -> bool:
-    """Whether a process of that user trusts the user of this run (see peer_credentials)."""
+def tells_us(uid: int, folder: Path = PLUGIN_FOLDER) -> bool:
+    """Whether a process of that user, of the plugin in `folder`, trusts the user of this run (see peer_credentials)."""
     me = os.geteuid()
     try:
-        return me in (ROOT_UID, uid, PLUGIN_FOLDER.stat().st_uid)
+        return me in (ROOT_UID, uid, folder.stat().st_uid)
     except OSError:
         return me in (ROOT_UID, uid)

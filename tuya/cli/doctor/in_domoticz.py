@@ -16,15 +16,14 @@ from tuya.cli.common import is_same_file
 from tuya.cli.doctor.cures import RESTART, SOON
 from tuya.cli.doctor.domoticz_log import EVENT_SYSTEM_CURE, LogWord
 from tuya.cli.doctor.domoticz_view import PLUGIN_KEY, StoredUnit, View, names_of
-from tuya.cli.doctor.files import check_in_use
+from tuya.cli.doctor.files import check_in_use, plugins_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, lasted
-from tuya.cli.doctor.holder import doctor_as, is_stopped
-from tuya.cli.doctor.life import PLUGIN, LifeSign
+from tuya.cli.doctor.holder import doctor_as, is_stopped, tells_us
+from tuya.cli.doctor.life import LifeSign
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.installation import code_content, code_state
-from tuya.keys.accounts import ROOT_UID
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
 from tuya.version import plugin_version
@@ -70,8 +69,7 @@ class Surroundings:
 
     def plugins(self) -> List[LifeSign]:
         """What hardware of ours in that Domoticz says of itself."""
-        pid = self.domoticz.pid if self.domoticz is not None else None
-        return [sign for sign in self.signs if sign.kind == PLUGIN and sign.pid == pid]
+        return plugins_of(self.domoticz, self.signs)
 
     def again(self, sign: LifeSign) -> Optional[LifeSign]:
         """What the same plugin said after the look into Domoticz's database; None where it said nothing."""
@@ -81,8 +79,7 @@ class Surroundings:
 def can_hear(domoticz: Optional[Domoticz], folder: Path) -> bool:
     """Whether this user is one whom a plugin in that Domoticz tells: root, the same user, the owner of the folder."""
     account = domoticz.account if domoticz is not None else None
-    me = os.geteuid()
-    return me == ROOT_UID or account is None or account.uid == me or folder.stat().st_uid == me
+    return account is None or tells_us(account.uid, folder)
 
 
 def is_apart(domoticz: Optional[Domoticz]) -> bool:
