@@ -54,7 +54,7 @@ from tuya.lan.device import short_id
 from tuya.lan.locks.device_lock import ask
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
-from tuya.setup.running import running
+from tuya.setup.running import Started, running
 from tuya.sharing.asking_owner import is_there, owner_of, owners
 
 ANSWER_S = 2.0  # an owner answers within milliseconds
@@ -114,7 +114,8 @@ def run(args: argparse.Namespace) -> int:
     signs = plugins_of(machine.domoticz, said)
     is_file_named = args.devices is not None
     file_findings, entries, files = look_at_files(machine, signs, is_file_named, needed=args.id is None)
-    keys.update(key_texts(entry.local_key for path in files for entry in entries_of(path)))
+    listed = [entry for path in files for entry in entries_of(path)]  # those that are not to be looked at, too
+    keys.update(key_texts(entry.local_key for entry in listed))
     if not is_file_named and files:
         args.devices = files[0]  # where a name is looked for
     if tell_all(file_findings) and tell_all([check_packages(machine)]):
@@ -122,8 +123,7 @@ def run(args: argparse.Namespace) -> int:
         chosen = [] if is_hidden and args.id is None else _chosen(args, is_named, entries)
         heard, listened = _listen(chosen, args, tell)
         if not is_named and files:
-            listed = (*entries, *(entry for path in files for entry in entries_of(path)))
-            tell_all(strangers(heard, {entry.device_id for entry in listed}))
+            tell_all(strangers(heard, {entry.device_id for entry in (*entries, *listed)}))
         is_key_given = bool(args.key) or (args.id is not None and bool(os.environ.get(KEY_VARIABLE)))
         in_use = entries
         if is_file_named and signs:  # its keys are given, too, where the plugin reads another file
@@ -158,10 +158,7 @@ def _typed_keys(args: argparse.Namespace) -> Set[str]:
 
 def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceEntry], began_s: float) -> Surroundings:
     """Gather what is known of the plugin in Domoticz. began_s: of this run, by the monotonic clock."""
-    domoticz = machine.domoticz
-    started = domoticz.started if domoticz is not None and domoticz.is_ours else None
-    views: List[View] = []
-    web_problem = ""
+    domoticz, started = machine.domoticz, machine.started
     pid = domoticz.pid if domoticz is not None else None
     signs, is_mute = patient_signs(pid, [entry.device_id for entry in entries], began_s)
     run_s = time.monotonic() - began_s
@@ -173,17 +170,8 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
     if started is not None and started.pid is not None:
         unstored = check_database(started, in_database is not None and in_database.stored is not None)
         in_database = None if unstored is not None else in_database
-    if web is not None:
-        try:
-            said = web.view()
-            is_running = started is not None and started.pid is not None
-            place = (web.host, web.port)
-            web_problem = doubt(started, place, said, in_database, time.time()) if started and is_running else ""
-            views += [] if web_problem else [said]
-        except WebProblem as error:  # the plugin itself can be looked at all the same
-            web_problem = str(error)
-    if in_database is not None and not views:
-        views.append(in_database)
+    on_web, web_problem = _ask_web(web, started, in_database)
+    views = [view for view in (on_web or in_database,) if view is not None]
     log = read_log(machine)
     if log is None and views and views[0].log:
         log = judge(views[0].log, f"log of {views[0].source}", author_of(machine.folder))
@@ -205,6 +193,20 @@ def _look_around(machine: Machine, web: Optional[Web], entries: Sequence[DeviceE
         run_s=run_s,
         after=after,
     )
+
+
+def _ask_web(web: Optional[Web], started: Optional[Started], database: Optional[View]) -> Tuple[Optional[View], str]:
+    """What Domoticz's web server says where it is to be asked; or why it says nothing that counts."""
+    if web is None:
+        return None, ""
+    try:
+        said = web.view()
+    except WebProblem as error:  # the plugin itself can be looked at all the same
+        return None, str(error)
+    problem = ""
+    if started is not None and started.pid is not None:
+        problem = doubt(started, (web.host, web.port), said, database, time.time())
+    return (None, problem) if problem else (said, "")
 
 
 def signs_of_life(timeout_s: float = ANSWER_S) -> Sequence[LifeSign]:

@@ -62,7 +62,7 @@ def look_at_files(
 
 def _unread(machine: Machine, paths: Sequence[Path]) -> List[Finding]:
     """The files where the plugin looks for one, and that it does not read, as another one comes first."""
-    started = machine.domoticz.started if machine.domoticz is not None and machine.domoticz.is_ours else None
+    started = machine.started
     folders = [machine.folder]
     folders += [machine.folder.parent.parent] if machine.folder.parent.name == "plugins" else []
     folders += [started.user_data] if started is not None else []
@@ -79,8 +79,7 @@ def _unread(machine: Machine, paths: Sequence[Path]) -> List[Finding]:
 
 def _paths(machine: Machine, signs: Sequence[LifeSign]) -> List[Path]:
     """The files that hardware reads, each once, as this process sees them."""
-    started = machine.domoticz.started if machine.domoticz is not None else None
-    outside = started.outside if started is not None else ""
+    outside = machine.started.outside if machine.started is not None else ""
     told = [Path(f"{outside}{sign.devices_file}") for sign in signs if sign.devices_file]
     paths: List[Path] = []
     for path in told:

@@ -23,7 +23,7 @@ from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
 from tuya.setup.probe import ProbeFailed, probe
-from tuya.setup.running import of_process
+from tuya.setup.running import Started, of_process
 
 LOG_TAIL_BYTES = 1024 * 1024
 CLOCK_SLACK_S = 2.0  # of a file system's times against the kernel's
@@ -37,6 +37,11 @@ class Machine:
     domoticz: Optional[Domoticz]
     devices_file: Optional[Path]
     folder: Path = PLUGIN_FOLDER
+
+    @property
+    def started(self) -> Optional[Started]:
+        """How the Domoticz that has this copy of the plugin was started, or is by its service; None: unknown."""
+        return self.domoticz.started if self.domoticz is not None and self.domoticz.is_ours else None
 
 
 def this_machine(given_file: Optional[Path]) -> Machine:
@@ -182,8 +187,7 @@ def _hidden_from_domoticz(machine: Machine) -> Optional[Finding]:
 
 def read_log(machine: Machine) -> Optional[LogWord]:
     """What the log file of the Domoticz that counts says since it was started; None where it writes none (-log)."""
-    domoticz = machine.domoticz
-    started = domoticz.started if domoticz is not None and domoticz.is_ours else None
+    started = machine.started
     if started is None or started.log is None:
         return None
     try:
