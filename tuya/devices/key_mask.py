@@ -13,9 +13,8 @@ import re
 from typing import Any, Dict, List, Optional, Pattern
 
 from ..lan.events import Dps
-from .secrets import HIDDEN
+from .secrets import HIDDEN, LEAST_CHARACTERS
 
-LEAST_BYTES = 8  # anything shorter is no key, and could stand in any text by chance
 MAX_ESCAPES = 3  # backslashes before a character: JSON within JSON
 
 
@@ -26,7 +25,7 @@ def without_key(dps: Dps, key: bytes) -> Dps:
     """
     found: Dict[int, Any] = {}
     for dp, value in dps.items():
-        if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) >= LEAST_BYTES):
+        if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) >= LEAST_CHARACTERS):
             shown = _masked(value, key)
             if shown is not value:
                 found[dp] = shown
@@ -49,7 +48,7 @@ def _masked(value: Any, key: bytes) -> Any:
 @functools.lru_cache(maxsize=1024)
 def _pattern(key: bytes) -> Optional[Pattern[str]]:
     """What finds the key in a text."""
-    if len(key) < LEAST_BYTES:
+    if len(key) < LEAST_CHARACTERS:
         return None
     forms = [_any_case(key.hex()), *_base64(key)]
     with contextlib.suppress(UnicodeDecodeError):  # it is no text

@@ -6,7 +6,7 @@ from typing import Iterable, List
 
 KEY_CHARACTERS = 16
 HIDDEN = "(a local key, not shown)"
-_LEAST_CHARACTERS = 8  # what is shorter is no key, and may be a part of any word
+LEAST_CHARACTERS = 8  # what is shorter is no key, and may stand in any text by chance
 
 
 def looks_like_key(text: str) -> bool:
@@ -18,7 +18,7 @@ def looks_like_key(text: str) -> bool:
 def without_keys(text: str, keys: Iterable[str]) -> str:
     """Return the text with each of these keys in it hidden."""
     for key in keys:
-        if len(key) >= _LEAST_CHARACTERS:
+        if len(key) >= LEAST_CHARACTERS:
             text = text.replace(key, HIDDEN)
     return text
 
