@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterator, Sequence, Tuple
 
 from tuya.cli.doctor.cures import OFF_AND_ON, SOON
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
-from tuya.cli.doctor.life import LifeSign
+from tuya.cli.doctor.life import LifeSign, ServedDevice
 from tuya.cli.doctor.use import check_use
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.settings import AUTO, KEY_FIELD_CURE
@@ -69,25 +69,21 @@ def check_served(signs: Sequence[LifeSign], known: Known, entries: Sequence[Devi
             yield Finding("hardware", FAILED, f"{sign.name} finds no devices file", cure)
     for entry in entries:
         name = entry.shown_name
-        owners = [sign for sign in signs if sign.serves(entry.device_id) is not None]
-        if len(owners) > 1:
-            text = f"{' and '.join(sign.name for sign in owners)} are both to serve it, and one only can"
+        served = [(sign, device) for sign in signs for device in [sign.serves(entry.device_id)] if device is not None]
+        if len(served) > 1:
+            text = f"{' and '.join(sign.name for sign, _ in served)} are both to serve it, and one only can"
             yield Finding("hardware", FAILED, text, TWICE_CURE, name)
-        finding = _check_one(entry, owners, signs, known)
+        finding = _check_one(name, served, known) if served else _unserved(entry, signs, known)
         if not known.is_told(finding, of_any_check=True):
             yield finding
         if finding.state == OK:
-            served = [device for sign in owners for device in [sign.serves(entry.device_id)] if device is not None]
-            for one in check_use(next(device for device in served if device.connected), name):
+            for one in check_use(next(device for _, device in served if device.connected), name):
                 if not known.is_told(one, of_any_check=False):
                     yield one
 
 
-def _check_one(entry: DeviceEntry, owners: Sequence[LifeSign], signs: Sequence[LifeSign], known: Known) -> Finding:
-    name = entry.shown_name
-    if not owners:
-        return _unserved(entry, signs, known)
-    served = [(sign, device) for sign in owners for device in [sign.serves(entry.device_id)] if device is not None]
+def _check_one(name: str, served: Sequence[Tuple[LifeSign, ServedDevice]], known: Known) -> Finding:
+    """A device that these are to serve, each with what it says of it."""
     if not any(device.connected for _, device in served):
         sign, device = next(((sign, device) for sign, device in served if device.message), served[0])
         if not device.message:
