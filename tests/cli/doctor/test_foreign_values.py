@@ -24,10 +24,10 @@ def sign(given, **units):
 
 def found(row, age_s, given, later=None, **units):
     """What is said of a row that is so old, where the plugin gave these [seconds ago, sValue], and then `later`."""
-    signs = (sign({row.unit: given}), sign({row.unit: given if later is None else later}, **units))
+    before, after = sign({row.unit: given}), sign({row.unit: given if later is None else later}, **units)
     return [
         (finding.state, finding.text)
-        for finding in check_foreign(ID, "Boiler", {row.unit: row}, {(ID, row.unit): age_s}, signs)
+        for finding in check_foreign(ID, "Boiler", {row.unit: row}, {(ID, row.unit): age_s}, before, after)
     ]
 
 

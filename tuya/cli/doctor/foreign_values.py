@@ -7,7 +7,7 @@ it gave.
 
 from __future__ import annotations
 
-from typing import Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Iterator, List, Mapping, Optional, Tuple
 
 from tuya.cli.doctor.domoticz_view import StoredUnit
 from tuya.cli.doctor.findings import FAILED, Finding, lasted
@@ -33,24 +33,23 @@ def check_foreign(
     name: str,
     rows: Mapping[int, StoredUnit],
     ages: Mapping[Tuple[str, int], float],
-    signs: Sequence[LifeSign],
+    before: LifeSign,
+    after: LifeSign,
 ) -> Iterator[Finding]:
     """What Domoticz shows of one breaker that the plugin did not give.
 
-    signs: the plugin's word from before and from after the look into the database: what it gave in between is in the
-    second. Fewer: nothing is said.
+    before, after: the plugin's word from before and from after the look into the database: what it gave in between is
+    in the second.
     """
-    if len(signs) != 2:
-        return
     found: List[str] = []
-    for unit, told in sorted(signs[1].given.get(device_id, {}).items()):
+    for unit, told in sorted(after.given.get(device_id, {}).items()):
         row, age_s = rows.get(unit), ages.get((device_id, unit))
         if row is None or row.svalue is None or age_s is None or not told:
             continue
-        given = [value for sign in signs for _, value in sign.given.get(device_id, {}).get(unit, ())]
+        given = [value for sign in (before, after) for _, value in sign.given.get(device_id, {}).get(unit, ())]
         given_s, newest = told[0]
         is_older = age_s > given_s + OLDER_S
-        is_on_its_way = signs[1].update_waits_s is not None and age_s < NEW_S
+        is_on_its_way = after.update_waits_s is not None and age_s < NEW_S
         if is_older or is_on_its_way or any(_is_same(row, value) for value in given):
             continue
         shown, own = _in_words(unit, row.svalue, newest)

@@ -143,8 +143,9 @@ def check_stored(
             units, its_rows = held[entry.device_id], rows.get(entry.device_id, {})
             states = list(_check_states(entry.device_id, name, units, its_rows, ages, sign)) if is_settled else []
             yield from states
-            signs = [sign, after] if after is not None else []
-            foreign = list(check_foreign(entry.device_id, name, its_rows, ages, signs))
+            foreign: List[Finding] = []
+            if after is not None:  # without it what the plugin gave meanwhile would count as another's
+                foreign = list(check_foreign(entry.device_id, name, its_rows, ages, sign, after))
             yield from foreign
             if not states and not foreign:
                 is_fresh = device.measured_age_s is not None and device.measured_age_s < FRESH_S
