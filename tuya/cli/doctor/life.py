@@ -14,8 +14,10 @@ from tuya.cli.common import is_same_file
 from tuya.devices.device import QUANTITIES
 from tuya.domoticz.settings import AUTO
 from tuya.lan.device import short_id
+from tuya.sharing.lines import text_of
 
 _UNIT_DIGITS = 3
+_TEXT_CHARACTERS = 300
 _LARGEST = 1e12  # no time in seconds and no count of ours is larger
 PLUGIN = "plugin"  # the kind of an owner that runs inside Domoticz
 
@@ -30,9 +32,9 @@ class ServedDevice:
     reported_age_s: since data points came last, None where none came in this session. answers_queries: in this session.
     error: the class of what keeps it away.
     late_s: quantities ("power") that have not come for a while, with their ages; pushed_only: those that it tells when
-    they change, and to no query; lacks_power: never told, though it is
-    to be; kwh_wait_s: so long its kWh have stood still for that; power_counts_s: so long a reported W is counted;
-    counter_stood_wh: so much has flowed by its power while its own counter stood still, and its kWh with it.
+    they change, and to no query; lacks_power: never told, though it is to be; kwh_wait_s: so long its kWh have stood
+    still for that; power_counts_s: so long a reported W is counted; counter_stood_wh: so much has flowed by its power
+    while its own counter stood still, and its kWh with it.
     unusable_s, switch_late_s, open_flow_s: see telling.py. undone: its last commands that were confirmed and did not
     last, undone_age_s ago.
     """
@@ -72,11 +74,10 @@ class ServedDevice:
 class LifeSign:
     """One owner. accepts_new, units_*: None where it does not know.
 
-    pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state), and
-    code_content: of their contents. uptime_s: since
-    its start, whatever was done to the clock; started_at: the clock's time then. beat_age_s: since Domoticz last called
-    it; update_waits_s: how long Domoticz has been taking for one value. units_existing: that Domoticz has now, from
-    whichever start of the plugin.
+    pid: as the kernel tells it. code: the state of the files that it runs (installation.code_state), and code_content:
+    of their contents. uptime_s: since its start, whatever was done to the clock; started_at: the clock's time then.
+    beat_age_s: since Domoticz last called it; update_waits_s: how long Domoticz has been taking for one value.
+    units_existing: that Domoticz has now, from whichever start of the plugin.
     shown: device id -> unit -> nValue that it holds in Domoticz, looked_age_s ago; None where it does not tell. lost:
     device id and unit of states that Domoticz did not store. written_ages_s: device id -> unit -> how long ago this
     meter was given to Domoticz, those of this run; None where it does not tell. only_id: the short id that the field
@@ -243,8 +244,7 @@ def _ages(told: Any) -> Dict[str, float]:
 
 
 def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else ""
-    return "".join(character if character.isprintable() else " " for character in text)[:300]
+    return text_of(value, _TEXT_CHARACTERS)
 
 
 def _number(value: Any, kind: Any) -> Any:
