@@ -8,6 +8,8 @@ import pytest
 
 from tuya.devices.devices_file import parse_devices
 from tuya.devices.secrets import HIDDEN, looks_like_key, without_keys
+from tuya.devices.served import reading_problems
+from tuya.metering.profile import match
 
 KEY = "k3y-Of_A,breaker"
 
@@ -29,6 +31,17 @@ def test_what_looks_like_a_key(text: str, is_one: bool):
 def test_short_texts_hide_nothing():
     assert without_keys("a line of text", ["a", "", "line"]) == "a line of text"
     assert without_keys(f"<{KEY}>", [KEY]) == f"<{HIDDEN}>"
+
+
+@pytest.mark.parametrize("key", ["k3y\\Of_A,breaker", "k3y'Of\"A,breaker", 'k3y"Of_A,breaker', "schl\u00fcssel-12345"])
+def test_a_key_that_was_escaped_for_a_message_is_hidden_too(key: str):
+    for text in (key, repr(key), repr(f'a "key\'" {key}'), json.dumps(key), json.dumps([json.dumps(key)])):
+        assert HIDDEN in without_keys(text, [key]), text
+        assert "breaker" not in without_keys(text, [key])
+    wishes = {"layout": key, "scale": {key: 2}}
+    (one,) = parse_devices(json.dumps([{"id": "bf0123456789abcdefgh", "key": key, "domoticz": wishes}])).entries
+    problems = reading_problems(one, match(one.raw, {}), "devices.json")
+    assert [HIDDEN in without_keys(problem, [key]) for problem in problems] == [True, True]
 
 
 def test_a_key_as_a_name_is_not_a_name():

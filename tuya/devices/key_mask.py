@@ -13,9 +13,7 @@ import re
 from typing import Any, Dict, List, Optional, Pattern
 
 from ..lan.events import Dps
-from .secrets import HIDDEN, LEAST_CHARACTERS
-
-MAX_ESCAPES = 3  # backslashes before a character: JSON within JSON
+from .secrets import HIDDEN, LEAST_CHARACTERS, any_case, spelled
 
 
 def without_key(dps: Dps, key: bytes) -> Dps:
@@ -50,22 +48,10 @@ def _pattern(key: bytes) -> Optional[Pattern[str]]:
     """What finds the key in a text."""
     if len(key) < LEAST_CHARACTERS:
         return None
-    forms = [_any_case(key.hex()), *_base64(key)]
+    forms = [any_case(key.hex()), *_base64(key)]
     with contextlib.suppress(UnicodeDecodeError):  # it is no text
-        forms.append("".join(_escaped(character) for character in key.decode("utf-8")))
+        forms.append(spelled(key.decode("utf-8")))
     return re.compile("|".join(forms))
-
-
-def _any_case(digits: str) -> str:
-    return f"(?i:{digits})"
-
-
-def _escaped(character: str) -> str:
-    """A character as it is, or as JSON may write it: behind backslashes, or by its number."""
-    if character == "\\":
-        return rf"\\{{1,{2 * MAX_ESCAPES}}}(?:u005[cC])?"
-    code = _any_case(f"{ord(character):04x}")
-    return rf"(?:\\{{0,{MAX_ESCAPES}}}{re.escape(character)}|\\{{1,{MAX_ESCAPES}}}u{code})"
 
 
 def _base64(key: bytes) -> List[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Iterable, List
+import functools
+import re
+from typing import Iterable, List, Pattern
 
 KEY_CHARACTERS = 16
 HIDDEN = "(a local key, not shown)"
+MAX_ESCAPES = 3  # backslashes before a character: JSON within JSON
+_ESCAPED = "\\'\""
 LEAST_CHARACTERS = 8  # what is shorter is no key, and may stand in any text by chance
 
 
@@ -16,11 +20,35 @@ def looks_like_key(text: str) -> bool:
 
 
 def without_keys(text: str, keys: Iterable[str]) -> str:
-    """Return the text with each of these keys in it hidden."""
+    """Return the text with each of these keys in it hidden, as it is or as repr() and JSON escape it."""
     for key in keys:
         if len(key) >= LEAST_CHARACTERS:
-            text = text.replace(key, HIDDEN)
+            # most keys have one spelling, and this is asked of each line of a log
+            has_others = not key.isascii() or any(sign in key for sign in _ESCAPED)
+            text = _pattern(key).sub(HIDDEN, text) if has_others else text.replace(key, HIDDEN)
     return text
+
+
+@functools.lru_cache(maxsize=1024)
+def _pattern(key: str) -> Pattern[str]:
+    return re.compile(spelled(key))
+
+
+def spelled(key: str) -> str:
+    """Return the pattern of a key as it is, or as JSON may write it: behind backslashes, or by its numbers."""
+    return "".join(_escaped(character) for character in key)
+
+
+def _escaped(character: str) -> str:
+    if character == "\\":
+        return rf"\\{{1,{2 * MAX_ESCAPES}}}(?:u005[cC])?"
+    code = any_case(f"{ord(character):04x}")
+    return rf"(?:\\{{0,{MAX_ESCAPES}}}{re.escape(character)}|\\{{1,{MAX_ESCAPES}}}u{code})"
+
+
+def any_case(digits: str) -> str:
+    """Return the pattern of hex digits."""
+    return f"(?i:{digits})"
 
 
 def key_texts(keys: Iterable[bytes]) -> List[str]:
