@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import fields
 
 from tests.domoticz.fakes import SY1, SY1_DPS
 from tuya.devices.readings import merged
@@ -46,3 +47,12 @@ def test_what_a_part_does_not_say_stays():
         power_w={"a": 1.0, "b": 0.0}, faults=(), thresholds=(threshold,), countdown_s=0, child_lock=False
     )
     assert merged(known, Reading()) == known
+
+
+def test_every_field_of_a_reading_is_put_together():
+    """Each as the part says it where it says something, and else as it was known."""
+    for one in fields(Reading):
+        value = {"a": 1.0} if isinstance(getattr(Reading(), one.name), dict) else ("something",)
+        said = Reading(**{one.name: value})
+        assert merged(Reading(), said) == said
+        assert merged(said, Reading()) == said

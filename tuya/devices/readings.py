@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from ..metering.reading import TOTAL, Channel, Reading
+
+# Looked up once: this comes with each push of each device.
+_MAPPINGS = tuple(one.name for one in fields(Reading) if one.default_factory is dict)  # by circuit or data point
+_SINGLE = tuple(one.name for one in fields(Reading) if one.default is None)
 
 
 def merged(known: Reading, part: Reading) -> Reading:
@@ -13,15 +17,13 @@ def merged(known: Reading, part: Reading) -> Reading:
 
     A push is decoded once, for what it brought, and put in here: cheaper than decoding all data points again.
     """
-    values: Dict[str, Any] = {}
-    for one in fields(Reading):
-        old, new = getattr(known, one.name), getattr(part, one.name)
-        if isinstance(new, Mapping):
-            values[one.name] = {**old, **new} if new else old
-        elif one.name == "thresholds":
-            values[one.name] = new or old
-        else:
-            values[one.name] = old if new is None else new
+    values: Dict[str, Any] = {"thresholds": part.thresholds or known.thresholds}
+    for name in _MAPPINGS:
+        old, new = getattr(known, name), getattr(part, name)
+        values[name] = {**old, **new} if new else old
+    for name in _SINGLE:
+        new = getattr(part, name)
+        values[name] = getattr(known, name) if new is None else new
     return Reading(**values)
 
 
