@@ -14,7 +14,7 @@ from ..metering.reading import Channel, Reading
 from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
-from .readings import merged
+from .readings import is_open, merged
 from .switch_watch import SwitchWatch
 
 NO_PROFILE = "none"
@@ -302,10 +302,7 @@ class KnownDevice:
 
     @property
     def _is_open(self) -> bool:
-        switches = self.profile.switch_dps
-        return (
-            self.reading is not None and bool(switches) and all(self.reading.switch.get(dp) is False for dp in switches)
-        )
+        return self.reading is not None and is_open(self.reading, self.profile.switch_dps)
 
     # -- what is worth a line in the log
 

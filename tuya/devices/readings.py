@@ -27,6 +27,11 @@ def merged(known: Reading, part: Reading) -> Reading:
     return Reading(**values)
 
 
+def is_open(reading: Reading, switch_dps: Sequence[int]) -> bool:
+    """Whether every relay of a device says that it is off; a device without one is not open."""
+    return bool(switch_dps) and all(reading.switch.get(dp) is False for dp in switch_dps)
+
+
 def total_power_w(reading: Reading, channels: Sequence[Channel]) -> Optional[float]:
     """Return the W of the whole device: the sum of its circuits where all are known (its own sum may lag)."""
     power_w = reading.power_w

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ..devices.device import KnownDevice
+from ..devices.readings import is_open
 from ..lan.events import DpValue
 from ..metering.energy import Circuit
 from ..metering.reading import Channel, Reading
@@ -98,7 +99,7 @@ class Breaker:
         switch_dps = profile.switch_dps
         if len(switch_dps) == 1:
             is_on = reading.switch.get(switch_dps[0])
-        self._is_open = bool(switch_dps) and all(reading.switch.get(dp) is False for dp in switch_dps)
+        self._is_open = is_open(reading, switch_dps)
         is_ours = len(switch_dps) == 1 and self.device.is_asked(switch_dps[0], is_on, at_s)
         alarm = self._alarm.observe(reading, is_on, at_s, is_ours)
         if alarm is not None:
