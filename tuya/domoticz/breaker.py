@@ -217,14 +217,6 @@ class Breaker:
             plan.written(state, at_s)
             self._given[unit] = (Given(at_s, state.svalue), *self._given.get(unit, ()))[:GIVEN_TOLD]
 
-    def meters_written_s(self) -> Dict[int, float]:
-        """Return when each existing meter was written last, of those that were."""
-        return {
-            unit: plan.written_at_s
-            for unit, plan in self._plans.items()
-            if isinstance(plan, MeterPlan) and unit in self.existing and plan.written_at_s is not None
-        }
-
     def given(self) -> Dict[int, Tuple[Given, ...]]:
         """Return what each meter was given last in this run of the plugin, the newest first."""
         return dict(self._given)

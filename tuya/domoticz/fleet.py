@@ -147,10 +147,10 @@ class Fleet:
     def written_ages_s(self, now_s: float) -> Dict[str, Dict[int, int]]:
         """Return how many seconds ago each meter was given to Domoticz, by device; what was not in this run is not."""
         with self._lock:
-            written_s = {device_id: breaker.meters_written_s() for device_id, breaker in self._breakers.items()}
+            given = {device_id: breaker.given() for device_id, breaker in self._breakers.items()}
         return {
-            device_id: {unit: max(0, int(now_s - at_s)) for unit, at_s in units.items()}
-            for device_id, units in written_s.items()
+            device_id: {unit: max(0, int(now_s - told[0].at_s)) for unit, told in units.items()}
+            for device_id, units in given.items()
             if units
         }
 

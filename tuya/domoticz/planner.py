@@ -95,11 +95,6 @@ class MeterPlan:
             return None
         return State(0, format_number(self._kind, self._number, energy_wh or 0.0))
 
-    @property
-    def written_at_s(self) -> Optional[float]:
-        """When it was written last; None: not in this run of the plugin."""
-        return None if self._written_at_s == _NEVER_S else self._written_at_s
-
     def written(self, state: State, at_s: float) -> None:
         """The unit shows this since `at_s`."""
         self._shown, self._shown_wh = parse_meter(state.svalue)
