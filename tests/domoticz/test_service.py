@@ -104,6 +104,18 @@ def test_which_state_of_its_file_is_in_use_is_told(tmp_path: Path):
     assert instance.service._about.told()["settings"]["devices_file_state"] == ""
 
 
+def test_what_each_meter_was_given_and_when_is_told(instance: Instance):
+    instance.client.connect()
+    instance.beat()
+    instance.clock.now_s += 7.5
+    units = instance.service._about.told()["units"]
+    given = {unit: [svalue for _, svalue in told] for unit, told in units["given"][DEVICE_ID].items()}
+    assert given == {2: ["41.2;0.000"], 3: ["241.2"], 4: ["0.302"]}, "a switch is no meter"
+    assert units["written_ages_s"] == {DEVICE_ID: {2: 7, 3: 7, 4: 7}}
+    instance.delete(3)
+    assert sorted(instance.service._about.told()["units"]["written_ages_s"][DEVICE_ID]) == [2, 4]
+
+
 def test_the_four_units_of_a_breaker(instance: Instance):
     instance.client.connect()
     instance.beat()
