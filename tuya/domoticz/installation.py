@@ -9,7 +9,7 @@ import os
 import shlex
 import stat
 from pathlib import Path
-from typing import List, Tuple
+from typing import Callable, List, Tuple
 
 CURE = "Run 'bash install.sh' in the plugin folder, then restart Domoticz"
 
@@ -20,16 +20,12 @@ def code_state(folder: Path) -> str:
     From their sizes and times alone (their contents would take a small machine longer); times in steps of two seconds,
     which is all that some file systems keep. Files that cannot be looked at count as missing. Raises nothing.
     """
-    # each start of the plugin waits for this: os.walk takes 2 ms, Path.glob 12
-    digest = hashlib.sha256()
-    for path in _own_files(folder):
-        try:
-            status = os.stat(path)  # noqa: PTH116 - Path objects are what costs here
-        except OSError:
-            continue
-        named = path[len(str(folder)) :]
-        digest.update(f"{named}\0{status.st_size}\0{int(status.st_mtime) // 2}\n".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:16]
+
+    def state(path: str) -> str:
+        status = os.stat(path)  # noqa: PTH116 - Path objects are what costs here
+        return f"{status.st_size}\0{int(status.st_mtime) // 2}"
+
+    return _name_for(folder, state)
 
 
 def code_content(folder: Path) -> str:
@@ -37,17 +33,23 @@ def code_content(folder: Path) -> str:
 
     Reads them all (1.5 MB). Files that cannot be read count as missing. Raises nothing.
     """
+    return _name_for(folder, lambda path: hashlib.sha256(Path(path).read_bytes()).hexdigest())
+
+
+def _name_for(folder: Path, told_of: Callable[[str], str]) -> str:
+    """A name for what `told_of` tells of each of the plugin's own files; those where it raises OSError are left out."""
     digest = hashlib.sha256()
     for path in _own_files(folder):
         try:
-            content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+            told = told_of(path)
         except OSError:
             continue
-        digest.update(f"{path[len(str(folder)) :]}\0{content}\n".encode("utf-8", "surrogateescape"))
+        digest.update(f"{path[len(str(folder)) :]}\0{told}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:16]
 
 
 def _own_files(folder: Path) -> List[str]:
+    # each start of the plugin waits for this: os.walk takes 2 ms, Path.glob 12
     paths = [f"{folder}/plugin.py", f"{folder}/lib/STAMP"]
     for place, _, names in os.walk(folder / "tuya"):
         paths += [f"{place}/{name}" for name in names if name.endswith(".py")]
