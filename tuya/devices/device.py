@@ -14,6 +14,7 @@ from ..metering.reading import Channel, Reading
 from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
+from .quantity_watch import QuantityWatch
 from .readings import is_open, merged
 from .switch_watch import SwitchWatch
 
@@ -25,7 +26,6 @@ REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; read
 FREE_MATCHES = 64
 LOOK_AGAIN_S = 1.0
 UNREPORTED_S = 180.0  # it is queried every 30 s: six questions without one data point
-QUANTITIES = ("power", "current", "voltage")  # whose age counts each for itself: one may fall silent alone
 MAX_DOUBTS = 50  # different ones that are remembered; what comes after them is not said
 TOO_MUCH = "it reports more data points, or longer ones, than any known device: the rest is left out"
 
@@ -78,7 +78,11 @@ class KnownDevice:
         self.measured_at_s = float("-inf")  # what it measures came last; an answer alone is no reading
         self.error: Optional[TuyaError] = None  # why it is not connected
         self.untaken: Optional[TuyaError] = None  # what became of its last command, where it did not confirm it
+        self.untaken_at_s = 0.0
+        self.is_untaken_refuted = False  # it has told another state since than the one that was asked for
+        self._untaken_dps: Dps = {}
         self.switches = SwitchWatch()
+        self._quantities = QuantityWatch()
         self._announced_product = ""
         self._points = DataPoints()
         self._matched_at_s = float("-inf")
@@ -92,11 +96,6 @@ class KnownDevice:
         self._is_too_much_said = False
         self._is_silence_said = False
         self._said_doubts: Set[str] = set()
-        self.untaken_at_s = 0.0
-        self.is_untaken_refuted = False  # it has told another state since than the one that was asked for
-        self._untaken_dps: Dps = {}
-        self._told_at_s: Dict[Tuple[str, Channel], float] = {}  # by quantity
-        self._answered: Set[str] = set()  # quantities that came with the answer to a full query
         self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
     @property
@@ -164,6 +163,7 @@ class KnownDevice:
         self.reported_at_s = None
         self.error = None
         self.switches.connected()
+        self._quantities.connected(event.at_s)
 
     def lost(self, error: TuyaError, at_s: float) -> None:
         """Note that the session is gone; what is known stays."""
@@ -207,10 +207,8 @@ class KnownDevice:
         if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
             self.measured_at_s = event.at_s
         if self.profile.layout != self._book_layout:
-            self._begin_ages(event.at_s)
-        for quantity, amounts in _amounts(part):
-            self._told_at_s.update({(quantity, channel): event.at_s for channel in amounts})
-            self._answered |= {quantity} if event.full and amounts else set()
+            self._quantities.begin(self.profile.decode(self.dps), event.at_s)
+        self._quantities.report(part, event.full, event.at_s)
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self.reading is None:
             self.reading = self.profile.decode(self.dps)
@@ -218,11 +216,6 @@ class KnownDevice:
             self.reading = merged(self.reading, part)
         self.switches.power(part.power_w, self._is_open and len(self.profile.channels) == 1, event.at_s)
         return _asks_differently(before, self.profile)
-
-    def _begin_ages(self, at_s: float) -> None:
-        """The same data points mean something else now: what they say counts from here, unless it was told before."""
-        known = [(quantity, channel) for quantity, of in _amounts(self.profile.decode(self.dps)) for channel in of]
-        self._told_at_s = {key: self._told_at_s.get(key, at_s) for key in known}
 
     def _match(self, at_s: float) -> None:
         self._matched_at_s = at_s
@@ -254,41 +247,27 @@ class KnownDevice:
     def quantity_ages_s(self, at_s: float) -> Dict[str, float]:
         """Return for each of QUANTITIES for how many seconds this session has gone without it, where it told it before.
 
-        Of several circuits that of the one that is silent for longest. What an open relay left at 0 does not age.
+        QUANTITIES: of quantity_watch.py. Of several circuits that of the one that is silent for longest. What an open
+        relay left at 0 does not age.
         """
-        ages_s: Dict[str, float] = {}
-        amounts_of = dict(_amounts(self.reading)) if self.reading is not None else {}
-        for (quantity, channel), told_s in self._told_at_s.items():
-            if self._is_open and quantity != "voltage" and not amounts_of.get(quantity, {}).get(channel):
-                told_s = at_s
-            age_s = at_s - max(told_s, self.connected_at_s)
-            ages_s[quantity] = max(age_s, ages_s.get(quantity, 0.0))
-        return ages_s
+        return self._quantities.ages_s(at_s, self.reading if self._is_open else None)
 
     @property
     def pushed_only(self) -> Set[str]:
         """Those of QUANTITIES that no answer to a full query has ever held: they come when they change, and rarely."""
-        return {quantity for quantity, _ in self._told_at_s} - self._answered
+        return self._quantities.pushed_only
 
     def unusable_ages_s(self, at_s: float) -> Dict[str, float]:
         """Return for each of QUANTITIES that was told, and that its data points do not give any more, how long so.
 
         None while the relay is open, which may take its meter's power.
         """
-        if self._is_open:
-            return {}
-        given = {(quantity, channel) for quantity, of in _amounts(self.profile.decode(self.dps)) for channel in of}
-        lost = [key for key in self._told_at_s if key not in given]
-        return {
-            key[0]: at_s - max(min(self._told_at_s[one] for one in lost if one[0] == key[0]), self.connected_at_s)
-            for key in lost
-        }
+        return {} if self._is_open else self._quantities.unusable_ages_s(self.profile.decode(self.dps), at_s)
 
     @property
     def lacks_power(self) -> bool:
         """Whether it is to report power, and never has: then nothing is counted."""
-        is_declared = self.is_recognised and self.profile.reports_power
-        return is_declared and not any(quantity == "power" for quantity, _ in self._told_at_s)
+        return self.is_recognised and self.profile.reports_power and not self._quantities.has_power
 
     @property
     def has_counter(self) -> bool:
@@ -413,11 +392,6 @@ class KnownDevice:
         if isinstance(value, bool) and control is not None and control.kind == "bool":
             value = control.spelled[value]
         return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
-
-
-def _amounts(reading: Reading) -> Sequence[Tuple[str, Mapping[Channel, float]]]:
-    """Return what a reading holds of each of QUANTITIES, by circuit."""
-    return tuple(zip(QUANTITIES, (reading.power_w, reading.current_a, reading.voltage_v)))
 
 
 def _asks_differently(before: Profile, after: Profile) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
 
 from tuya.cli.common import is_same_file
-from tuya.devices.device import QUANTITIES
+from tuya.devices.quantity_watch import QUANTITIES
 from tuya.domoticz.settings import AUTO
 from tuya.lan.device import short_id
 from tuya.sharing.lines import text_of
