@@ -22,7 +22,7 @@ import json
 import os
 import shlex
 import traceback
-from typing import Dict, List, Optional
+from typing import Dict, List, NoReturn, Optional, Sequence
 
 from tuya import process
 
@@ -90,13 +90,25 @@ def main(argv: Optional[List[str]] = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Complains of wrong use without what may be a local key. words: of the whole command line."""
+
+    words: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2, the usage and one line."""
+        super().error(_without_words_like_keys(message, self.words))
+
+
 def _run(words: List[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
+    parser = _Parser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
+    parser.words = words
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands: Dict[str, argparse.ArgumentParser] = {}
+    commands: Dict[str, _Parser] = {}
     chosen = next((word for word in words if not word.startswith("-")), "")
     for name, (module_name, summary) in COMMANDS.items():
         sub = commands[name] = subparsers.add_parser(name, help=summary, description=summary)
+        sub.words = words
         if name == chosen:
             module = importlib.import_module(f"tuya.cli.{module_name}")
             _hear_our_domoticz()
@@ -105,7 +117,7 @@ def _run(words: List[str]) -> int:
     args, unknown = parser.parse_known_args(words)
     if unknown:
         usage_of = commands.get(chosen, parser)  # argparse itself would show the usage of all commands
-        usage_of.error(f"unrecognized arguments: {_without_words_like_keys(' '.join(unknown), unknown)}")
+        usage_of.error(f"unrecognized arguments: {' '.join(unknown)}")
     result: int = args.run(args)
     return result
 
@@ -117,7 +129,7 @@ def _hear_our_domoticz() -> None:
     peer_credentials.accept_owners(our_domoticz.runs_as)
 
 
-def _without_words_like_keys(text: str, words: List[str]) -> str:
+def _without_words_like_keys(text: str, words: Sequence[str]) -> str:
     """The text, without what may be a local key that was given where none belongs."""
     from tuya.devices.secrets import looks_like_key, without_keys
 

@@ -111,6 +111,24 @@ def test_packages_that_this_user_may_not_read(open_folder):
     assert (done.returncode, done.stderr) == (1, text)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["doctor", "Boiler", "k3y-Of_A,breaker"],
+        ["doctor", "--version", "k3y-Of_A,breaker"],
+        ["doctor", "--seconds=k3y'Of_A,breaker"],
+        ["k3y-Of_A,breaker"],
+    ],
+)
+def test_a_key_where_argparse_wants_something_else_is_not_shown(capsys, words):
+    with pytest.raises(SystemExit) as wrong_use:
+        main_module.main(words)
+    told = capsys.readouterr().err
+    assert wrong_use.value.code == 2
+    assert "(a local key, not shown)" in told
+    assert "Of_A" not in told
+
+
 def test_ctrl_c_says_nothing(monkeypatch, capsys):
     assert raising(monkeypatch, KeyboardInterrupt()) == 130
     assert capsys.readouterr() == ("", "")
