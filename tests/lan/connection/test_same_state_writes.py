@@ -12,16 +12,22 @@ from tuya.lan.errors import NotConfirmed
 from tuya.lan.events import Status, WriteDone
 
 
-@pytest.mark.parametrize("queries", ["none", "text"])
-@pytest.mark.parametrize("code", [0, 1])
-@pytest.mark.parametrize("version", VERSIONS)
-def test_an_acknowledgement_is_not_the_devices_word_about_its_state(version, code, queries):
-    """Off by hand, which nobody has heard of; On is acknowledged and not done, and no query is answered."""
+def tripped_unheard(version):
+    """A breaker that is off by itself, which nobody has heard of, and from now on obeys nothing."""
     world = World(version).up()
     world.run(20.0)
     without_pushes(world)
     world.breaker.set_relay(False)
     world.breaker.write = lambda *_, **__: None
+    return world
+
+
+@pytest.mark.parametrize("queries", ["none", "text"])
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_acknowledgement_is_not_the_devices_word_about_its_state(version, code, queries):
+    """Off by hand, which nobody has heard of; On is acknowledged and not done, and no query is answered."""
+    world = tripped_unheard(version)
     session = world.session
     answer = type(session).answer
 
@@ -47,11 +53,7 @@ def test_an_acknowledgement_is_not_the_devices_word_about_its_state(version, cod
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_trip_whose_report_is_late_and_a_click_that_does_nothing(version, late_s, acks):
     """It has tripped 0.1 s before the click for On, tells of it later or never, and stays off."""
-    world = World(version).up()
-    world.run(20.0)
-    without_pushes(world)
-    world.breaker.set_relay(False)
-    world.breaker.write = lambda *_, **__: None
+    world = tripped_unheard(version)
     if not acks:
         answering(world, lambda command, plain: None if command in CONTROLS else plain)
     world.later(late_s, lambda: world.session and (world.session.push({1: False}, world.now_s), world.flush()))
@@ -86,8 +88,7 @@ def test_what_is_the_case_already_where_nothing_is_acknowledged(version, how):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_is_the_case_already_and_nothing_says_so(version):
     """A report of before the click is none, however it is acknowledged."""
-    world = World(version).up()
-    without_pushes(world)
+    world = without_pushes(World(version).up())
     answering(world, lambda command, plain: None if command in QUERIES else plain)
     world.link.write({1: True}, world.now_s)
     world.run(5.0)

@@ -298,8 +298,9 @@ def answering(world, change):
 
 
 def without_pushes(world):
-    """The breaker obeys, and tells of it when it is asked only."""
+    """The breaker obeys, and tells of it when it is asked only. Returns the world."""
     world.breaker.send = lambda _dps: None
+    return world
 
 
 @pytest.mark.parametrize("acks", [True, False])
@@ -346,8 +347,7 @@ def test_on_off_on_where_only_queries_tell(version):
 @pytest.mark.parametrize("late_s", [1.2, 1.8])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_motor_that_takes_its_time_and_pushes_nothing(version, late_s):
-    world = World(version).up()
-    without_pushes(world)
+    world = without_pushes(World(version).up())
     write = world.breaker.write
     world.breaker.write = lambda dps: world.later(late_s, lambda: write(dps)) or {}
     world.link.write({1: False}, world.now_s)
@@ -358,8 +358,7 @@ def test_a_motor_that_takes_its_time_and_pushes_nothing(version, late_s):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_what_came_too_late_is_shown_soon_after(version):
     """Obeyed after the verdict: the state is right within seconds, not with the next query in half a minute."""
-    world = World(version).up()
-    without_pushes(world)
+    world = without_pushes(World(version).up())
     write = world.breaker.write
     world.breaker.write = lambda dps: world.later(4.0, lambda: write(dps)) or {}
     world.link.write({1: False}, world.now_s)
