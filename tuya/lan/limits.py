@@ -88,7 +88,6 @@ CLOSED_STRAY_S = 120.0  # ... and where it only closes connections: so long, bec
 LOOKS = 2  # for a device at such a place, each time it is missing ...
 LOOK_INTERVAL_S = 15.0  # ... and for all of them together no more often than this ...
 FEW_STRAYS = 2  # ... but soon where there are no more such places than so many
-BLOCKED_RECHECKS = 5  # at an address where a device is said to be, and another one of ours is just being tried
 CONNECT_ELSEWHERE_S = 1.0  # of the connect time, where the device is announced at a new address meanwhile
 OWNER_RETRY_S = 5.0
 OWNER_ANSWER_S = 0.5

@@ -17,7 +17,6 @@ from ..limits import (
     ANNOUNCING_S,
     BACKOFF_MAX_S,
     BLOCKED_RECHECK_S,
-    BLOCKED_RECHECKS,
     CONTACT_INTERVAL_S,
     FEW_STRAYS,
     FRUITLESS_CONTACTS,
@@ -60,7 +59,6 @@ class Tries:
         self._leaves = TokenBucket(candidates.NEWS_AFTER_S, 1)
         self._patience_s = PATIENCE_S
         self._reached = True  # by the last try
-        self._blocked = 0  # in a row
         self.key_proofs = 0  # in a row, that the local key is wrong
         self.fruitless = 0  # connections in a row that were taken and came to nothing
         self.lives = Lives()
@@ -122,10 +120,7 @@ class Tries:
             return None
         self.holder = self.holder or places.claim(place, now_s)
         if self.holder is not None:
-            self._blocked += 1
-            waits = announced and not self.holder.proven and self._blocked % BLOCKED_RECHECKS
-            if not waits:
-                self.addresses.address_failed(address, now_s, answered=True)  # another candidate has its turn, if any
+            self.addresses.address_failed(address, now_s, answered=True)  # another candidate has its turn, if any
             self.due_s = now_s + BLOCKED_RECHECK_S
             return None
         free_s = places.closed_s(device.device_id, place) + PAUSE_MIN_S  # a stranger may have closed his just now
@@ -135,7 +130,6 @@ class Tries:
             return None
         places.take(device.device_id, place, now_s)
         self._contacts.begin(now_s)
-        self._blocked = 0
         return address
 
     def _strays(self, now_s: float) -> List[str]:
