@@ -33,6 +33,11 @@ class Job(NamedTuple):
     answers: bool = False
 
 
+def _label(device_id: str, device: Optional[Device]) -> str:
+    """What a device is called in the log, also where it is no longer served."""
+    return short_id(device_id) if device is None else device.label
+
+
 class Client:
     """Serves devices on one thread and tells `sink` what happens.
 
@@ -166,8 +171,7 @@ class Client:
         def write(reactor: Reactor, now_s: float) -> None:
             age_s = self._running() - since_s
             if age_s > WRITE_AGE_S:
-                device = reactor.device(device_id)
-                label = short_id(device_id) if device is None else device.label
+                label = _label(device_id, reactor.device(device_id))
                 self._sink(WriteDone(device_id, now_s, wanted, messages.too_late(label, age_s)))
             else:
                 reactor.write(device_id, wanted, now_s)
@@ -200,8 +204,7 @@ class Client:
         listener, reactor = self._listener, self._reactor
         problems = list(() if listener is None else listener.problems)
         for device_id, user in ({} if reactor is None else reactor.squatters()).items():
-            known = self._devices.get(device_id)
-            label = short_id(device_id) if known is None else known.label
+            label = _label(device_id, self._devices.get(device_id))
             problems.append(f"{label}: {user} keeps the name of its lock without a right to it, and is passed over")
         for state in ({} if reactor is None else reactor.states(self._clock())).values():
             if state.connected and state.version is not None and not versions.TABLE[state.version].reports_sealed:

@@ -27,7 +27,7 @@ POWER_CYCLE = (
     "Devices that stay so recover when their power is switched off and on: the supply of the breaker, not its relay"
 )
 _LOWER_CURE = (
-    "if its firmware was changed to a lower one, choose it as Protocol on the Hardware page, or as its version in "
+    "If its firmware was changed to a lower one, choose it as Protocol on the Hardware page, or as its version in "
     "devices.json"
 )
 LONGEST_SHOWN = 40  # characters of a value
@@ -197,7 +197,7 @@ def with_causes(error: TuyaError, device: Device, *, key_worked: bool) -> TuyaEr
         if device.version_fixed:
             cure = "Choose Protocol auto on the Hardware page"
         elif key_worked:
-            cure = f"Higher versions are tried by themselves; {_LOWER_CURE}"
+            cure = f"Higher versions are tried by themselves. {_LOWER_CURE}"
         else:
             cure = "The other versions are tried by themselves"
         if not key_worked:
@@ -222,7 +222,7 @@ def wedged(error: TuyaError, count: int) -> TuyaError:
 def lower_only(label: str, announced: str, worked: str) -> TuyaError:
     """Announced with a lower version than the one that has worked, and that one works no more."""
     what = f"is announced with protocol {announced}, and has spoken {worked}: nobody is believed a lower one"
-    return WrongVersion(label, what, f"{_LOWER_CURE[0].upper()}{_LOWER_CURE[1:]}")
+    return WrongVersion(label, what, _LOWER_CURE)
 
 
 def unsealed_only(label: str) -> TuyaError:
