@@ -461,6 +461,48 @@ def test_a_web_server_at_its_address_says_nothing_of_versions():
     assert most_in_a_minute(world) <= 6
 
 
+def test_where_something_is_there_again_it_is_tried_soon():
+    """Gone for minutes, so that the waits have grown; then it is there and not ready yet."""
+    world = World().up()
+    world.link.tcp_closed(world.now_s)
+    live(world, 300.0, lambda: world.link.connect_failed("no route", False, world.now_s))
+    ready = refuses(world)
+    answered_s: List[float] = []
+
+    def connected() -> None:
+        answered_s.append(world.now_s)
+        ready()
+
+    live(world, 70.0, connected)
+    assert answered_s[1] - answered_s[0] < 3.0
+
+
+def test_announcements_of_other_addresses_cut_short_one_connection_a_minute():
+    """What lives at home and does not speak yet is left soon for an announcement, but not for a stream of them."""
+    world = World(version_fixed=True).up()
+    world.link.tcp_closed(world.now_s)
+    kept_s: List[float] = []
+
+    def connected() -> None:
+        world.answers = False
+        if world.attempts[-1][1] != ADDRESS:
+            world.link.connect_failed("no route", False, world.now_s)
+            return
+        world.link.tcp_opened(world.now_s)
+        began_s = world.now_s
+        for number in range(200):
+            if not world.open:
+                break
+            world.link.received(world.wire.answer(HEART_BEAT, 1, b""), world.now_s)
+            world.link.announced(f"10.0.9.{len(kept_s)}.{number}", "3.3", world.now_s)
+            world.run(0.05)
+        kept_s.append(world.now_s - began_s)
+
+    live(world, 60.0, connected)
+    assert kept_s[0] < 4.0
+    assert all(kept > 9.9 for kept in kept_s[1:3])
+
+
 def test_forged_addresses_leave_home_a_turn_each_half_minute():
     world = World().up()
     world.link.tcp_closed(world.now_s)

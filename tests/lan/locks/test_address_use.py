@@ -186,6 +186,16 @@ def test_breakers_that_change_places_are_found_without_announcements(count, limi
         assert most_contacts_in_a_minute(net, address) <= 6
 
 
+@pytest.mark.parametrize("strangers", ["complains", "mute", "closes"])
+def test_looking_elsewhere_leaves_home_its_turns(strangers):
+    net = moved_about(6, strangers, turn=1)
+    net.at = dict.fromkeys(net.at, b"nobody of ours!!")
+    net.run(400.0)
+    for number, world in enumerate(net.worlds):
+        home_s = [at_s for at_s, where in world.attempts if where == f"10.0.1.{number}"]
+        assert max(later - earlier for earlier, later in zip(home_s, home_s[1:])) <= 75.0
+
+
 def test_what_answers_where_a_breaker_is_looked_for_is_not_its_trouble():
     net = moved_about(3, "complains", turn=1)
     net.at = dict.fromkeys(net.at, b"nobody of ours!!")
