@@ -22,8 +22,10 @@ def without_key(dps: Dps, key: bytes) -> Dps:
     The same object where nothing had to be taken out, which is soon seen: almost all values are numbers.
     """
     found: Dict[int, Any] = {}
+    # no form is shorter than the key, but for one of several bytes a character; the pattern takes two milliseconds
+    least_characters = len(key) if key.isascii() else LEAST_CHARACTERS
     for dp, value in dps.items():
-        if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) >= LEAST_CHARACTERS):
+        if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) >= least_characters):
             shown = _masked(value, key)
             if shown is not value:
                 found[dp] = shown

@@ -20,11 +20,14 @@ def looks_like_key(text: str) -> bool:
 
 
 def without_keys(text: str, keys: Iterable[str]) -> str:
-    """Return the text with each of these keys in it hidden, as it is or as repr() and JSON escape it."""
+    """Return the text with each of these keys in it hidden, as it is or as repr() and JSON escape it.
+
+    Asked of each line of a log and each name in the devices file, for each key: so it looks first whether there can be
+    another spelling at all. All of them hold a backslash, and a pattern takes a millisecond to make.
+    """
     for key in keys:
-        if len(key) >= LEAST_CHARACTERS:
-            # most keys have one spelling, and this is asked of each line of a log
-            has_others = not key.isascii() or any(sign in key for sign in _ESCAPED)
+        if LEAST_CHARACTERS <= len(key) <= len(text):
+            has_others = "\\" in text and (not key.isascii() or any(sign in key for sign in _ESCAPED))
             text = _pattern(key).sub(HIDDEN, text) if has_others else text.replace(key, HIDDEN)
     return text
 
