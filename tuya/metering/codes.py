@@ -190,16 +190,19 @@ def _by_units(unnamed: List[Model], found: List[Found], dps: Mapping[int, object
 
 def _proven_energies(lines: Tuple[Model, ...], found: List[Found], dps: Mapping[int, object]) -> List[Found]:
     """Return the energies of single circuits whose code leaves open what they count, where their sum proves it."""
+    unproven = [(model, unproven_energy(model.code)) for model in lines]
+    candidates = [_field(model, means) for model, means in unproven if means is not None]
     proven: List[Found] = []
     for role in ("energy", "returned"):
-        candidates = [_field(model, unproven_energy(model.code)) for model in lines]
         parts = [one for one in candidates if one is not None and one[0].role == role]
+        if len(parts) < 2:
+            continue
         totals = [
             scalar(one, dps.get(one.dp)) for one, means in found if one.role == role and means.circuit in ("", TOTAL)
         ]
         amounts = [scalar(one, dps.get(one.dp)) for one, _ in parts]
         total_kwh = totals[0] if len(totals) == 1 else None
-        if len(parts) < 2 or total_kwh is None or total_kwh < PROOF_KWH or None in amounts:
+        if total_kwh is None or total_kwh < PROOF_KWH or None in amounts:
             continue
         if abs(sum(amount for amount in amounts if amount is not None) - total_kwh) <= sum(one.lsb for one, _ in parts):
             proven += parts
@@ -321,15 +324,16 @@ def _placed(found: List[Found]) -> List[Field]:
     taken = set()
     # codes that name their circuit come first: beside them one without is a second opinion
     for one, means in sorted(found, key=lambda pair: pair[1].circuit in ("", TOTAL)):
-        placed = replace(one, channel=_channel(one, means, found, circuits, names))
-        if one.role in ("power", "phase"):
-            placed = replace(placed, signed_by=directions.get(placed.channel))
-        if one.role == "increment" and has_total:
-            placed = replace(placed, role="ignore")
-        if placed.role in MEASURES and placed.role not in ("temperature", "increment"):
-            placed = replace(placed, fallback=(placed.role, placed.channel) in taken)
-            taken.add((placed.role, placed.channel))
-        fields.append(placed)
+        channel = _channel(one, means, found, circuits, names)
+        role, signed_by, is_fallback = one.role, one.signed_by, one.fallback
+        if role in ("power", "phase"):
+            signed_by = directions.get(channel)
+        if role == "increment" and has_total:
+            role = "ignore"
+        if role in MEASURES and role not in ("temperature", "increment"):
+            is_fallback = (role, channel) in taken
+            taken.add((role, channel))
+        fields.append(replace(one, role=role, channel=channel, signed_by=signed_by, fallback=is_fallback))
     return sorted(fields, key=lambda field: field.dp)
 
 

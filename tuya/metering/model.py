@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
+from collections.abc import Mapping  # of typing's it takes three times as long to ask isinstance
+from typing import Any, Dict, Iterable, NamedTuple, Optional, Tuple
 
 MAX_DP = 255
 MAX_VALUES_TEXT = 20000

@@ -274,12 +274,12 @@ def _with_model(layout: Layout, case: Case) -> Layout:
         elif model is not None and one.role == "returned" and "neutral" in model.code.lower():
             continue
         fields.append(one)
-    return replace(layout, fields=tuple(fields))
+    # the catalogue's own, where nothing changed: it knows already which of its fields have which role
+    return layout if tuple(fields) == layout.fields else replace(layout, fields=tuple(fields))
 
 
 def _controls(layout: Layout, case: Case) -> Dict[int, Control]:
     dps = case.dps
-    choices = {model.dp: model.choices for model in case.lines.values()}
     found: Dict[int, Control] = {}
     for one in layout.of("switch", "child_lock", "power_on", "countdown"):
         present = dps.get(one.dp)
@@ -293,7 +293,8 @@ def _controls(layout: Layout, case: Case) -> Dict[int, Control]:
         else:
             # what was read decides: thing models name power_off ... last where the device says off ... memory
             read_as = [known for known in POWER_ON_SPELLINGS if present in known]
-            words = read_as[0] if read_as else choices.get(one.dp) or POWER_ON_SPELLINGS[0]
+            line = case.lines.get(one.dp)
+            words = read_as[0] if read_as else (line.choices if line is not None else ()) or POWER_ON_SPELLINGS[0]
             if (present is None or read_as) and set(words) <= POWER_ON_WORDS:
                 found[one.dp] = Control(one.dp, one.role, "enum", values=words)
     return found

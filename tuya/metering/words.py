@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import AbstractSet, Dict, FrozenSet, List, Optional
+from typing import AbstractSet, Dict, FrozenSet, List, Optional, Tuple
 
 from .reading import TOTAL
 
@@ -130,9 +130,10 @@ _PHASE = re.compile(r"phase_?(?:([abc])|s?(\d{1,2}))$")
 _LINE = re.compile(r"(?:^|_|(?<=[a-z]))L([123])(?!\d)|(?:^|_)l([123])(?:_|$)|(?:^|_)(?:ch|CH|channel)_?(\d+)(?:_|$)")
 
 
-def split(code: str) -> List[str]:
+@lru_cache(maxsize=REMEMBERED_CODES)  # of each code it is asked several times, and by each device that has it
+def split(code: str) -> Tuple[str, ...]:
     """Return the words of a code in lower case: ActivePowerA and activepowera -> active, power, a."""
-    return _FUSED.sub(r" \1 ", " ".join(_WORDS.findall(code)).lower()).split()
+    return tuple(_FUSED.sub(r" \1 ", " ".join(_WORDS.findall(code)).lower()).split())
 
 
 def meaning(code: str) -> Optional[Meaning]:
