@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.once import once
+from tuya.setup.compiling import compile_modules
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROGRAM = 'PROGRAM = "domoticz"'
 
@@ -41,44 +44,58 @@ def pin_line(path: Path) -> str:
 @pytest.fixture(scope="session")
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Wheels of the two packages of lib/ and of one of lib/cli/, packed from what is installed here."""
-    folder = tmp_path_factory.mktemp("wheelhouse")
+    return once(tmp_path_factory, "wheelhouse", pack_wheels)
+
+
+def pack_wheels(folder: Path) -> None:
     for name in ("tinytuya", "pycryptodome", "mdurl"):
         distribution = importlib.metadata.distribution(name)
         contents = {
             str(file): Path(str(file.locate())).read_bytes()
             for file in distribution.files or []
             if file.suffix != ".pyc" and ".." not in file.parts and not file.parts[0].endswith(".dist-info")
+            if file.parts[:2] != ("Crypto", "SelfTest")  # half of it, which nobody imports
         }
         # "none-any" is a white lie for pycryptodome: these wheels are for this machine only, and never leave it
         make_wheel(folder, name, distribution.version, "py3-none-any", contents)
-    return folder
-
-
-@pytest.fixture
-def fresh(tmp_path: Path, wheelhouse: Path) -> Path:
-    """A plugin folder as after a clone, in a path with a space and a quote, pinned to the wheels of wheelhouse."""
-    folder = tmp_path / "it's a plugin"
-    copy_plugin(folder, wheelhouse)
-    return folder
 
 
 @pytest.fixture(scope="session")
-def installation(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Path:
+def compiled(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path) -> Path:
+    """A plugin folder without lib/, its modules compiled, so that each copy of it need not do so again."""
+
+    def make(folder: Path) -> None:
+        copy_plugin(folder / "plugin", wheelhouse)
+        compile_modules(sys.executable, folder / "plugin", "tuya")
+
+    return once(tmp_path_factory, "compiled", make) / "plugin"
+
+
+@pytest.fixture
+def fresh(tmp_path: Path, compiled: Path) -> Path:
+    """A plugin folder as after a clone, in a path with a space and a quote, pinned to the wheels of wheelhouse."""
+    return Path(shutil.copytree(compiled, tmp_path / "it's a plugin"))
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory, wheelhouse: Path, compiled: Path) -> Path:
     """A plugin folder after install.sh. Nobody changes it: a test or a file of tests gets a copy of its own."""
-    folder = tmp_path_factory.mktemp("installation") / "it's a plugin"
-    copy_plugin(folder, wheelhouse)
-    shutil.copy(REPOSITORY / "plugin.py", folder)
-    done = subprocess.run(
-        ["bash", str(folder / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable],
-        cwd="/",
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable},
-        check=False,
-    )
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    return folder
+
+    def make(folder: Path) -> None:
+        plugin = Path(shutil.copytree(compiled, folder / "it's a plugin"))
+        shutil.copy(REPOSITORY / "plugin.py", plugin)
+        done = subprocess.run(
+            ["bash", str(plugin / "install.sh"), "--wheels", str(wheelhouse), "--python", sys.executable],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHON": sys.executable},
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+    return once(tmp_path_factory, "installation", make) / "it's a plugin"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.setup.conftest import REPOSITORY, copy_plugin
+from tests.setup.conftest import REPOSITORY
 from tuya.__main__ import COMMANDS
 
 THIRD_PARTY = ("pip", "rich", "requests", "tinytuya", "Crypto", "tuya", "colorama", "setuptools", "ensurepip")
@@ -106,17 +106,15 @@ def test_install_sh_runs_nothing_of_the_callers(ours, hostile, wheelhouse, words
         assert json.loads((folder / "target.json").read_text()) == EXPORT  # relative paths mean the caller's folder
 
 
-def test_a_new_lib_by_pip_runs_nothing_of_the_callers(tmp_path, hostile, wheelhouse):
+def test_a_new_lib_by_pip_runs_nothing_of_the_callers(fresh, hostile, wheelhouse):
     """Pip itself is started here, from a relative folder of wheels."""
     folder, environment, marker = hostile
-    fresh = tmp_path / "plugin"
-    copy_plugin(fresh, wheelhouse)
     small = (fresh / "requirements-cli.txt").read_text()
     (fresh / "requirements.txt").write_text(small)
     (folder / "wheels").symlink_to(wheelhouse)
     code = (
         f"import sys; sys.path.insert(0, {str(fresh)!r}); from tuya.setup import packages; from pathlib import Path\n"
-        "print(list(packages.pips(sys.executable))[:1])\n"
+        "print(next(packages.pips(sys.executable)))\n"
         f"packages._run_pip([sys.executable, '-I', '-m', 'pip'], Path({str(fresh)!r}) / 'lib', Path({str(fresh)!r}), "
         "Path('wheels'))\n"
     )
@@ -144,10 +142,9 @@ def loaded_before_us(folder: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def beside(tmp_path_factory, wheelhouse):
+def beside(tmp_path_factory, compiled):
     """A plugin folder with foreign modules beside plugin.py, and where they leave traces."""
-    folder = tmp_path_factory.mktemp("beside") / "plugin"
-    copy_plugin(folder, wheelhouse)
+    folder = Path(shutil.copytree(compiled, tmp_path_factory.mktemp("beside") / "plugin"))
     (folder / "lib").symlink_to(REPOSITORY / "lib")
     (folder / "export.json").write_text(json.dumps(EXPORT))
     (folder / "dump.json").write_text('{"dps": {"1": true}}')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import shutil
 import subprocess
@@ -14,10 +13,12 @@ from tuya.domoticz.board import forget_the_dead
 from tuya.keys.writer import remove_leftovers
 
 from . import find_domoticz, packages
+from .compiling import compile_modules
 from .errors import SetupError, WrongUse
 from .probe import ProbeFailed, probe
 
 OURS = ("lib", ".venv", ".demo", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")  # made by install.sh
+OUR_MODULES = ("plugin.py", "tuya")
 CREDENTIALS_FILE = "tinytuya.json"
 KEY_FILES = (
     "devices.json",
@@ -26,7 +27,6 @@ KEY_FILES = (
     "tuya-raw.json",
     "snapshot.json",
 )  # the user's; kept unless purged
-COMPILE_S = 120.0  # the longest that compiling our modules may take; a small ARM board takes some 10 s
 
 
 def say(text: str) -> None:
@@ -55,7 +55,7 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
             say(f"lib/ does not work ({error}); it is made anew")
         else:
             if not quiet:
-                _compile(folder, chosen)
+                compile_modules(chosen, folder, *OUR_MODULES)
                 say(f"lib/ is up to date: tinytuya {found['tinytuya']}, {found['crypto']}, Python {found['python']}")
                 _say_next(folder, is_update=True)
             return
@@ -68,26 +68,13 @@ def install(folder: Path, python: Optional[str], offline: Optional[Path], quiet:
             f"the packages are in place, but {chosen} cannot use them: {error}\n"
             "If Domoticz loads another Python: bash install.sh --python /path/to/python3"
         ) from None
-    _compile(folder, chosen)
+    compile_modules(chosen, folder, *OUR_MODULES)
     say(
         f"Checked in Python {found['python']} ({chosen}): tinytuya {found['tinytuya']} and {found['crypto']} "
         "work in a sub-interpreter, twice"
     )
     if not quiet:
         _say_next(folder, is_update)
-
-
-def _compile(folder: Path, python: str) -> None:
-    """Compile our modules for the Python that Domoticz loads.
-
-    Domoticz often runs as a user who may not write here; it would compile all of them anew at each of its starts, which
-    takes longer than all else that the plugin does then. Where this fails nothing is lost but that time.
-    """
-    command = [python, "-I", "-m", "compileall", "-q", "plugin.py", "tuya"]
-    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        subprocess.run(  # noqa: S603 - the Python that was found or named by the user
-            command, cwd=folder, capture_output=True, timeout=COMPILE_S, stdin=subprocess.DEVNULL, check=False
-        )
 
 
 def _make_lib(folder: Path, python: str, offline: Optional[Path]) -> None:

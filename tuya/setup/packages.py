@@ -7,7 +7,6 @@ wheel from the distribution (unpacked in a temporary folder, never installed).
 
 from __future__ import annotations
 
-import compileall
 import functools
 import os
 import shutil
@@ -20,6 +19,7 @@ from typing import Callable, Dict, Iterator, List, Optional
 from tuya.domoticz import installation
 
 from . import wheels
+from .compiling import compile_modules
 from .errors import SetupError
 from .pins import Pin, machine, read_pins, requirements, stamp
 from .probe import distribution_crypto
@@ -82,6 +82,7 @@ def make_lib(folder: Path, python: str, offline: Optional[Path], say: Say) -> No
         shutil.rmtree(staged / "cli" / "bin", ignore_errors=True)
         (staged / "cli" / "STAMP").write_text(stamp(folder / CLI_PINS) + "\n", encoding="ascii")
         (staged / "STAMP").write_text(stamp(folder / RUNTIME_PINS) + "\n", encoding="ascii")
+        compile_modules(python, staged, ".")
         give_to_owner_of(folder, staged)
         _swap(staged, folder / "lib")
     except OSError as error:
@@ -225,7 +226,6 @@ def _fill_from(source: Optional[wheels.Source], staged: Path, pins: Dict[str, Li
         for pin in packages:
             filename, content = source.wheel(pin, machine())
             wheels.unpack(filename, content, staged / sub_folder)
-    compileall.compile_dir(str(staged), quiet=2)
 
 
 def pips(python: str) -> Iterator[List[str]]:
@@ -302,6 +302,7 @@ def _run_pip(pip: List[str], staged: Path, folder: Path, offline: Optional[Path]
     """Fill `staged` by pip with what the pin files in `folder` name. Raises SetupError with the reason in one line."""
     options = ["install", "--quiet", "--no-deps", "--require-hashes", "--retries", "2", "--timeout", "20"]
     options += ["--prefix=", "--root=/"]  # settings of the user's that contradict --target
+    options.append("--no-compile")  # it would compile all, see compiling.py
     if _has_wheels():
         options.append("--only-binary=:all:")
     if offline is not None:
