@@ -141,10 +141,10 @@ class Link:
         self._flush(now_s)
         self._set_deadline()
 
-    def query(self, now_s: float) -> None:
+    def query(self, _now_s: float) -> None:
         """Ask for everything as soon as the spacing allows; nothing while not connected."""
         if self._session is not None and self._session.up:
-            self._session.ask_soon(now_s)
+            self._session.ask_soon()
             self._set_deadline()
 
     def state(self, now_s: float) -> DeviceState:

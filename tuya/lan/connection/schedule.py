@@ -104,9 +104,9 @@ class Schedule:
             return min(polling.query_interval_s, max(polling.refresh_interval_s, REQUEST_SPACING_AFTER_ERRORS_S))
         return polling.query_interval_s
 
-    def query_soon(self, now_s: float) -> None:
+    def query_soon(self) -> None:
         """A full query as soon as the spacing allows."""
-        self._query_s = now_s - NEVER
+        self._query_s = -NEVER
 
     def query_sent(self, now_s: float) -> None:
         """A full query goes out."""

@@ -20,8 +20,6 @@ from ..protocol import payloads
 from ..protocol.wire import BAD_CHECK, GOOD, NONCE_BYTES, OTHER_VERSION, Message, Wire
 from ..versions import (
     CRC32,
-    DP_QUERY,
-    DP_QUERY_NEW,
     FRAMES_55AA,
     GCM_TAG,
     HEART_BEAT,
@@ -32,17 +30,16 @@ from ..versions import (
     first_with,
 )
 from . import messages
+from .asking import QUERIES, Asking
 from .handshake import device_nonce
 from .opening import KEY_TEXTS, Opening
-from .questions import REFUSAL, Questions
+from .questions import REFUSAL
 from .replays import Replays
-from .requests import Requests, Sent
-from .schedule import Schedule
+from .requests import Sent
 from .session_outputs import Answered, Data, Ended, Opened, Output
 
 _DEVICE_TEXTS = (*KEY_TEXTS, REFUSAL)  # in no message of ours: under the key they are the device's
 _ANSWERED = Answered()
-_QUERIES = (DP_QUERY, DP_QUERY_NEW)
 
 
 class Session:
@@ -75,18 +72,14 @@ class Session:
         self._label = label
         self._habits = habits
         self._nonce = nonce[:NONCE_BYTES]
-        self._wall_time = wall_time
         self._plain_reports = plain_reports and not row.reports_sealed
         self.opening = Opening(label, row, habits, now_s, version_sure=version_sure)
-        self._questions = Questions(row, device_id, polling, habits)
-        self._schedule = Schedule(polling, habits, now_s)
-        self.requests = Requests(wire, habits)
+        self._asking = Asking(wire, device_id, polling, habits, now_s, wall_time)
+        self.requests = self._asking.requests
         self.outgoing = self.requests.outgoing  # what take() hands out: most pushes have nothing to send
         self._replays = Replays(nonces=row.check == GCM_TAG)
         self._since_s = now_s  # of what is waited for: the connection's beginning, then the handshake's end
-        self._ask_again_s = limits.NEVER
         self._negotiating = row.handshake
-        self._reported = False
         self._unreadable = self._bad_frames = 0  # in a row
         self._frames, self._bytes, self._counted_s = 0, 0, now_s
         self._heard_s = -limits.NEVER
@@ -96,7 +89,7 @@ class Session:
         if self._negotiating:
             self.requests.send((SESSION_START, self._nonce), now_s)
         else:
-            self._query(now_s)
+            self._asking.begin(now_s)
         self._set_deadline()
 
     # -- what the caller asks for
@@ -107,16 +100,12 @@ class Session:
 
     def set_polling(self, polling: Polling) -> None:
         """Another way of asking from now on."""
-        self._schedule.set_polling(polling)
-        self._questions.polling = polling
+        self._asking.set_polling(polling)
         self._set_deadline()
 
     def write(self, dps: Mapping[int, DpValue], now_s: float) -> int:
         """Put one control message into take(). Returns its number. Raises BadValue, and then nothing is sent."""
-        request = payloads.control(self._row, self._device_id, self._wall_time(), dps)
-        number = self.requests.send(request, now_s, tuple(dps))
-        self._questions.written(dps)
-        return number
+        return self._asking.write(dps, now_s)
 
     @property
     def proves_key(self) -> bool:
@@ -125,22 +114,22 @@ class Session:
 
     def ask_now(self, now_s: float) -> None:
         """Put a full query into take(), whatever the spacing (the confirmation of a write)."""
-        self._query(now_s)
+        self._asking.query(now_s)
         self._set_deadline()
 
-    def ask_soon(self, now_s: float) -> None:
+    def ask_soon(self) -> None:
         """A full query as soon as the spacing allows."""
-        self._schedule.query_soon(now_s)
+        self._asking.query_soon()
         self._set_deadline()
 
     def probe(self, now_s: float) -> None:
         """A heartbeat at once, to see whether the device still answers here."""
-        self.requests.send(payloads.heartbeat(self._device_id), now_s)
+        self._asking.heartbeat(now_s)
 
     @property
     def refreshed_s(self) -> float:
         """When the last UPDATEDPS was sent (minus infinity: never)."""
-        return self._schedule.refreshed_s
+        return self._asking.refreshed_s
 
     @property
     def heard_s(self) -> float:
@@ -150,7 +139,7 @@ class Session:
     @property
     def answers_queries(self) -> bool:
         """Whether the last full query was answered."""
-        return not self._schedule.unanswered_queries
+        return self._asking.answers_queries
 
     def has_acknowledged(self, number: int) -> bool:
         """Whether the write of this number was itself answered: the device has read it."""
@@ -200,8 +189,7 @@ class Session:
         self._negotiating = False
         self.opening.handshaken = True
         self._since_s = now_s
-        self._schedule.begin(now_s)
-        self._query(now_s)
+        self._asking.begin(now_s)
 
     def _message(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         report = payloads.parse_report(message.payload)
@@ -225,7 +213,7 @@ class Session:
         mark, dated, has_dps = message.mark, report.is_dated, bool(report.dps)
         fresh = self._replays.fresh(mark, message.command, message.sequence, dated, has_dps, now_s)
         if fresh is None:
-            self.ask_soon(now_s)
+            self.ask_soon()
             return
         request = self._live(message, now_s)
         if not self.up:
@@ -243,27 +231,14 @@ class Session:
         request: Sent,
     ) -> None:
         """Data points. request: what this message answers, as far as its command tells."""
-        schedule, questions = self._schedule, self._questions
-        if report.dps:
-            self._reported = True
-        full = questions.waits_for_nulls and questions.answers_nulls(report.dps)
-        answers = questions.named_by if full else request.number
-        if command in _QUERIES:
-            full = True
-            questions.answered_plainly()
+        full, answers = self._asking.reported(command, report.dps, request)
         if full:
-            schedule.query_answered()
-            if questions.wants_more:
-                schedule.query_soon(now_s)
-                self._set_deadline()
-        elif schedule.refresh_open:
-            schedule.refresh_answered(refused=False)
+            self._set_deadline()
         dps = report.dps
         if request.writes and not full:
             # what comes with an acknowledgement may be our own words, of a device that did not obey: it is asked
             dps = {dp: value for dp, value in dps.items() if dp not in request.writes}
-            self._query(now_s)
-            self._set_deadline()
+            self._asking.query(now_s)
         if dps:
             outputs.append(Data(dps, full, fresh, answers))
         else:
@@ -278,7 +253,7 @@ class Session:
         if message.payload:
             self._text(message, now_s, outputs)
         elif command == UPDATEDPS:
-            self._schedule.refresh_answered(refused=message.retcode != 0 and self.up)
+            self._asking.refresh_answered(refused=message.retcode != 0 and self.up)
         if not self.ended:
             self._without_data(message, now_s, outputs)
 
@@ -296,16 +271,9 @@ class Session:
         elif not message.sealed:
             self.opening.text(plain)
         if message.command == UPDATEDPS:
-            self._schedule.refresh_answered(refused=self.up and self._reported)
-        elif message.command in _QUERIES and REFUSAL in plain:
-            self._refused(now_s)
-
-    def _refused(self, now_s: float) -> None:
-        """A query was refused in words: the device sleeps, or wants its data points named."""
-        if self._questions.refused():
-            self._query(now_s)
-        elif not self._reported and self._schedule.unanswered_queries < 2:
-            self._ask_again_s = now_s + limits.ASKED_AGAIN_S
+            self._asking.refresh_answered(refused=self.up and self._asking.has_reported)
+        elif message.command in QUERIES and REFUSAL in plain:
+            self._asking.refused(now_s)
 
     def _without_data(self, message: Message, now_s: float, outputs: List[Output]) -> None:
         """A sign of life. It opens the session where its seal proves the session key, and wakes the device."""
@@ -314,8 +282,7 @@ class Session:
                 self._open(outputs, proven=True)
             else:
                 self.opening.alive += 1
-        if not self._reported and self._schedule.may_wake(now_s):
-            self.requests.send(payloads.refresh(self._schedule.refresh_sent(now_s)), now_s)
+        self._asking.wake(now_s)
         self._say_answered(outputs)
 
     def _say_answered(self, outputs: List[Output]) -> None:
@@ -373,7 +340,10 @@ class Session:
         if not self.ended and not self.up:
             self._tick_opening(now_s, outputs)
         if not self.ended and not self._negotiating:
-            self._tick_requests(now_s, outputs)
+            if self._asking.is_lost(now_s, self._heard_s):
+                self._end(outputs, Ended(self._silence()))
+            else:
+                self._asking.tick(now_s, self._heard_s)
         self._set_deadline()
         return outputs
 
@@ -386,37 +356,15 @@ class Session:
         elif output is not None:
             outputs.append(output)
 
-    def _tick_requests(self, now_s: float, outputs: List[Output]) -> None:
-        schedule, heard_s = self._schedule, self._heard_s
-        if schedule.is_lost(now_s, heard_s):
-            self._end(outputs, Ended(self._silence()))
-            return
-        if schedule.heartbeat_due(now_s, heard_s):
-            self.requests.send(payloads.heartbeat(self._device_id), now_s)
-        if now_s >= self._ask_again_s or schedule.query_due(now_s):
-            self._query(now_s)
-        elif schedule.refresh_due(now_s):
-            self.requests.send(payloads.refresh(schedule.refresh_sent(now_s)), now_s)
-
     def _silence(self) -> TuyaError:
         if not self.up:
             return self.opening.suspicion()
         return messages.silent(self._label, unreadable=self._wire.garbage_bytes > 0 or self._bad_frames > 0)
 
     def _set_deadline(self) -> None:
-        times = [limits.NEVER]
-        if not self._negotiating:
-            times = [self._schedule.next_s(self._heard_s), self._ask_again_s]
+        self.deadline_s = limits.NEVER if self._negotiating else self._asking.next_s(self._heard_s)
         if not self.up:
-            times.append(self.opening.next_s(self._since_s, self.progress_s))
-        self.deadline_s = min(times)
-
-    # -- helpers
-
-    def _query(self, now_s: float) -> None:
-        self._ask_again_s = limits.NEVER
-        self._schedule.query_sent(now_s)
-        self.requests.send(self._questions.next(self._wall_time(), self.requests.last + 1), now_s)
+            self.deadline_s = min(self.deadline_s, self.opening.next_s(self._since_s, self.progress_s))
 
     def _end(self, outputs: List[Output], ended: Ended) -> None:
         if not self.ended:

@@ -232,7 +232,7 @@ class Writes:
         query = ping = False
         if now_s >= self._look_s:
             self._look_s = NEVER
-            session.ask_soon(now_s)
+            session.ask_soon()
         look_after = self._look_after(session)
         if any(now_s >= pending.ask_s for pending in look_after):
             self.confirm(session, now_s)  # nothing has contradicted for so long
