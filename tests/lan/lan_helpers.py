@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import ExitStack
-from typing import Any, Callable, List, Optional, Set, Type, TypeVar
+from contextlib import ExitStack, contextmanager
+from typing import Any, Callable, Iterator, List, Optional, Set, Tuple, Type, TypeVar
 
 from tests.lateness import lateness
 from tuya.lan.client import Client, Device
 from tuya.lan.events import Connected, Event, Failed, Lost, Status, WriteDone
+from tuya.simulator import Fleet
 from tuya.simulator.announce import Ports
 
 VERSIONS = ("3.1", "3.2", "3.3", "3.4", "3.5")
@@ -124,3 +125,13 @@ class Running:
 
     def __exit__(self, *_: object) -> None:
         assert self.client.stop(2.0)
+
+
+@contextmanager
+def served(version: str, **options: Any) -> Iterator[Tuple[Any, Running]]:
+    """A simulated breaker without noise, and a client that has all of its values. options: the client's."""
+    with Fleet(version=version, noise=0.0) as fleet:
+        breaker = fleet.breakers[0]
+        with Running([device_of(breaker)], **options) as run:
+            run.seen.wait_status(breaker.device_id, full=True)
+            yield breaker, run

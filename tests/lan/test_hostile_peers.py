@@ -30,7 +30,7 @@ from tests.lan.hostile import (
     mangling,
     replaying,
 )
-from tests.lan.lan_helpers import VERSIONS, Running, device_of, free_ports
+from tests.lan.lan_helpers import VERSIONS, Running, device_of, free_ports, served
 from tuya.lan import events
 from tuya.lan.client import Client, Device
 from tuya.lan.errors import NotConfirmed, NotConnected, TuyaError
@@ -91,22 +91,19 @@ def assert_only_the_breakers_word(run, breaker):
 @at_once("version", SEALED)
 def test_an_impostor_takes_over_nothing_that_is_connected(version, said):
     ports = free_ports()
-    with Fleet(version=version, noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)], **listening(ports)) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            with Impostor(EVIL, breaker.port, breaker.device_id) as impostor:
-                with Spoofer(ports, breaker.device_id, EVIL, said, source=EVIL) as spoofer:
-                    time.sleep(2.5)
-                    run.client.write(breaker.device_id, {1: False})
-                    done = run.seen.wait_done(breaker.device_id, 4.0)
-                assert spoofer.sent > 10
-            assert done.error is None
-            assert breaker.relay is False
-            assert len(run.seen.of(Connected, breaker.device_id)) == 1
-            assert not run.seen.of(Lost, breaker.device_id)
-            assert impostor.connections == 0
-            assert_only_the_breakers_word(run, breaker)
+    with served(version, **listening(ports)) as (breaker, run):
+        with Impostor(EVIL, breaker.port, breaker.device_id) as impostor:
+            with Spoofer(ports, breaker.device_id, EVIL, said, source=EVIL) as spoofer:
+                time.sleep(2.5)
+                run.client.write(breaker.device_id, {1: False})
+                done = run.seen.wait_done(breaker.device_id, 4.0)
+            assert spoofer.sent > 10
+        assert done.error is None
+        assert breaker.relay is False
+        assert len(run.seen.of(Connected, breaker.device_id)) == 1
+        assert not run.seen.of(Lost, breaker.device_id)
+        assert impostor.connections == 0
+        assert_only_the_breakers_word(run, breaker)
 
 
 @pytest.mark.parametrize("given", [True, False])
@@ -209,17 +206,14 @@ def test_a_command_that_is_swallowed_and_sent_back_is_not_confirmed(version):
 @at_once("version", SEALED)
 def test_announcements_do_not_break_a_connection_that_answers_late(version):
     ports = free_ports()
-    with Fleet(version=version, noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)], **listening(ports)) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            breaker.fault("latency", delay_s=0.7, spread_s=0.1)
-            breaker.fault("quiet")
-            spoofer = Spoofer(ports, breaker.device_id, EVIL, VERSIONS, source=EVIL, interval_s=0.5)
-            with Impostor(EVIL, breaker.port, breaker.device_id) as impostor, spoofer:
-                time.sleep(15.0)
-            assert not run.seen.of(Lost, breaker.device_id)
-            assert impostor.connections == 0
+    with served(version, **listening(ports)) as (breaker, run):
+        breaker.fault("latency", delay_s=0.7, spread_s=0.1)
+        breaker.fault("quiet")
+        spoofer = Spoofer(ports, breaker.device_id, EVIL, VERSIONS, source=EVIL, interval_s=0.5)
+        with Impostor(EVIL, breaker.port, breaker.device_id) as impostor, spoofer:
+            time.sleep(15.0)
+        assert not run.seen.of(Lost, breaker.device_id)
+        assert impostor.connections == 0
 
 
 # (e) floods

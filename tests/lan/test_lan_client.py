@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.lan.lan_helpers import VERSIONS, Running, device_of
+from tests.lan.lan_helpers import VERSIONS, Running, device_of, served
 from tests.lateness import lateness
 from tests.leftovers import Leftovers
 from tuya.lan.client import Client, Device, Polling
@@ -61,12 +61,9 @@ def test_values_pushes_and_a_confirmed_switch(version):
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_version_that_proves_nothing_is_told(version):
-    with Fleet(version=version, noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)]) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            told = [problem for problem in run.client.problems if "cannot prove who answers" in problem]
-            assert len(told) == (1 if version == "3.1" else 0)
+    with served(version) as (_breaker, run):
+        told = [problem for problem in run.client.problems if "cannot prove who answers" in problem]
+        assert len(told) == (1 if version == "3.1" else 0)
 
 
 def test_the_version_is_found_by_spaced_tries():
@@ -214,22 +211,19 @@ class HeldClock:
 
 def test_a_write_that_waits_while_the_process_is_stopped_is_not_sent():
     clock = HeldClock()
-    with Fleet(version="3.4", noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)], running=clock) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            clock.ahead_s, clock.is_held = 8.0, True  # the click, and 8 s later the network thread takes it up
-            run.client.write(breaker.device_id, {1: False})
-            late = run.seen.wait_done(breaker.device_id)
-            assert isinstance(late.error, NotConnected)
-            assert "too late" in str(late.error)
-            seen = len(run.seen.events)
-            run.client.write(breaker.device_id, {1: False}, asked_s=clock() - 8.0)  # it has waited elsewhere
-            assert isinstance(run.seen.wait_done(breaker.device_id, since=seen).error, NotConnected)
-            assert breaker.writes == []
-            seen = len(run.seen.events)
-            run.client.write(breaker.device_id, {1: False})
-            assert run.seen.wait_done(breaker.device_id, since=seen).error is None
+    with served("3.4", running=clock) as (breaker, run):
+        clock.ahead_s, clock.is_held = 8.0, True  # the click, and 8 s later the network thread takes it up
+        run.client.write(breaker.device_id, {1: False})
+        late = run.seen.wait_done(breaker.device_id)
+        assert isinstance(late.error, NotConnected)
+        assert "too late" in str(late.error)
+        seen = len(run.seen.events)
+        run.client.write(breaker.device_id, {1: False}, asked_s=clock() - 8.0)  # it has waited elsewhere
+        assert isinstance(run.seen.wait_done(breaker.device_id, since=seen).error, NotConnected)
+        assert breaker.writes == []
+        seen = len(run.seen.events)
+        run.client.write(breaker.device_id, {1: False})
+        assert run.seen.wait_done(breaker.device_id, since=seen).error is None
 
 
 def test_a_breaker_that_trips_at_once_is_not_closed_again():
@@ -246,21 +240,18 @@ def test_a_breaker_that_trips_at_once_is_not_closed_again():
 
 
 def test_a_write_that_was_cut_off_is_not_sent_again():
-    with Fleet(version="3.4", noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)]) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            breaker.fault("mute")
-            run.client.write(breaker.device_id, {1: False})
-            time.sleep(0.1)
-            breaker.fault("reset")
-            breaker.clear_faults()
-            since = len(run.seen.events)
-            run.seen.wait_connected(breaker.device_id, 3.0, since)
-            done = run.seen.wait_done(breaker.device_id, 4.0)
-            assert isinstance(done.error, NotConfirmed)
-            assert breaker.writes == []
-            assert breaker.relay is True
+    with served("3.4") as (breaker, run):
+        breaker.fault("mute")
+        run.client.write(breaker.device_id, {1: False})
+        time.sleep(0.1)
+        breaker.fault("reset")
+        breaker.clear_faults()
+        since = len(run.seen.events)
+        run.seen.wait_connected(breaker.device_id, 3.0, since)
+        done = run.seen.wait_done(breaker.device_id, 4.0)
+        assert isinstance(done.error, NotConfirmed)
+        assert breaker.writes == []
+        assert breaker.relay is True
 
 
 def test_reconnects_after_a_reset_with_a_pause_and_one_connection():

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lan.lan_helpers import Running, device_of
+from tests.lan.lan_helpers import Running, device_of, served
 from tuya.lan.client import Device
 from tuya.lan.errors import OwnedElsewhere
 from tuya.lan.locks import device_lock
@@ -250,11 +250,8 @@ class Guest:
 
 def test_what_fails_beside_the_devices_is_tried_again_once_a_second():
     guest = Guest()
-    with Fleet(version="3.3", noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)], guest=guest) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            time.sleep(2.5)
-            assert 1 <= guest.ticks <= 5
-            breaker.push({19: 4711})
-            run.seen.wait_value(breaker.device_id, 19, 4711, 1.0)
+    with served("3.3", guest=guest) as (breaker, run):
+        time.sleep(2.5)
+        assert 1 <= guest.ticks <= 5
+        breaker.push({19: 4711})
+        run.seen.wait_value(breaker.device_id, 19, 4711, 1.0)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.at_once import at_once
-from tests.lan.lan_helpers import VERSIONS, Running, device_of
+from tests.lan.lan_helpers import VERSIONS, Running, device_of, served
 from tests.lateness import lateness
 from tuya.lan.errors import Mute, NotConfirmed
 from tuya.lan.events import Lost, WriteDone
@@ -71,16 +71,13 @@ def test_a_stalled_write_is_stopped_before_it_is_told(version, how):
 
 @at_once("version", VERSIONS)
 def test_a_device_that_answers_and_does_not_obey_keeps_its_connection(version):
-    with Fleet(version=version, noise=0.0) as fleet:
-        breaker = fleet.breakers[0]
-        with Running([device_of(breaker)]) as run:
-            run.seen.wait_status(breaker.device_id, full=True)
-            breaker.fault("write", how="deaf")
-            run.client.write(breaker.device_id, {1: False})
-            assert isinstance(run.seen.wait_done(breaker.device_id, 5.0).error, NotConfirmed)
-            time.sleep(1.0)
-            assert not run.seen.of(Lost)
-            assert breaker.connections == 1
+    with served(version) as (breaker, run):
+        breaker.fault("write", how="deaf")
+        run.client.write(breaker.device_id, {1: False})
+        assert isinstance(run.seen.wait_done(breaker.device_id, 5.0).error, NotConfirmed)
+        time.sleep(1.0)
+        assert not run.seen.of(Lost)
+        assert breaker.connections == 1
 
 
 CLICK_AND_WAIT = """
