@@ -146,6 +146,8 @@ def _explained(error: Exception, words: List[str]) -> int:
         return _failed(_without_words_like_keys(str(error), words), error.exit_code)
     if isinstance(error, (TuyaError, DevicesFileError)):
         return _failed(_without_words_like_keys(str(error), words))
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return _failed(f"{type(error).__name__}: {process.NO_THREADS}")
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -116,6 +116,27 @@ def test_what_each_meter_was_given_and_when_is_told(instance: Instance):
     assert sorted(instance.service._about.told()["units"]["written_ages_s"][DEVICE_ID]) == [2, 4]
 
 
+def test_units_that_nothing_belongs_to_any_more_and_states_that_others_write_are_told(instance: Instance):
+    """The doctor names them: a layout that does not fit leaves what it showed before, and a script writes a switch."""
+    instance.client.connect()
+    instance.beat()
+    told = instance.service._about.told()["units"]
+    assert (told["unkept"], told["overwritten"]) == ({}, {})
+    switch = instance.domoticz.devices[DEVICE_ID].Units[1]
+    for nvalue, svalue in ((0, "Off"), (1, "On")):  # another state, and the breaker's own
+        switch.nValue, switch.sValue = nvalue, svalue
+        instance.service.unit_modified(DEVICE_ID, 1)
+        instance.publish()
+    assert (switch.nValue, switch.sValue) == (1, "On")
+    instance.clock.now_s += 4.0
+    assert instance.service._about.told()["units"]["overwritten"] == {DEVICE_ID: {1: [4.0]}}
+
+    instance.write(raw(domoticz={"layout": "pc311"}))
+    instance.beat(6.0)
+    instance.client.report(dict(SY1_DPS), full=True)
+    assert instance.service._about.told()["units"]["unkept"] == {DEVICE_ID: [1, 3, 4]}
+
+
 def test_the_four_units_of_a_breaker(instance: Instance):
     instance.client.connect()
     instance.beat()

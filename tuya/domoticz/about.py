@@ -32,7 +32,8 @@ class About:
     update_waits_s(now): for how long an Update has been waiting for Domoticz; None: none waits. lost(): device id and
     unit of each state that Domoticz did not store. deleted(): units of each device that the user deleted.
     written_ages_s(now): how long ago each meter was given to Domoticz. given(now): what it was given last, by device
-    and unit: seconds ago and sValue, the newest first.
+    and unit: seconds ago and sValue, the newest first. unkept(): existing units of connected devices that nothing they
+    tell belongs to. overwritten(now): seconds since somebody else changed the state of a unit, by device and unit.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class About:
         deleted: Callable[[], Mapping[str, List[int]]] = dict,
         written_ages_s: Callable[[float], Mapping[str, Mapping[int, int]]] = lambda _now_s: {},
         given: Callable[[float], Mapping[str, Mapping[int, List[Tuple[float, str]]]]] = lambda _now_s: {},
+        unkept: Callable[[], Mapping[str, List[int]]] = dict,
+        overwritten: Callable[[float], Mapping[str, Mapping[int, List[float]]]] = lambda _now_s: {},
     ) -> None:
         self.choice = Choice()
         self.problems: List[str] = []
@@ -63,6 +66,8 @@ class About:
         self._deleted = deleted
         self._written_ages_s = written_ages_s
         self._given = given
+        self._unkept = unkept
+        self._overwritten = overwritten
         self._code = code_state(settings.home_folder)  # as it was loaded, a moment ago
         self._content = ""
         self._started_s = self._beat_s = clock()
@@ -155,6 +160,8 @@ class About:
                 "deleted": self._deleted(),
                 "written_ages_s": self._written_ages_s(now_s),
                 "given": self._given(now_s),
+                "unkept": self._unkept(),
+                "overwritten": self._overwritten(now_s),
                 "lost": [{"id": device_id, "unit": unit} for device_id, unit in self._lost()],
             },
             "errors": [

@@ -5,7 +5,8 @@ Pure; time is passed in. All calls come under the household's lock.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
+from collections import deque
+from typing import AbstractSet, Deque, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from ..devices.device import KnownDevice
 from ..devices.readings import is_open
@@ -21,6 +22,7 @@ from .units import Number, State
 FIRST_ANSWER_S = 10.0
 SAY_AGAIN_S = 600.0  # a fault that comes and goes is not a line each time
 MAX_ALARMS = 50
+MAX_OVERWRITTEN = 20  # times that are kept of each unit
 GIVEN_TOLD = 2  # values of a meter: the newest may be on its way while Domoticz still shows the one before
 
 
@@ -84,6 +86,7 @@ class Breaker:
         self._measures: Dict[int, units.Measure] = {}
         self._is_open = False
         self._given: Dict[int, Tuple[Given, ...]] = {}
+        self._overwritten: Dict[int, Deque[float]] = {}
 
     # -- what units are to show
 
@@ -221,8 +224,25 @@ class Breaker:
         """Return what each meter was given last in this run of the plugin, the newest first."""
         return dict(self._given)
 
+    @property
+    def unkept(self) -> Set[int]:
+        """Existing units that nothing which the device has told in this run belongs to: they show what they showed."""
+        return self.existing - self._measures.keys()
+
+    @property
+    def overwritten(self) -> Mapping[int, Sequence[float]]:
+        """When somebody else put another state into a switch, selector, alert or text than it was given."""
+        return self._overwritten
+
+    def modified(self, unit: int, state: State, at_s: float) -> None:
+        """Note that somebody else, not the plugin, has changed what the unit holds: it is given again."""
+        plan = self._plans.get(unit)
+        if isinstance(plan, StatePlan) and plan.wanted is not None and state not in (plan.wanted, plan.held):
+            self._overwritten.setdefault(unit, deque(maxlen=MAX_OVERWRITTEN)).append(at_s)
+        self.held(unit, state)
+
     def held(self, unit: int, state: State) -> None:
-        """Note that somebody else has changed what the unit holds (or it came back): decide again."""
+        """Note what the unit holds, if it is not what it was given (or it came back): decide again."""
         self.existing.add(unit)
         plan = self._plan(unit)
         if isinstance(plan, StatePlan):

@@ -166,12 +166,40 @@ class Fleet:
             if units
         }
 
+    def unkept(self) -> Dict[str, List[int]]:
+        """Return the existing units that nothing which their connected device tells belongs to, by device."""
+        with self._lock:
+            found = {
+                device_id: sorted(breaker.unkept)
+                for device_id, breaker in self._breakers.items()
+                if breaker.device.is_connected
+            }
+        return {device_id: units for device_id, units in found.items() if units}
+
+    def overwritten(self, now_s: float) -> Dict[str, Dict[int, List[float]]]:
+        """Return how many seconds ago somebody else changed the state of units, by device and unit, the newest last."""
+        with self._lock:
+            return {
+                device_id: {unit: [round(now_s - at_s, 1) for at_s in times] for unit, times in its.items()}
+                for device_id, breaker in self._breakers.items()
+                for its in [breaker.overwritten]
+                if its
+            }
+
     def held(self, device_id: str, unit: int, state: State) -> None:
-        """Note that somebody else changed what a unit holds."""
+        """Note what a unit holds that is not what it was given."""
         with self._lock:
             breaker = self._breakers.get(device_id)
             if breaker is not None:
                 breaker.held(unit, state)
+                breaker.next_due_s = FORCED_S
+
+    def modified(self, device_id: str, unit: int, state: State, now_s: float) -> None:
+        """Note that somebody else changed what a unit holds."""
+        with self._lock:
+            breaker = self._breakers.get(device_id)
+            if breaker is not None:
+                breaker.modified(unit, state, now_s)
                 breaker.next_due_s = FORCED_S
 
     # -- what is due

@@ -70,6 +70,8 @@ class Service:
             self._fleet.deleted,
             self._fleet.written_ages_s,
             self._fleet.given,
+            self._fleet.unkept,
+            self._fleet.overwritten,
         )
         self._server = Server(self._household, owner, self._about.told, self._about.unit_names)
         self._client = make_client([], self._sink, owner=owner, clock=clock, guest=self._server)
@@ -266,7 +268,7 @@ class Service:
         """Somebody edited a unit; a state that was set by hand is corrected by what the breaker says."""
         state = self._framework.held_by(device_id, unit)
         if state is not None:
-            self._fleet.held(device_id, unit, state)
+            self._fleet.modified(device_id, unit, state, self._clock())
             self._publisher.wake()
 
     # -- stop

@@ -14,6 +14,7 @@ from typing import Any, Callable, Sequence, Tuple
 from tuya.host.desk import Desk
 from tuya.host.inside import link
 from tuya.host.interpreter import Interpreter
+from tuya.process import NO_THREADS
 
 INSIDE = Path(__file__).parent / "inside"
 STOP_LOOK_S = 0.1  # how often StopHardware looks whether the plugin has stopped
@@ -107,7 +108,12 @@ class Instance:
             except EOFError:
                 os.close(read_fd)
                 return
-            threading.Thread(target=self._serve, args=pair, name="stand-in", daemon=True).start()
+            try:
+                threading.Thread(target=self._serve, args=pair, name="stand-in", daemon=True).start()
+            except RuntimeError as error:  # whoever asks there is told so by the end of the pipe
+                self._problem("crash", f"{error}: {NO_THREADS}")
+                for one in pair:
+                    os.close(one)
 
     def _serve(self, read_fd: int, write_fd: int) -> None:
         while True:

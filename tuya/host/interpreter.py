@@ -75,5 +75,9 @@ class Interpreter:
             return
         if self._keep_alive:
             _abandoned.append(self._identifier)
-        else:
+            return
+        try:
             _API.destroy(self._identifier)
+        except Exception:  # noqa: BLE001 - threads of a plugin whose start failed half-way still run in it
+            self._keep_alive = True
+            _abandoned.append(self._identifier)

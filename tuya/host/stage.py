@@ -237,7 +237,7 @@ class Stage:
             free = instance.release_interpreter(CLOSING_S)
             clean = free and instance.interpreter.end(CLOSING_S) and clean
         for interpreter in self._spare_interpreters:
-            interpreter.end(CLOSING_S)
+            clean = interpreter.end(CLOSING_S) and clean
         self._lost.clear()
         self._spare_interpreters.clear()
         self.table.close()
@@ -289,8 +289,9 @@ class Stage:
             self._lost.append(instance)
         elif self.release.keeps_interpreter:
             self._spare_interpreters.append(instance.interpreter)
-        else:
-            instance.interpreter.end(CLOSING_S)
+        elif not instance.interpreter.end(CLOSING_S):
+            self.problems.append(Problem("crash", idx, "its interpreter could not be ended: threads still run in it"))
+            self._lost.append(instance)
         return instance.stop_s
 
     def _settings(self, idx: int, name: str, values: Mapping[str, str]) -> Dict[str, Any]:

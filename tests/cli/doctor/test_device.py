@@ -212,7 +212,7 @@ def test_the_plugin_serves_it(fleet, device):
     ("dps", "states", "told"),
     [
         ({"1": True, "18": 435, "19": 1000, "20": 2300}, ["ok", "ok"], "230 V, 0.435 A, 100 W"),
-        ({"1": True, "18": 435, "19": 77777, "20": 2300}, ["ok", "note", "ok"], "77.777 W"),
+        ({"1": True, "18": 435, "19": 77777, "20": 2300}, ["ok", "unchecked", "ok"], "77.777 W"),
         (
             {"1": True, "18": 0, "19": 0, "20": 0},
             ["ok", "ok", "unchecked"],
@@ -226,7 +226,7 @@ def test_the_plugin_serves_it(fleet, device):
     ],
 )
 def test_what_it_reports_to_the_plugin_is_judged_too(device, monkeypatch, dps, states, told):
-    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: {"id": device_id, "dps": dps})
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id, timeout_s=1.0: {"id": device_id, "dps": dps})
     unknown = {"product_id": "", "mapping": {}} if "250" in dps else {}
     with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
         findings = list(checks._owned(entry_of({**device, **unknown}), owners.ask(device["id"])))[1:]
@@ -251,8 +251,8 @@ DPS = {"1": True, "18": 435, "19": 1000, "20": 2300}
 )
 def test_values_have_an_age(device, monkeypatch, dps, said, states, told):
     served = {"id": device["id"], "connected": True, **said}
-    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: {"id": device_id, "dps": dps})
-    monkeypatch.setattr(checks, "owner_of", lambda device_id: {"served": [served]})
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id, timeout_s=1.0: {"id": device_id, "dps": dps})
+    monkeypatch.setattr(checks, "owner_of", lambda device_id, timeout_s=1.0: {"served": [served]})
     with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
         findings = list(checks._owned(entry_of(device), owners.ask(device["id"])))[2:]
     assert ([finding.state for finding in findings], told in findings[0].text) == (states, True), findings
@@ -263,7 +263,7 @@ def test_values_have_an_age(device, monkeypatch, dps, said, states, told):
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 def test_a_device_that_is_in_no_file_is_judged_by_what_its_owner_knows(device, monkeypatch):
     told = {"id": device["id"], "dps": DPS, "product_id": "jdj6ccklup7btq3a"}
-    monkeypatch.setattr(checks, "snapshot_of", lambda device_id: told)
+    monkeypatch.setattr(checks, "snapshot_of", lambda device_id, timeout_s=1.0: told)
     with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
         findings = found(entry_of({"id": device["id"], "name": "Boiler"}))
     assert list(findings) == ["owner", "data points", "values"]
@@ -286,7 +286,7 @@ def test_an_owner_that_says_nothing_proves_no_fault(fleet, device, owner, told):
 def test_a_device_that_the_plugin_takes_back_is_asked_of_the_plugin(device):
     with Owner(device["id"], owners.OwnerState("hardware Breakers", True, "192.168.1.5", "3.4", "", "", 0.4)):
         findings = list(_ended(entry_of(device), OwnedElsewhere("Boiler", "is given back to hardware Breakers")))
-    assert [finding.state for finding in findings] == ["ok", "skipped"]
+    assert [finding.state for finding in findings] == ["ok", "unchecked"]
     findings = list(_ended(entry_of(device), OwnedElsewhere("Boiler", "is served by another program")))
     assert [finding.state for finding in findings] == ["failed"]
 
@@ -306,7 +306,7 @@ def test_the_plugin_serves_it_and_cannot_connect(fleet, device, error, check):
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs Unix sockets")
 def test_a_wrong_key_of_the_hardware_page_is_not_to_be_fetched_into_a_file_that_is_not_used(device, monkeypatch):
-    monkeypatch.setattr(checks, "owner_of", lambda device_id: {"settings": {"has_own_key": True}})
+    monkeypatch.setattr(checks, "owner_of", lambda device_id, timeout_s=1.0: {"settings": {"has_own_key": True}})
     with Owner(device["id"], owners.OwnerState("hardware Breakers", False, "", "", "WrongKey", "another key")):
         failure = first_failure(entry_of(device))
     assert (failure.check, "its field 'Local key' wins over devices.json" in failure.cure) == ("key proof", True)

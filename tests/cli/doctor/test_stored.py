@@ -9,9 +9,9 @@ import time
 import pytest
 
 from tuya.cli.doctor.domoticz_log import judge
-from tuya.cli.doctor.domoticz_view import StoredUnit, from_database
+from tuya.cli.doctor.domoticz_view import Row, StoredUnit, from_database
 from tuya.cli.doctor.life import life_sign
-from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
+from tuya.cli.doctor.stored import age_of_s, ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import parse_devices
 
 ID = "bf0123456789abcdefgh"
@@ -75,6 +75,22 @@ def test_statements_that_the_database_refused_are_over_where_values_arrive():
     assert check_refused(2, arrived).state == "note"
     unknown = check_refused(2, ())
     assert (unknown.state, bool(unknown.cure), "2 statements" in unknown.text) == ("unchecked", True, True)
+
+
+def test_history_that_was_refused_is_not_over_because_values_arrive():
+    refused = '2026-01-01 10:00:00.000  Error: SQL Query("INSERT INTO Meter (DeviceRowID) VALUES (2)") : malformed'
+    values = '2026-01-01 10:05:00.000  Error: SQL Query("UPDATE DeviceStatus SET nValue=1") : locked'
+    log = judge([refused, values], "domoticz.log", "us")
+    assert (log.unstored, log.unstored_history_at) == (2, "2026-01-01 10:00:00")
+    assert judge([values], "domoticz.log", "us").unstored_history_at is None
+    assert judge([refused[25:]], "web", "us").unstored_history_at == "", "without a time it may be of now"
+    at_s = time.mktime(time.strptime("2026-01-01 10:10:00", FORMAT))
+    assert age_of_s(log.unstored_history_at, at_s, None) == 600.0
+    assert age_of_s("", at_s, None) == 0.0
+    arrived = list(check_stored(sign(), rows(), ages_s(rows(), NOW_S, None), ENTRIES))
+    recent = check_refused(2, arrived, 600.0)
+    assert (recent.state, "history" in recent.text) == ("unchecked", True)
+    assert check_refused(2, arrived, 1000.0).state == "note"
 
 
 def test_devices_that_the_user_deleted_are_told_of():
@@ -211,20 +227,49 @@ def test_the_rows_are_those_of_enabled_hardware_of_ours(tmp_path):
     database = sqlite3.connect(path)
     database.execute("CREATE TABLE Hardware (ID INTEGER PRIMARY KEY, Name, Enabled, Type, Extra)")
     database.execute("CREATE TABLE Preferences (Key, nValue, sValue)")
-    columns = "ID, HardwareID, DeviceID, Unit, nValue, LastUpdate, sValue, Options, AddjValue, AddjMulti"
+    columns = (
+        "ID, HardwareID, DeviceID, Unit, nValue, LastUpdate, sValue, Options, AddjValue, AddjMulti, "
+        "AddjValue2, Name, Type, SubType, SwitchType, Used, Protected"
+    )
     database.execute(f"CREATE TABLE DeviceStatus ({columns})")
     hardware = [("Breakers", 1, 94, "TuyaEnergy"), ("Old", 0, 94, "TuyaEnergy"), ("Other", 1, 94, "Weather")]
     database.executemany("INSERT INTO Hardware (Name, Enabled, Type, Extra) VALUES (?,?,?,?)", hardware)
-    given = [(1, 1, "230.0", "", 0.0), (1, 2, "1;2", "EnergyMeterMode:MQ==", 0.0), (1, 8, "20.0", "", 1.5)]
+    given = [(1, 1, "On", "", 30.0), (1, 2, "1;2", "EnergyMeterMode:MQ==", 0.0), (1, 8, "20.0", "", 1.5)]
+    kinds = {1: (244, 73, 3, 1, 1), 2: (243, 29, 0, 1, 0), 8: (80, 5, 0, 0, 0)}
     for idx, (hardware_id, unit, *rest) in enumerate([*given, (2, 1, "", "", 0.0), (3, 1, "", "", 0.0)], start=1):
-        row = (idx, hardware_id, ID, unit, 1, "2026-01-01 00:00:00", *rest, 1.0)
-        database.execute("INSERT INTO DeviceStatus VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        row = (idx, hardware_id, ID, unit, 1, "2026-01-01 00:00:00", *rest, 1.0, 5.0, f"Boiler {unit}", *kinds[unit])
+        database.execute("INSERT INTO DeviceStatus VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
     database.commit()
     database.close()
     found = from_database(path, is_running=False)
     assert found is not None
     assert found.stored == (
-        StoredUnit(ID, 1, 1, "2026-01-01 00:00:00", 1, "230.0"),
-        StoredUnit(ID, 2, 1, "2026-01-01 00:00:00", 2, "1;2", counts_itself=True),
-        StoredUnit(ID, 8, 1, "2026-01-01 00:00:00", 3, None),  # its user has Domoticz add something
+        StoredUnit(
+            ID,
+            1,
+            1,
+            "2026-01-01 00:00:00",
+            1,
+            None,
+            row=Row("Breakers", "Boiler 1", 244, 73, 3, used=True, protected=True, off_delay_s=30.0, on_delay_s=5.0),
+        ),
+        StoredUnit(
+            ID,
+            2,
+            1,
+            "2026-01-01 00:00:00",
+            2,
+            "1;2",
+            counts_itself=True,
+            row=Row("Breakers", "Boiler 2", 243, 29, 0, used=True, protected=False),
+        ),
+        StoredUnit(  # its user has Domoticz add something
+            ID,
+            8,
+            1,
+            "2026-01-01 00:00:00",
+            3,
+            None,
+            row=Row("Breakers", "Boiler 8", 80, 5, 0, used=False, protected=False, is_adjusted=True),
+        ),
     )

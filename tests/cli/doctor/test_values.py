@@ -58,3 +58,19 @@ def test_what_was_left_out_has_a_cure_of_its_cause(dps, wishes, cure):
 def test_a_switch_that_is_not_told_is_a_note():
     ((check, state, text, _),) = wrong({dp: value for dp, value in AT_100_W.items() if dp != 1})
     assert (check, state, "no device is made" in text) == ("switch", "note", True)
+
+
+def test_a_layout_that_makes_nothing_of_what_is_reported_is_named():
+    ((check, state, text, cure),) = wrong(AT_100_W, layout="pc311")
+    assert (check, state) == ("values", "unchecked")
+    assert '"layout": "pc311" in its entry of devices.json makes nothing of its voltage, current, switch' in text
+    assert 'take "layout": "pc311" out' in cure
+    assert wrong(AT_100_W, layout="socket") == wrong(AT_100_W, layout="socket-alarms") == []
+
+
+def test_a_corrected_scale_is_for_somebody_to_look_at():
+    """A current of an earlier moment makes a load that jumps look like a scale error: 3000 W are shown as 30 then."""
+    ((check, state, text, cure),) = wrong({**AT_100_W, 19: 30_000})
+    assert (check, state, "power x 0.01" in text) == ("values", "unchecked", True)
+    assert '"scale": {"power": 1}' in cure
+    assert wrong({**AT_100_W, 18: 13_043, 19: 300_000}, scale={"power": 0.1}) == [], "a wish settles it"

@@ -136,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
                 _look_around(machine, web, chosen, began_s),
                 files=files,
                 file_was_named=is_file_named,
+                listed=listed,
                 told=tuple(told),
             )
             tell_all(examine_domoticz(around, chosen))

@@ -32,6 +32,7 @@ from tuya.sharing.asking_owner import owner_of, snapshot_of
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
 DPS_WITHIN_S = 8.0
+LATE_SNAPSHOT_S = 10.0  # an owner answers within milliseconds, but may be busy
 
 # error of the connection -> the check that it fails
 _CHECK_OF: Dict[Type[TuyaError], str] = {
@@ -143,7 +144,8 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
         yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")
         sign = _sign_of(entry)
         device = sign.serves(entry.device_id) if sign is not None else None
-        yield from _reported(entry, snapshot_of(entry.device_id), device)
+        snapshot = snapshot_of(entry.device_id) or snapshot_of(entry.device_id, LATE_SNAPSHOT_S)
+        yield from _reported(entry, snapshot, device)
         return
     if not owner.message and not owner.error:
         holder = holder_of(entry.device_id) if owner.owner == UNKNOWN_OWNER else None
@@ -171,7 +173,12 @@ def _reported(
     told = snapshot.get("dps") if snapshot is not None else None
     dps = numbered(told) if isinstance(told, dict) else {}
     wrong = list(check_use(device, entry.shown_name)) if device is not None else []
-    if snapshot is None or not dps:
+    if snapshot is None:
+        text = "its owner did not tell them in time: it is very busy, or was asked too often"
+        yield Finding("data points", UNCHECKED, text, SOON)
+        yield from wrong
+        return
+    if not dps:
         yield Finding("data points", SKIPPED, "not asked for: the connection is in use, and its owner tells none yet")
         yield from wrong
         return

@@ -17,9 +17,10 @@ DEV_PACKAGE_CURE = (
 )
 # the first line of each start: main/domoticz.cpp, "Domoticz V2025.1 (build 1) (c)2012-2025 GizMoCuz"
 _START = re.compile(r"Domoticz V\S.*\(c\)2012-")
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +")
+_STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ +")
 _SHOWN_ERRORS = 3
 _REFUSED = "SQL Query("  # main/SQLHelper.cpp: the statement, and SQLite's reason
+_VALUES_TABLE = "DeviceStatus"  # what is stored there is seen to be; history (Meter, ...) is looked at by nobody
 _FATAL = (
     ("Registration ignored, Plugins are not enabled", "Domoticz ignores plugins", EVENT_SYSTEM_CURE),
     ("PluginSystem: Failed dynamic library load", "Domoticz found no Python to run plugins with", DEV_PACKAGE_CURE),
@@ -39,6 +40,7 @@ class LogWord:
     hardware: Dict[str, Tuple[str, bool]]
     errors: Tuple[str, ...]
     unstored: int = 0  # statements that its database refused since Domoticz was started
+    unstored_history_at: Optional[str] = None  # when it refused one that is not about current values; "" unknown
 
     @property
     def reason(self) -> str:
@@ -64,11 +66,16 @@ def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
     errors: List[str] = []
     fatal: Optional[Finding] = None
     unstored = 0
+    unstored_history_at: Optional[str] = None
     for line in of_this_start(lines):
         text = _STAMP.sub("", line).lstrip()
         is_error = text.startswith("Error: ")
         text = text.partition(": ")[2] if text.startswith(("Error: ", "Status: ", "Debug: ")) else text
-        unstored += is_error and text.startswith(_REFUSED)
+        if is_error and text.startswith(_REFUSED):
+            unstored += 1
+            if _VALUES_TABLE not in text:
+                stamp = _STAMP.match(line.lstrip())
+                unstored_history_at = stamp[1] if stamp is not None else ""
         for sign, meaning, cure in _FATAL:
             if sign in text:
                 fatal = Finding("log", FAILED, f"{log}: {meaning}", cure)
@@ -83,7 +90,7 @@ def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
                 hardware[name] = (version, False)
             elif is_error and text.startswith(f"{name}: "):
                 errors.append(text)
-    return LogWord(fatal or _finding(log, hardware, errors), hardware, tuple(errors), unstored)
+    return LogWord(fatal or _finding(log, hardware, errors), hardware, tuple(errors), unstored, unstored_history_at)
 
 
 def _finding(log: str, hardware: Dict[str, Tuple[str, bool]], errors: Sequence[str]) -> Finding:

@@ -11,11 +11,12 @@ import sqlite3
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, FrozenSet, List, Optional, Tuple
+from typing import Any, FrozenSet, List, NamedTuple, Optional, Tuple
 
 PLUGIN_KEY = "TuyaEnergy"
 PLUGIN_TYPE = 94  # Domoticz's hardware type of all Python plugins
 _DATABASE_TIMEOUT_S = 1.0
+_SWITCH_TYPE = 244  # of DeviceStatus: all switches and selectors
 _COMPUTED = "EnergyMeterMode:MQ=="  # of the column Options: name and value, which is "1" in Base64
 _WAL = 2  # byte 18 of a SQLite file whose changes go into a -wal file first (sqlite.org/fileformat.html)
 
@@ -30,12 +31,31 @@ class HardwareRow:
     logs: bool = True
 
 
+class Row(NamedTuple):
+    """What Domoticz's table says of one device beside its value. hardware: its name. used: shown on the pages.
+
+    off_delay_s, on_delay_s: so long after On or Off Domoticz sends the opposite (of switches only); is_adjusted:
+    something is added to or multiplied with what a meter is given.
+    """
+
+    hardware: str
+    name: str
+    type: int
+    subtype: int
+    switchtype: int
+    used: bool
+    protected: bool
+    off_delay_s: float = 0.0
+    on_delay_s: float = 0.0
+    is_adjusted: bool = False
+
+
 @dataclass(frozen=True)
 class StoredUnit:
     """One device of ours as Domoticz's database holds it. updated: its local time, as "2026-01-31 12:00:00".
 
     svalue: None where it is not what was given, since the user had Domoticz adjust it. counts_itself: Domoticz is to
-    count the kWh itself ("Computed" in the Edit of that device).
+    count the kWh itself ("Computed" in the Edit of that device). row: what else is set of it in Domoticz.
     """
 
     device_id: str
@@ -45,6 +65,7 @@ class StoredUnit:
     idx: int = 0
     svalue: Optional[str] = None
     counts_itself: bool = False
+    row: Optional[Row] = None
 
 
 @dataclass(frozen=True)
@@ -109,25 +130,42 @@ def _stored(database: sqlite3.Connection) -> Optional[Tuple[StoredUnit, ...]]:
     """The devices of all enabled hardware of the plugin; None where the table is another one than we know."""
     try:
         rows = database.execute(
-            "SELECT DeviceID, Unit, nValue, LastUpdate, ID, sValue, Options, AddjValue, AddjMulti "
-            "FROM DeviceStatus WHERE HardwareID IN "
-            "(SELECT ID FROM Hardware WHERE Type=? AND Extra=? AND Enabled=1)",
+            "SELECT D.DeviceID, D.Unit, D.nValue, D.LastUpdate, D.ID, D.sValue, D.Options, D.AddjValue, D.AddjMulti, "
+            "D.AddjValue2, H.Name, D.Name, D.Type, D.SubType, D.SwitchType, D.Used, D.Protected "
+            "FROM DeviceStatus D JOIN Hardware H ON H.ID=D.HardwareID WHERE H.Type=? AND H.Extra=? AND H.Enabled=1",
             (PLUGIN_TYPE, PLUGIN_KEY),
         ).fetchall()
-        return tuple(
-            StoredUnit(
-                device_id=str(device),
-                unit=int(unit),
-                nvalue=int(value),
-                updated=str(at),
-                idx=int(idx),
-                svalue=str(svalue) if (added or 0.0, 1.0 if times is None else times) == (0.0, 1.0) else None,
-                counts_itself=_COMPUTED in str(options),
-            )
-            for device, unit, value, at, idx, svalue, options, added, times in rows
-        )
+        return tuple(_stored_unit(row) for row in rows)
     except (sqlite3.Error, TypeError, ValueError):
         return None
+
+
+def _stored_unit(columns: Tuple[Any, ...]) -> StoredUnit:
+    device, unit, value, at, idx, svalue, options, added, times, added2, hardware, name = columns[:12]
+    type_, subtype, switchtype, used, protected = (int(one or 0) for one in columns[12:])
+    is_adjusted = (added or 0.0, 1.0 if times is None else times) != (0.0, 1.0)
+    is_switch = type_ == _SWITCH_TYPE
+    return StoredUnit(
+        device_id=str(device),
+        unit=int(unit),
+        nvalue=int(value),
+        updated=str(at),
+        idx=int(idx),
+        svalue=None if is_adjusted else str(svalue),
+        counts_itself=_COMPUTED in str(options),
+        row=Row(
+            hardware=str(hardware),
+            name=str(name),
+            type=type_,
+            subtype=subtype,
+            switchtype=switchtype,
+            used=bool(used),
+            protected=bool(protected),
+            off_delay_s=float(added or 0.0) if is_switch else 0.0,  # Domoticz keeps them in these columns
+            on_delay_s=float(added2 or 0.0) if is_switch else 0.0,
+            is_adjusted=is_adjusted and not is_switch,
+        ),
+    )
 
 
 def _silent(database: sqlite3.Connection) -> FrozenSet[int]:

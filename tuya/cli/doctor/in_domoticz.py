@@ -20,8 +20,9 @@ from tuya.cli.doctor.files import check_in_use, plugins_of
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, lasted
 from tuya.cli.doctor.holder import doctor_as, is_stopped, tells_us
 from tuya.cli.doctor.life import LifeSign
+from tuya.cli.doctor.rows import check_left_behind, check_oddities, check_unkept
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
-from tuya.cli.doctor.stored import ages_s, check_refused, check_stored, zone_of
+from tuya.cli.doctor.stored import age_of_s, ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.installation import code_content, code_state
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
@@ -59,6 +60,7 @@ class Surroundings:
     is_mute: bool = False  # a plugin is there in that Domoticz, and did not answer
     files: Sequence[Path] = ()  # devices files that were looked at
     file_was_named: bool = False  # on the command line
+    listed: Sequence[DeviceEntry] = ()  # all entries of these files
     told: Sequence[Finding] = ()  # what was found before, of the breakers first of all
     is_apart: bool = False  # that Domoticz is in another network namespace: a container's
     stored: Optional[Sequence[StoredUnit]] = None  # our devices in its database, where that may be read
@@ -129,15 +131,23 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
     for sign in ours:
         yield from _check_sign(sign, around)
     yield from check_served(ours, Known(around.files, around.now_s, around.told, around.run_s), entries)
-    ages = ages_s(around.stored or (), around.now_s, zone_of(around.domoticz.pid))
+    zone = zone_of(around.domoticz.pid)
+    ages = ages_s(around.stored or (), around.now_s, zone)
     stored = [
         finding for sign in ours for finding in check_stored(sign, around.stored, ages, entries, around.again(sign))
     ]
     yield from stored
+    yield from check_left_behind(ours, around.stored, ages, around.listed)
+    suspects = {one.device for one in (*around.told, *stored) if one.state in (FAILED, UNCHECKED)}
+    for sign in ours:
+        yield from check_unkept(sign, ages, entries, suspects)
+    yield from check_oddities(around.stored or (), entries)
     if around.unstored is not None:
         yield around.unstored
     elif around.log is not None and around.log.unstored:
-        yield check_refused(around.log.unstored, stored)
+        at = around.log.unstored_history_at
+        history_age_s = None if at is None else age_of_s(at, around.now_s, zone)
+        yield check_refused(around.log.unstored, stored, history_age_s)
 
 
 def _check_place(around: Surroundings) -> Finding:

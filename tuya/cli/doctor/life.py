@@ -84,7 +84,9 @@ class LifeSign:
     Device ID names, "": it serves all of its file. protocol: of the field Protocol, "auto": any.
     file_state: of its devices file as it was taken (file_watch.content_state), "" where it does not tell.
     given: device id -> unit -> what this meter was given last, as seconds ago and sValue, the newest first.
-    deleted: device id -> units that the user deleted. told_at: the clock's time when it told this.
+    deleted: device id -> units that the user deleted. unkept: device id -> existing units that nothing which it tells
+    belongs to. overwritten: device id -> unit -> seconds since somebody else changed its state, each time.
+    told_at: the clock's time when it told this.
     errors: (at, seconds ago, text).
     """
 
@@ -121,6 +123,8 @@ class LifeSign:
     told_at: Optional[float] = None
     file_state: str = ""
     given: Mapping[str, Mapping[int, Tuple[Tuple[float, str], ...]]] = field(default_factory=dict)
+    unkept: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
+    overwritten: Mapping[str, Mapping[int, Tuple[float, ...]]] = field(default_factory=dict)
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""
@@ -178,9 +182,11 @@ def life_sign(said: Mapping[str, Any], told_at: Optional[float] = None) -> LifeS
         written_ages_s=_shown(units["written_ages_s"]) if isinstance(units.get("written_ages_s"), dict) else None,
         only_id=_text(settings.get("device_id")),
         protocol=_text(settings.get("protocol")) or AUTO,
-        deleted={
-            device_id: tuple(unit for unit in _list(gone) if _number(unit, int) is not None)
-            for device_id, gone in _map(units.get("deleted")).items()
+        deleted=_units(units.get("deleted")),
+        unkept=_units(units.get("unkept")),
+        overwritten={
+            device_id: {int(unit): _numbers(ages) for unit, ages in _map(its).items() if _is_unit(unit, 0)}
+            for device_id, its in _map(units.get("overwritten")).items()
         },
         told_at=told_at,
         file_state=_text(settings.get("devices_file_state")),
@@ -197,6 +203,14 @@ def _shown(told: Dict[str, Any]) -> Dict[str, Dict[int, int]]:
         device_id: {int(unit): int(value) for unit, value in _map(units).items() if _is_unit(unit, value)}
         for device_id, units in told.items()
     }
+
+
+def _units(told: Any) -> Dict[str, Tuple[int, ...]]:
+    return {device_id: tuple(int(unit) for unit in _numbers(units)) for device_id, units in _map(told).items()}
+
+
+def _numbers(told: Any) -> Tuple[float, ...]:
+    return tuple(one for one in _list(told) if _number(one, float) is not None)
 
 
 def _given(told: Any) -> Tuple[Tuple[float, str], ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tuya.cli.doctor.domoticz_view import StoredUnit
-from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, counted
+from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding, counted, lasted
 from tuya.cli.doctor.foreign_values import check_foreign
 from tuya.cli.doctor.life import LifeSign
 from tuya.devices.devices_file import DeviceEntry
@@ -39,6 +39,7 @@ class Pace:
 ENERGY_PACE = Pace(ENERGY_KEEP_ALIVE_S + 17.0, 150.0)
 METER_PACE = Pace(KEEP_ALIVE_S + 20.0, 2 * KEEP_ALIVE_S + 20.0)
 FRESH_S = 60.0  # and the breaker reported what it measures so long ago at most
+HISTORY_OVER_S = 900.0  # Domoticz writes history every 5 min: three times without a refusal
 SAME_MOMENT_S = 15.0  # between what the plugin says and the look into the database
 _TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
 _ENERGY = (243, 29)  # type and subtype of kWh devices: the ones that are given once a minute
@@ -92,6 +93,11 @@ def _set_zone(zone: Optional[str]) -> None:
     time.tzset()
 
 
+def age_of_s(text: str, now_s: float, zone: Optional[str]) -> float:
+    """How long ago Domoticz noted this time, in seconds; 0 where it is no time."""
+    return ages_s([StoredUnit("", 0, 0, text)], now_s, zone).get(("", 0), 0.0)
+
+
 def _age_s(text: str, now_s: float) -> Optional[float]:
     try:
         moment = time.strptime(text, _TIME_FORMAT)
@@ -131,11 +137,11 @@ def check_stored(
         name = entry.shown_name
         gone = sign.deleted.get(entry.device_id, ())
         if gone and held.get(entry.device_id):
-            text = f"some were deleted in Domoticz, and stay away ({_units(gone)})"
+            text = f"some were deleted in Domoticz, and stay away ({units_in_words(gone)})"
             yield Finding("devices in Domoticz", NOTE, text, f"{_RE_CURE} back", name)
         lost = [unit for device_id, unit in sign.lost if device_id == entry.device_id]
         if lost:
-            yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({_units(lost)})", _CURE, name)
+            yield Finding(CHECK, FAILED, f"Domoticz did not store its new state ({units_in_words(lost)})", _CURE, name)
         elif not held.get(entry.device_id):
             if is_settled and not sign.units_waiting:  # else it is told that they are to come
                 yield _without_units(sign, name)
@@ -154,11 +160,20 @@ def check_stored(
                 yield from _check_meters(name, meters, ungiven, is_fresh, is_settled)
 
 
-def check_refused(count: int, stored: Sequence[Finding]) -> Finding:
-    """Domoticz's log says that its database refused something: over where values have been stored of late."""
+def check_refused(count: int, stored: Sequence[Finding], history_age_s: Optional[float] = None) -> Finding:
+    """Domoticz's log says that its database refused something: over where values have been stored of late.
+
+    history_age_s: since it refused what is none of the current values, such as the history, which is written every
+    5 min: what is stored of the values says nothing of that. None: it never did.
+    """
     of_values = [finding.state for finding in stored if finding.check == CHECK]
     is_over = bool(of_values) and all(state == OK for state in of_values)
+    is_history = is_over and history_age_s is not None and history_age_s < HISTORY_OVER_S
     text = f"Domoticz's log: its database refused {counted(count, 'statement')} since its start"
+    if is_history and history_age_s is not None:
+        text += f", the last one {lasted(history_age_s)} ago. It was not about current values, which are stored: the "
+        text += "history (its graphs and the kWh of past days), or something else that Domoticz keeps"
+        return Finding("database", UNCHECKED, text, f"{_CURE}; whether it is over is known in 15 min")
     if is_over:
         return Finding("database", NOTE, f"{text}. That is over: values are stored now")
     return Finding("database", UNCHECKED, f"{text}, and that values are stored now is not known", _CURE)
@@ -190,13 +205,13 @@ def _check_states(
     wrong: List[int] = []
     for unit, value in held.items():
         row, age_s = rows.get(unit), ages.get((device_id, unit))
-        kind = _kind(unit)
+        kind = known_kind(unit)
         if row is None or age_s is None or kind is None or kind.is_meter or row.nvalue == value:
             continue
         if not -SAME_MOMENT_S <= age_s <= looked_s + SAME_MOMENT_S:  # else it was stored after the plugin looked
             wrong.append(unit)
     if wrong:
-        text = f"Domoticz shows another state than the plugin gave it ({_units(wrong)})"
+        text = f"Domoticz shows another state than the plugin gave it ({units_in_words(wrong)})"
         yield Finding(CHECK, FAILED, text, f"{_AGAIN_CURE}. If it comes back: {_CURE}", name)
 
 
@@ -230,7 +245,7 @@ def _meters(
     written = (sign.written_ages_s or {}).get(device_id, {})
     found: List[Meter] = []
     for unit in held:
-        age_s, kind = ages.get((device_id, unit)), _kind(unit)
+        age_s, kind = ages.get((device_id, unit)), known_kind(unit)
         if age_s is None or kind is None or not kind.is_meter:
             continue
         written_s = written.get(unit)
@@ -257,7 +272,7 @@ def _check_meters(
             continue
         oldest = max(found, key=lambda one: one.age_s / one.pace.old_s)
         again = f"it is given again within {max(one.pace.late_s for one in found) / 60:.0f} min: run this again then"
-        units = _units([one.unit for one in found])
+        units = units_in_words([one.unit for one in found])
         text = f"{what} Domoticz has stored nothing of it for {oldest.age_s:.0f} s ({units})"
         cure = f"{again}; if it stays, {_CURE}"
         if all(one in ungiven for one in found):
@@ -276,11 +291,12 @@ def _check_meters(
         yield Finding(CHECK, OK, f"stored {max(age_s, 0.0):.0f} s ago", device=name)
 
 
-def _units(units: Sequence[int]) -> str:
+def units_in_words(units: Sequence[int]) -> str:
+    """As "unit 3, 4"."""
     return f"unit {', '.join(map(str, units))}"
 
 
-def _kind(unit: int) -> Optional[Kind]:
+def known_kind(unit: int) -> Optional[Kind]:
     """How Domoticz shows it; None for a unit of a newer release, which this one does not know."""
     try:
         return kind_of(unit)
@@ -289,5 +305,5 @@ def _kind(unit: int) -> Optional[Kind]:
 
 
 def _is_energy(unit: int) -> bool:
-    kind = _kind(unit)
+    kind = known_kind(unit)
     return kind is not None and (kind.type, kind.subtype) == _ENERGY

@@ -15,16 +15,23 @@ from tuya.devices.devices_file import DeviceEntry
 from tuya.metering import wishes
 from tuya.metering.catalogue import load
 from tuya.metering.decode import reading_to_json
-from tuya.metering.profile import Profile
+from tuya.metering.profile import Profile, match
 from tuya.metering.values import VOLTAGE_MAX_V, VOLTAGE_MIN_V
 
 READINGS = {"voltage_v": "V", "current_a": "A", "power_w": "W", "energy_kwh": "kWh", "energy_increment_wh": "Wh"}
+_LAYOUT_NAMES = {"voltage_v": "voltage", "current_a": "current", "power_w": "power", "switch": "switch"}
 NOTHING_YET = "it has not reported any voltage, current, power or energy yet"
 # V, A and W are of different moments: more than this is a wrong factor, and beyond the second it is sure
 DOUBTED, SURE = 1.3, 20.0
 SLACK_W = 20.0
 LEAST_FACTOR, LEAST_VA = 0.02, 50.0  # W of so much V x A at least: next to nothing of it is no load
 _LEFT_OUT = re.compile(r"(voltage|current|power)[a-z ]* left out: (-?[0-9.e+-]+) ")
+_SCALE_CURE = (
+    "it was corrected, because its V, A and W did not fit: run this again in a minute under a steady load (its A may "
+    'have been of another moment), and compare with another meter. If it is right, "domoticz": {"scale": {...}} with '
+    "this factor in its entry settles it; if it is not, "
+    '{"scale": {"power": 1}} (or "voltage") keeps what it reports'
+)
 _NO_POWER = re.compile(r"\b0 W (beside|of a loaded)")
 
 
@@ -37,7 +44,9 @@ def check_values(entry: DeviceEntry, profile: Profile, dps: Dict[int, object]) -
         yield Finding("values", FAILED, "; ".join(left_out), _cure_of(entry, left_out))
         return
     for note in notes:
-        yield Finding("values", NOTE, note)
+        is_corrected = "scale error" in note
+        yield Finding("values", UNCHECKED if is_corrected else NOTE, note, _SCALE_CURE if is_corrected else "")
+    yield from _check_layout(entry, reading, dps)
     shown = [_shown(reading[name], unit) for name, unit in READINGS.items() if name in reading]
     if not shown:
         yield Finding(
@@ -56,10 +65,30 @@ def check_values(entry: DeviceEntry, profile: Profile, dps: Dict[int, object]) -
         yield Finding("switch", NOTE, text)
 
 
+def _check_layout(entry: DeviceEntry, reading: Mapping[str, Any], dps: Dict[int, object]) -> Iterator[Finding]:
+    """Whether a layout that the user asked for leaves out, or changes, what would be known without that wish."""
+    layout = _wishes(entry).layout
+    if not layout:
+        return
+    wished = entry.raw.get("domoticz")
+    others = {name: value for name, value in wished.items() if name != "layout"} if isinstance(wished, dict) else {}
+    usual = match({**entry.raw, "domoticz": others}, dps)
+    unwished = reading_to_json(usual.decode(dps), usual)
+    unmade = [name for name in _LAYOUT_NAMES if name in unwished and name not in reading]
+    other = [name for name in _LAYOUT_NAMES if name in unwished and reading.get(name, unwished[name]) != unwished[name]]
+    if usual.matched_by == "none" or not (unmade or other):
+        return
+    found, how = (unmade, "makes nothing of its") if unmade else (other, "makes something else of its")
+    words = ", ".join(_LAYOUT_NAMES[name] for name in found)
+    text = f'"layout": "{layout}" in its entry of devices.json {how} {words}, which it reports'
+    cure = f'take "layout": "{layout}" out of its entry, unless another meter says that it is right with it'
+    yield Finding("values", UNCHECKED if unmade else NOTE, text, cure)
+
+
 def _cure_of(entry: DeviceEntry, left_out: Sequence[str]) -> str:
     """What to do about values that cannot be, by what made them so."""
     wished = _wishes(entry)
-    found = [match for note in left_out for match in [_LEFT_OUT.search(note)] if match is not None]
+    found = [hit for note in left_out for hit in [_LEFT_OUT.search(note)] if hit is not None]
     scaled = [f'"{role}"' for role in ("voltage", "current", "power") if role in wished.scale]
     if scaled:
         factors = f"the factor of {' and of '.join(scaled)} in "
@@ -68,9 +97,9 @@ def _cure_of(entry: DeviceEntry, left_out: Sequence[str]) -> str:
         return f'take "layout": "{wished.layout}" out of its entry in devices.json: its data points do not fit that one'
     if any(_NO_POWER.search(note) for note in left_out):
         return f"it tells 0 W while a current flows: {OFF_AND_ON}"
-    for match in found:
-        if match[1] == "voltage":
-            factor = 0.1 if float(match[2]) > VOLTAGE_MAX_V else 10
+    for one in found:
+        if one[1] == "voltage":
+            factor = 0.1 if float(one[2]) > VOLTAGE_MAX_V else 10
             scale = f'"domoticz": {{"scale": {{"voltage": {factor}}}}} in its entry of devices.json'
             return f"if a factor of ten is missing: {scale}; else {REPORT}"
     return (
