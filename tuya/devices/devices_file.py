@@ -24,7 +24,7 @@ from .misplaced import READING_WISHES, WISHES, given_twice, misplaced, object_of
 from .secrets import without_keys
 
 DEFAULT_PORT = TCP_PORT
-KEY_LENGTH = 16  # bytes of a local key: an AES-128 key
+KEY_LENGTH = versions.KEY_BYTES
 MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is not a devices file
 
 # Domoticz keeps a DeviceID of at most 25 ASCII characters without quotes (facts of the framework).

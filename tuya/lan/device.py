@@ -12,7 +12,7 @@ from typing import Dict, Optional, Set, Tuple
 from . import versions
 from .errors import BadValue, TuyaError
 from .limits import LATE_S, REQUEST_SPACING_S
-from .protocol.wire import KEY_BYTES
+from .versions import KEY_BYTES
 
 TCP_PORT = 6668
 # RFC 1918, 3927 and 1122; ipaddress' is_private holds also networks for documentation and 0.0.0.0/8

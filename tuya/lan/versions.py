@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Optional, Tuple
 
+KEY_BYTES = 16  # a local key: an AES-128 key, in all of them
+
 SESSION_START, SESSION_ANSWER, SESSION_FINISH = 3, 4, 5
 CONTROL, STATUS, HEART_BEAT, DP_QUERY = 7, 8, 9, 10
 CONTROL_NEW, DP_QUERY_NEW, UPDATEDPS = 13, 16, 18

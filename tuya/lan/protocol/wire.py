@@ -29,6 +29,7 @@ from ..versions import (
     GCM_TAG,
     GCM_WITH_HEADER,
     HMAC_SHA256,
+    KEY_BYTES,
     SESSION_ANSWER,
     SESSION_FINISH,
     SESSION_START,
@@ -38,7 +39,6 @@ from . import tinytuya_codec
 from .ciphers import Ecb, GcmOpener
 from .framing import PREFIX_55AA, PREFIX_6699, Frame, FrameBuffer
 
-KEY_BYTES = 16
 NONCE_BYTES = 16
 
 # Message.fault
