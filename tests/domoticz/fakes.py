@@ -79,16 +79,17 @@ class FakeUnit:
             domoticz.in_update.set()
             domoticz.hold.wait()
         domoticz.updates.append((self.words["DeviceID"], self.words["Unit"], self.nValue, self.sValue))
-        if domoticz.is_locked:  # Update() ends with a look into the database
-            self.nValue, self.sValue = self._stored
-        else:
+        if not domoticz.is_locked:
             domoticz.moment += 1
             self.LastUpdate = f"moment {domoticz.moment}"
-        self._stored = (self.nValue, self.sValue)
+            self._stored = (self.nValue, self.sValue)
+        elif not domoticz.is_old:  # Update() ends with a look into the database
+            self.nValue, self.sValue = self._stored
         domoticz.threads.add(threading.current_thread().name)
 
     def Refresh(self) -> None:
         self._domoticz.refreshed += 1
+        self.nValue, self.sValue = self._stored
 
     def Delete(self) -> None:
         self._domoticz.deleted.append((self.words["DeviceID"], self.words["Unit"]))
@@ -118,6 +119,7 @@ class FakeDomoticz:
         self.threads: set[str] = set()
         self.hold: Optional[threading.Event] = None
         self.moment = 0
+        self.is_old = version < "2024"  # there an Update that was not stored leaves the object as the plugin made it
         self.is_locked = False  # its database: it stores nothing, and says nothing of that
         self.in_update = threading.Event()
         self.configuration: Dict[str, str] = {}

@@ -25,9 +25,9 @@ from tuya.metering.profile import match
 class Room:
     """A publisher with one breaker whose units exist, and no thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, version: str = "2025.1") -> None:
         self.clock = Clock()
-        self.domoticz = FakeDomoticz()
+        self.domoticz = FakeDomoticz(version)
         self.framework = Framework(self.domoticz, self.domoticz.namespace)
         self.fleet = Fleet(Rules(), Memory(), Household())
         self.fleet.serve([entry()], {DEVICE_ID: match(entry().raw, {})}, {}, self.clock())
@@ -51,8 +51,8 @@ class Room:
 
 
 @pytest.fixture(name="room")
-def _room() -> Iterator[Room]:
-    room = Room()
+def _room(request: pytest.FixtureRequest) -> Iterator[Room]:
+    room = Room(*getattr(request, "param", ()))
     yield room
     if room.domoticz.hold is not None:
         room.domoticz.hold.set()
@@ -252,6 +252,7 @@ def switched(room: Room):
     return [(nvalue, svalue) for _, unit, nvalue, svalue in room.domoticz.updates if unit == 1]
 
 
+@pytest.mark.parametrize("room", [("2022.2",), ("2025.1",)], indirect=True, ids=lambda words: words[0])
 def test_a_state_that_domoticz_did_not_store_is_given_again_when_it_stores_again(room: Room):
     """Each Update of a switch may run its On action: not again and again while the database is locked."""
     room.publisher.beat()

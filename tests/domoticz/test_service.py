@@ -281,9 +281,9 @@ def test_names_are_the_users(instance: Instance):
     assert instance.domoticz.refreshed == 0
 
 
-def test_old_releases_are_refreshed_before_an_update(tmp_path: Path):
+def test_in_old_releases_a_unit_is_read_anew_around_an_update(tmp_path: Path):
     (tmp_path / "devices.json").write_text(json.dumps([raw()]), encoding="utf-8")
-    for version, expected in (("2022.1", 1), ("2023.2 (build 15000)", 1), ("2024.4", 0), ("2026.1", 0), ("?", 1)):
+    for version, expected in (("2022.1", 2), ("2023.2 (build 15000)", 2), ("2024.4", 0), ("2026.1", 0), ("?", 2)):
         domoticz = FakeDomoticz(version, HomeFolder=f"{tmp_path}/")
         instance = Instance(tmp_path, domoticz)
         instance.client.connect()

@@ -13,8 +13,9 @@ from ..devices.secrets import without_keys
 from . import units
 from .units import State
 
-# Up to this release each Update also rewrites name, description and options from the object.
-_LAST_REWRITING_RELEASE = (2023, 2)
+# Up to this release each Update also rewrites name, description and options from the object, and one that could not be
+# stored ends before its look into the database (CUnitEx_update in hardware/plugins/PythonObjectEx.cpp).
+_LAST_STALE_RELEASE = (2023, 2)
 _RELEASE = re.compile(r"(\d{4})\.(\d+)")
 
 
@@ -36,7 +37,7 @@ class Framework:
         self._module = module
         self._namespace = namespace
         self._secrets: Set[str] = set()
-        self._refresh_first = _rewrites_names(str(self.parameters.get("DomoticzVersion", "")))
+        self._reads_anew = _leaves_objects_stale(str(self.parameters.get("DomoticzVersion", "")))
 
     # -- the hardware
 
@@ -140,14 +141,14 @@ class Framework:
         """Update one unit; return what became of it, None if there is no such unit.
 
         A switch, selector, alert or text that holds it is left alone. Domoticz tells nobody of an Update that it could
-        not store (its database was locked, or the disk is full): the unit then holds what it held before, because
-        Update() ends with a look into the database.
+        not store (its database was locked, or the disk is full). What the unit holds then is read from the database, at
+        the end of Update() or, in old releases, by Refresh().
         """
         devices = self._devices
         if device_id not in devices or unit not in devices[device_id].Units:
             return None
         found = devices[device_id].Units[unit]
-        if self._refresh_first:
+        if self._reads_anew:
             found.Refresh()
         if not units.kind_of(unit).is_meter and (int(found.nValue), str(found.sValue)) == (state.nvalue, state.svalue):
             return Written(state, is_stored=False)
@@ -155,6 +156,8 @@ class Framework:
         found.nValue = state.nvalue
         found.sValue = state.svalue
         found.Update()
+        if self._reads_anew:
+            found.Refresh()
         return Written(State(int(found.nValue), str(found.sValue)), str(found.LastUpdate) != before)
 
     def set_timed_out(self, device_id: str, is_timed_out: bool) -> None:
@@ -173,7 +176,7 @@ class Framework:
         ghost.Delete()
 
 
-def _rewrites_names(version: str) -> bool:
-    """Whether this release rewrites a unit's name at each Update (an unknown one is taken for an old one)."""
+def _leaves_objects_stale(version: str) -> bool:
+    """Whether a unit is to be read anew around each Update in this release (an unknown one is taken for an old one)."""
     match = _RELEASE.match(version)
-    return match is None or (int(match[1]), int(match[2])) <= _LAST_REWRITING_RELEASE
+    return match is None or (int(match[1]), int(match[2])) <= _LAST_STALE_RELEASE
