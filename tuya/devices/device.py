@@ -14,6 +14,7 @@ from ..metering.reading import Channel, Reading
 from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
+from .hand_over import HandOver
 from .quantity_watch import QuantityWatch
 from .readings import is_open, merged
 from .switch_watch import SwitchWatch
@@ -54,7 +55,7 @@ class KnownDevice:
 
     profile: of the entry alone, where it is known already (finding it takes over a millisecond).
     shown_wh: asked with the profile's channels when the totals begin: what the front end shows of each circuit.
-    saved: EnergyBook.saved() of an earlier run.
+    saved: EnergyBook.saved() of an earlier run. known_at_s: when these two were last known; None: never.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class KnownDevice:
         terms: Terms = _TERMS,
         shown_wh: ShownWh = _nothing_shown,
         saved: Optional[Mapping[str, object]] = None,
+        known_at_s: Optional[float] = None,
     ) -> None:
         self.entry = entry
         self.terms = terms
@@ -92,6 +94,7 @@ class KnownDevice:
         self._saved: Mapping[str, object] = saved or {}
         self._book: Optional[EnergyBook] = None
         self._book_layout: object = None
+        self.hand_over = HandOver(known_at_s)
         self._is_unknown_said = False
         self._is_too_much_said = False
         self._is_silence_said = False
@@ -240,6 +243,7 @@ class KnownDevice:
                 channels=self.profile.channels,
             )
             self._book_layout = self.profile.layout
+            self.hand_over.count_on(self._book, at_s)
         return self._book
 
     # -- what it leaves out
@@ -317,7 +321,7 @@ class KnownDevice:
 
     def notices(self) -> List[str]:
         """Return what else is worth a line since the last call: of its totals, and that it reports too much."""
-        found = self._book.notices() if self._book is not None else []
+        found = [*(self._book.notices() if self._book is not None else ()), *self.hand_over.notices()]
         if self._points.is_full and not self._is_too_much_said:
             self._is_too_much_said = True
             found.append(TOO_MUCH)

@@ -249,11 +249,15 @@ class Household:
     def energy_to_save(self, now_s: float, is_last: bool = False) -> Optional[Dict[str, Mapping[str, object]]]:
         """Return the state of the totals by device id when it is time to store it, else None.
 
-        It is time now and then, at the end, and soon after an anchor (see EnergyBook.saved) appeared or changed.
+        It is time now and then, at the end, and soon after an anchor (see EnergyBook.saved) appeared or changed, or
+        what another process has counted was added.
         """
         with self.lock:
             states = saved_energy(self.devices.values())
-            anchors = {device_id: _anchors(state) for device_id, state in states.items()}
+            anchors = {
+                device_id: (_anchors(state), dict(self.devices[device_id].hand_over.added_wh))
+                for device_id, state in states.items()
+            }
             is_time = self._energy_saved_s is None or now_s - self._energy_saved_s >= ENERGY_SAVE_INTERVAL_S
             if not (is_last or is_time or anchors != self._anchors):
                 return None

@@ -1,4 +1,4 @@
-"""Memory of one hardware instance in Domoticz.Configuration(): units ever created, and the state of the kWh totals.
+"""Memory of one hardware instance in Domoticz.Configuration(): units ever created, and the kWh totals with their time.
 
 A unit that is remembered and missing was deleted by the user, also while the plugin was stopped: it stays away.
 The framework keeps a dict per hardware, but a quote or a backslash in a string destroys all of it: everything is
@@ -13,14 +13,16 @@ import json
 from typing import Any, Dict, Iterable, Mapping, Set
 
 CONFIGURATION_KEY = "memory"
+MAX_AT_S = 1 << 40  # no time of day of ours
 
 
 class Memory:
-    """Remembered units and saved energy state by device id."""
+    """Remembered units and saved energy state by device id. energy_at_s: by the time of day."""
 
     def __init__(self) -> None:
         self.units: Dict[str, Set[int]] = {}
         self.energy: Dict[str, Dict[str, Any]] = {}
+        self.energy_at_s: Dict[str, int] = {}
 
     @classmethod
     def load(cls, configuration: object) -> Memory:
@@ -35,13 +37,17 @@ class Memory:
             return memory
         if not isinstance(stored, dict):
             return memory
-        units, energy = stored.get("units"), stored.get("energy")
+        units, energy, energy_at_s = (stored.get(name) for name in ("units", "energy", "energy_at_s"))
         if isinstance(units, dict):
             for device_id, numbers in units.items():
                 if isinstance(numbers, list):
                     memory.units[device_id] = {number for number in numbers if isinstance(number, int)}
         if isinstance(energy, dict):
             memory.energy = {device_id: state for device_id, state in energy.items() if isinstance(state, dict)}
+        if isinstance(energy_at_s, dict):
+            memory.energy_at_s = {
+                device_id: at_s for device_id, at_s in energy_at_s.items() if type(at_s) is int and 0 <= at_s < MAX_AT_S
+            }
         return memory
 
     def dump(self) -> Dict[str, str]:
@@ -49,6 +55,7 @@ class Memory:
         stored = {
             "units": {device_id: sorted(numbers) for device_id, numbers in sorted(self.units.items())},
             "energy": dict(sorted(self.energy.items())),
+            "energy_at_s": dict(sorted(self.energy_at_s.items())),
         }
         text = json.dumps(stored, separators=(",", ":"))
         return {CONFIGURATION_KEY: base64.b64encode(text.encode("ascii")).decode("ascii")}
@@ -67,6 +74,11 @@ class Memory:
         if not self.units[device_id]:
             del self.units[device_id]
 
-    def set_energy(self, device_id: str, state: Mapping[str, object]) -> None:
-        """Keep the state of a device's totals."""
+    def set_energy(self, device_id: str, state: Mapping[str, object], at_s: float) -> None:
+        """Keep the state of a device's totals, of this time of day."""
         self.energy[device_id] = dict(state)
+        self.energy_at_s[device_id] = int(at_s)
+
+    def energy_age_s(self, device_id: str, now_s: float) -> float:
+        """Return how old the kept state is by the time of day; 0 where that is not known, or the clock was set back."""
+        return max(0.0, now_s - self.energy_at_s.get(device_id, now_s))

@@ -7,7 +7,8 @@ newest value waits in the plans while Domoticz is busy, and nothing queues up.
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
+import time
+from typing import Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from ..devices.device import KnownDevice
 from ..devices.devices_file import DeviceEntry
@@ -33,13 +34,19 @@ class TimedOut(NamedTuple):
 
 
 class Fleet:
-    """Units and memory of one hardware instance. It observes the household, whose devices it brings."""
+    """Units and memory of one hardware instance. It observes the household, whose devices it brings.
 
-    def __init__(self, rules: Rules, memory: Memory, household: Household) -> None:
+    time_of_day: the only clock that tells how long nobody here has counted.
+    """
+
+    def __init__(
+        self, rules: Rules, memory: Memory, household: Household, time_of_day: Callable[[], float] = time.time
+    ) -> None:
         self.household = household
         self.memory = memory
         self._lock = household.lock
         self._rules = rules
+        self._time_of_day = time_of_day
         self._breakers: Dict[str, Breaker] = {}
         self._held_of: Mapping[str, Mapping[int, State]] = {}
         self._strangers: Set[str] = set()  # devices in Domoticz that are not served (any more)
@@ -69,7 +76,7 @@ class Fleet:
             for device_id, entry in wanted.items():
                 device = devices.get(device_id)
                 if device is None:
-                    self.household.serve(self._new_device(entry, profiles[device_id]), now_s)
+                    self.household.serve(self._new_device(entry, profiles[device_id], now_s), now_s)
                 elif device.entry != entry:
                     device.reconfigure(entry)
                     self.household.reconfigured(device, now_s)
@@ -78,14 +85,15 @@ class Fleet:
                 # taking an entry out of the file and putting it back restores its deleted units
                 self.memory.set_units(device_id, held_of.get(device_id, {}))
 
-    def _new_device(self, entry: DeviceEntry, profile: Profile) -> KnownDevice:
+    def _new_device(self, entry: DeviceEntry, profile: Profile, now_s: float) -> KnownDevice:
         held = self._held_of.get(entry.device_id, {})
 
         def shown(channels: Iterable[Channel]) -> Mapping[Circuit, float]:
             return shown_wh(held, tuple(channels))
 
         saved = self.memory.energy.get(entry.device_id, {})
-        return KnownDevice(entry, profile, self._rules.terms, shown, saved)
+        known_at_s = now_s - self.memory.energy_age_s(entry.device_id, self._time_of_day())
+        return KnownDevice(entry, profile, self._rules.terms, shown, saved, known_at_s)
 
     # -- what the household tells (under its lock)
 
@@ -102,7 +110,7 @@ class Fleet:
         """A device is served no longer: its totals are kept for its return."""
         state = device.saved_energy()
         if state is not None:
-            self.memory.set_energy(device.device_id, state)
+            self.memory.set_energy(device.device_id, state, self._time_of_day())
         self._breakers.pop(device.device_id, None)
 
     def heard(self, device: KnownDevice, event: Event, now_s: float) -> None:  # noqa: ARG002 - the observer's form
@@ -267,7 +275,7 @@ class Fleet:
                 return False
             before = dict(self.memory.energy)
             for device_id, state in states.items():
-                self.memory.set_energy(device_id, state)
+                self.memory.set_energy(device_id, state, self._time_of_day())
             return before != self.memory.energy
 
     def dump_memory(self) -> Dict[str, str]:

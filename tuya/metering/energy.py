@@ -85,6 +85,7 @@ class EnergyBook:
         self._meters: Dict[Circuit, Meter] = {}
         self._sum_offset_wh: Dict[str, float] = {}
         self._summed: Dict[str, Set[Channel]] = {USED: set(), RETURNED: set()}
+        self._set_back: Set[Circuit] = set()
         self._restore({(self._name(channel), way): wh for (channel, way), wh in shown_wh.items()}, _parsed(saved))
 
     def report(self, reading: Reading, at_s: float, full: bool) -> None:
@@ -120,6 +121,22 @@ class EnergyBook:
         A circuit appears with its first value: the one its unit is to be created with.
         """
         return {circuit: meter.value_wh for circuit, meter in self._meters.items() if meter.value_wh is not None}
+
+    def is_flow(self, circuit: Circuit) -> bool:
+        """Whether this total is W integrated here: no counter of the device and no sum of other circuits carries it.
+
+        One that was set back by hand since it was saved is not: nobody else's word on it is about the same total.
+        """
+        meter = self._meters.get(circuit)
+        is_counted = (meter is not None and meter.counter_wh is not None) or circuit in self._awaited
+        is_known = circuit[0] in self._channels or circuit[0] == TOTAL
+        is_sum = circuit[0] == TOTAL and self._is_sum(circuit[1])
+        return is_known and not (is_counted or is_sum) and circuit not in self._set_back
+
+    def add(self, circuit: Circuit, energy_wh: float) -> None:
+        """Count what flowed while another one counted. Only for what is_flow()."""
+        self._meters.setdefault(circuit, self._new_meter(circuit)).add(energy_wh)
+        self._follow()
 
     def stood_wh(self) -> float:
         """Return what has flowed by W while a counter of the device stood still that ought to have counted it; else 0.
@@ -162,6 +179,7 @@ class EnergyBook:
             for circuit, state in saved.items()
             if circuit not in shown_wh or state.total_wh <= shown_wh[circuit] + SAVED_AHEAD_WH
         }
+        self._set_back = saved.keys() - kept.keys()
         for circuit in {**shown_wh, **kept}:
             state = kept.get(circuit, _Saved(shown_wh.get(circuit, 0.0)))
             meter = self._new_meter(circuit)
@@ -317,6 +335,11 @@ def _parsed(saved: Mapping[str, object]) -> Dict[Circuit, _Saved]:
         is_net = list(state[3:]) == [NET]
         found[channel, way] = _Saved(total_wh, offset_wh, counter_wh) if anchored else _Saved(total_wh, is_net=is_net)
     return found
+
+
+def totals_of(saved: Mapping[str, object]) -> Dict[Circuit, float]:
+    """Return the totals that stand in an earlier `EnergyBook.saved()`; what makes no sense is left out."""
+    return {circuit: state.total_wh for circuit, state in _parsed(saved).items()}
 
 
 def _is_number(thing: object) -> bool:

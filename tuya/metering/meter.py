@@ -115,6 +115,11 @@ class Meter:
         """Set the total, unless it is already higher."""
         self.value_wh = value_wh if self.value_wh is None else max(self.value_wh, value_wh)
 
+    def add(self, energy_wh: float) -> None:
+        """Let the total go on from so much more. Only for one without a counter."""
+        self._start_wh += energy_wh
+        self.value_wh = (self.value_wh or 0.0) + energy_wh
+
     def report(self, counter_wh: float, at_s: float, flow: Flow, opposite: Flow) -> Optional[str]:
         """Take the counter's value at `at_s`, when the flow stood at `flow`, and that of the other direction.
 

@@ -29,7 +29,10 @@ class _Asked(NamedTuple):
 
 
 class Holding:
-    """heard: gets what owners tell of our devices. freed: told that the holder of a device has ended, and its name."""
+    """heard: gets what owners tell of our devices. freed: told that the holder of a device has ended, and its name.
+
+    counted: gives what owners are to be told of a device's totals (see Hearer.counted).
+    """
 
     def __init__(
         self,
@@ -37,6 +40,7 @@ class Holding:
         own_name: str,
         heard: Callable[[Dict[str, Any]], None],
         freed: Callable[[str, str], None],
+        counted: Callable[[str], Optional[Dict[str, Any]]],
         clock: Callable[[], float],
     ) -> None:
         self.client: Optional[Client] = None
@@ -45,6 +49,7 @@ class Holding:
         self._own_name = own_name
         self._heard = heard
         self._freed = freed
+        self.counted = counted
         self._clock = clock
         self._selector: Optional[selectors.BaseSelector] = None
         self._remotes: Dict[str, Remote] = {}

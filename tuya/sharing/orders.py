@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from ..devices.hand_over import Counted
 from ..lan.errors import TuyaError
 from ..lan.events import Dps, DpValue
 from ..metering.decode import numbered
 from ..running import running_s
 from .lines import text_of
-from .telling import dps_to_json, error_fields
+from .telling import dps_to_json, error_fields, totals_from_json
 
 CLOCKS_DIFFER_S = 1.0  # at most, of processes of one machine: now_s may be read before the request
 
@@ -48,3 +49,14 @@ def result_of(number: Any, device_id: str, dps: Dps, error: Optional[TuyaError])
     """Return the "result" event of the request with this number."""
     told = {"event": "result", "request": number, "id": device_id, "dps": dps_to_json(dps)}
     return {**told, **error_fields(error)}
+
+
+def counted_of(told: object, who: str, now_s: float) -> Optional[Counted]:
+    """Return what a listener says that it has counted of one device; None where that makes no sense."""
+    if not isinstance(told, dict):
+        return None
+    totals_wh, alone_s = totals_from_json(told.get("totals_wh")), told.get("alone_s")
+    if alone_s is None:
+        return Counted(who, totals_wh, now_s)
+    is_number = isinstance(alone_s, (int, float)) and not isinstance(alone_s, bool)
+    return Counted(who, totals_wh, now_s, float(alone_s)) if is_number and 0.0 <= alone_s < 1e12 else None

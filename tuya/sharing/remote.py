@@ -10,7 +10,8 @@ from . import place
 from .lines import MAX_LINE_BYTES, LineError, LineReader, line_of
 
 READ_BYTES = 256 * 1024
-MAX_UNSENT_BYTES = 256 * 1024
+MAX_UNSENT_BYTES = 2 * 1024 * 1024  # the totals of some thousand devices, told at once
+COUNTED_AT_ONCE = 100  # devices whose totals are one line: far from the longest that an owner takes
 
 
 class Hearer(Protocol):
@@ -21,6 +22,9 @@ class Hearer(Protocol):
 
     def ended(self, remote: Remote, now_s: float) -> None:
         """The owner is gone, or talks nonsense."""
+
+    def counted(self, device_id: str) -> Optional[Dict[str, Any]]:
+        """Return the totals of a device as far as they are known here: {"totals_wh", "alone_s"}; None for none."""
 
 
 class Remote:
@@ -37,6 +41,7 @@ class Remote:
         self._selector: Optional[selectors.BaseSelector] = None
         self._reader = LineReader(MAX_LINE_BYTES)
         self._unsent = b""
+        self._counted_told: Set[str] = set()
         self._mask = selectors.EVENT_READ
 
     def open(self, selector: selectors.BaseSelector) -> None:
@@ -45,7 +50,12 @@ class Remote:
         selector.register(self._socket, self._mask, self)
 
     def listen(self, own_name: str) -> None:
-        """Ask to be told of `ids`."""
+        """Ask to be told of `ids`; before that tell of each what was counted here, so that what is told includes it."""
+        counted = {one: self._hearer.counted(one) for one in sorted(self.ids - self._counted_told)}
+        self._counted_told |= self.ids
+        told = [(one, what) for one, what in counted.items() if what is not None]
+        for start in range(0, len(told), COUNTED_AT_ONCE):
+            self.send({"counted": dict(told[start : start + COUNTED_AT_ONCE]), "name": own_name})
         self.send({"listen": sorted(self.ids), "name": own_name})
 
     def send(self, request: Dict[str, Any]) -> bool:

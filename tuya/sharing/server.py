@@ -29,7 +29,7 @@ from ..running import running_s
 from . import place
 from .lines import line_of, removed_line, text_of
 from .listener import Listener
-from .orders import age_of, result_of, target_of
+from .orders import age_of, counted_of, result_of, target_of
 from .telling import event_to_json, introduction, snapshot
 
 NEVER = float("inf")
@@ -318,9 +318,24 @@ class Server:
             self.take_command(listener, request, who, now_s)
         if isinstance(request.get("query"), dict) and listener.commands.take(now_s):
             self.take_query(request["query"], now_s)
+        if isinstance(request.get("counted"), dict):
+            self.take_counted(request["counted"], listener.name or "another program", now_s)
         if isinstance(request.get("give_back"), list) and self._give_back is not None:
             ids = [one for one in request["give_back"] if isinstance(one, str)]
             self._give_back(ids, text_of(request.get("name")) or "another program", now_s)
+
+    def take_counted(self, told_of: Mapping[str, Any], who: str, now_s: float) -> None:
+        """Somebody who has held devices tells their totals: ours go on from there, as far as that can be."""
+        for device_id, told in told_of.items():
+            counted = counted_of(told, who, now_s)
+            with self._household.lock:
+                device = self._household.devices.get(device_id)
+                if device is None or counted is None:
+                    continue
+                before_wh = device.totals_wh(now_s)
+                device.hand_over.told(counted)
+                if device.totals_wh(now_s) != before_wh:
+                    self._tell_again(device_id, now_s)
 
     def take_query(self, query: Mapping[str, Any], now_s: float) -> None:
         """Ask a device for everything, and for some time for particular data points too."""

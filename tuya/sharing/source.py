@@ -24,19 +24,20 @@ from ..lan.client import Client
 from ..lan.device import Polling
 from ..lan.errors import Closed, NotConnected, OwnedElsewhere
 from ..lan.events import Connected, Event, Failed, Lost, Status
-from ..metering.energy import Circuit
+from ..metering.energy import Circuit, totals_of
 from ..metering.reading import Channel
 from ..running import running_s
 from .holding import Holding
 from .inbox import Inbox
 from .server import Server
-from .telling import dps_to_json, error_fields, event_to_json, snapshot, totals_from_json
+from .telling import dps_to_json, error_fields, event_to_json, snapshot, totals_from_json, totals_to_json
 
 STOP_S = 2.0
 GIVEN_BACK_S = 2.0  # so long the one who asked has time to take it
 GIVEN_AWAY_TOLD_S = (1.0, GIVEN_BACK_S)  # our own listeners hear of it when that one has it, and do not come first
 MAX_LINES = 1000  # that nobody has taken
 WAKE_S = 1.0  # Ctrl-C is seen at least so often
+ALONE_SINCE = "alone_since_s"  # in what is saved of a device: the time of day, where no holder's total was ever heard
 
 
 class Source:
@@ -61,20 +62,23 @@ class Source:
         about: Callable[[], Dict[str, Any]] = dict,
         terms: Optional[Terms] = None,
         clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], float] = time.time,
     ) -> None:
         self.owner = owner
         self.household = Household()
         self._clock = clock
+        self._time_of_day = time_of_day
         self._terms = terms or Terms()
         self._saved = dict(saved_energy or {})
         self._entries: Dict[str, DeviceEntry] = {}
         self._heard_totals_wh: Dict[str, Dict[Circuit, float]] = {}  # of devices that others hold, or held
+        self._alone_since_s: Dict[str, float] = {}  # devices that nobody has told a total of: the time of day
         self._inbox = Inbox(self.state)
         self._request = 0
         self._lines: Deque[Line] = deque(maxlen=MAX_LINES)
         self._given: Dict[str, float] = {}  # devices that a plugin asked for -> until when they are left alone
         self._server = Server(self.household, owner, about, give_back=self._give_back)
-        self._holding = Holding(self._server, owner, self._heard_elsewhere, self._own_again, clock)
+        self._holding = Holding(self._server, owner, self._heard_elsewhere, self._own_again, self._counted, clock)
         self._client = Client(
             [], self._sink, owner=owner, discovery=discovery, clock=clock, waited_s=waited_s, guest=self._holding
         )
@@ -158,7 +162,15 @@ class Source:
         def shown_wh(_channels: Iterable[Channel]) -> Mapping[Circuit, float]:
             return self._heard_totals_wh.get(device_id, {})
 
-        return KnownDevice(entry, terms=self._terms, shown_wh=shown_wh, saved=self._saved.get(device_id))
+        saved = self._saved.get(device_id)
+        if saved is not None:
+            self._alone_since_s.pop(device_id, None)
+            since_s = saved.get(ALONE_SINCE)
+            if isinstance(since_s, (int, float)):
+                self._alone_since_s[device_id] = since_s
+        elif device_id not in self._heard_totals_wh:
+            self._alone_since_s.setdefault(device_id, self._time_of_day())
+        return KnownDevice(entry, terms=self._terms, shown_wh=shown_wh, saved=saved, known_at_s=self._clock())
 
     # -- events
 
@@ -204,7 +216,26 @@ class Source:
                     states[device_id] = {
                         f"{channel}/{way}": [energy_wh, None, None] for (channel, way), energy_wh in totals_wh.items()
                     }
+            for device_id in self._alone_since_s.keys() & states.keys():
+                states[device_id] = {**states[device_id], ALONE_SINCE: self._alone_since_s[device_id]}
         return states
+
+    def _counted(self, device_id: str) -> Optional[Dict[str, Any]]:
+        """What the holder of a device is told before it is listened to: it may have been away while we counted."""
+        with self.household.lock:
+            device = self.household.devices.get(device_id)
+            totals_wh = totals_of(self._saved.get(device_id, {}))
+            totals_wh.update(self._heard_totals_wh.get(device_id, {}))
+            if device is not None:
+                totals_wh.update(device.totals_wh(self._clock()))
+            if not totals_wh:
+                return None
+            told: Dict[str, Any] = {"totals_wh": totals_to_json(totals_wh)}
+            since_s = self._alone_since_s.get(device_id)
+            # what others have counted before us is in it: then it does not begin at 0
+            if since_s is not None and not (device is not None and device.hand_over.added_wh):
+                told["alone_s"] = max(0.0, self._time_of_day() - since_s)
+            return told
 
     # -- asking
 
@@ -282,9 +313,10 @@ class Source:
         device_id = told["id"]
         totals = told.get("totals_wh")
         if totals:  # the holder's totals are the totals; one that has none yet takes nothing away
-            self._heard_totals_wh[device_id] = totals_from_json(totals)
-            self._saved.pop(device_id, None)
             with self.household.lock:
+                self._heard_totals_wh[device_id] = totals_from_json(totals)
+                self._saved.pop(device_id, None)
+                self._alone_since_s.pop(device_id, None)
                 device = self.household.devices.get(device_id)
                 if device is not None and device.saved_energy() is not None:
                     self._begin_anew(device)
