@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -177,9 +178,16 @@ def test_storm_of_commands_is_bounded_and_ends(broker: Mosquitto):
     with Friend(broker.port) as friend, Home(broker.port) as home:
         ready(home, friend)
         began_s = time.monotonic()
-        for number in range(3000):
-            friend.publish(SET_1, "ON" if number % 2 else "OFF")
-        eventually(lambda: len(results(friend)) > 100, what="answers")
+
+        def storm() -> bool:
+            """What comes while the program stands still is not read: on a busy machine that may be all of a storm."""
+            for number in range(3000):
+                friend.publish(SET_1, "ON" if number % 2 else "OFF")
+            with suppress(AssertionError):
+                eventually(lambda: len(results(friend)) > 100, 3.0)
+            return len(results(friend)) > 100
+
+        eventually(storm, what="answers")
         eventually(lambda: friend.newest.get(STATE), what="a state")
         settle()
         assert 1 <= len(home.source.commands) <= 5 + (time.monotonic() - began_s) + 1

@@ -107,8 +107,8 @@ def test_the_one_who_takes_back_is_told_what_flowed_and_no_listener_sees_a_step_
                 heard += [told] if told is not None else []
             totals_wh = [used_wh(one) for one in heard if used_wh(one)]
             assert totals_wh == sorted(totals_wh)
-            assert totals_wh[0] >= last_wh
-            assert plugin.used_wh >= totals_wh[-1]
+            assert totals_wh[0] >= last_wh - 0.001
+            assert plugin.used_wh >= totals_wh[-1] - 0.001  # which is rounded
             assert plugin.used_wh <= last_wh + 20.0 * LOAD_W / 3600
             lines = [line.text for line in plugin.household.take_lines()]
             assert any("flowed while mqtt had it" in line for line in lines), lines
