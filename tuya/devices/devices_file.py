@@ -15,7 +15,7 @@ import shlex
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NoReturn, Optional, Set, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, NoReturn, Optional, Set, Tuple
 
 from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
@@ -88,8 +88,7 @@ class DeviceEntry:
         return self.wishes.name or self.name or short_id(self.device_id)
 
 
-@dataclass(frozen=True)
-class DevicesFile:
+class DevicesFile(NamedTuple):
     """All usable entries in the order of the file, and what could not be used ("line 12: Kettle: ...").
 
     left_out: those of the problems for which a whole entry is left out; harmless: those where nothing is lost by that.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..lan.errors import BadValue, CodecMissing, OwnedElsewhere, TuyaError, WrongKey, WrongVersion
@@ -24,16 +23,16 @@ class Line(NamedTuple):
     is_error: bool = False
 
 
-@dataclass
 class _Story:
-    name: str
-    offline_since_s: Optional[float]
-    error: Optional[TuyaError] = None  # the last one, also when that is over
-    said_errors: Set[str] = field(default_factory=set)  # classes of those that were said since it was connected
-    said_offline: bool = False
-    was_connected: bool = False
-    outages: Outages = field(default_factory=Outages)
-    wordings: Set[str] = field(default_factory=set)  # of notices and errors said, numbers aside
+    def __init__(self, name: str, offline_since_s: Optional[float]) -> None:
+        self.name = name
+        self.offline_since_s = offline_since_s
+        self.error: Optional[TuyaError] = None  # the last one, also when that is over
+        self.said_errors: Set[str] = set()  # classes of those that were said since it was connected
+        self.said_offline = False
+        self.was_connected = False
+        self.outages = Outages()
+        self.wordings: Set[str] = set()  # of notices and errors said, numbers aside
 
     @property
     def reason(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..metering.profile import Profile, match
@@ -16,15 +16,14 @@ class NotServed(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """The devices to serve, and what is to be said about the others.
 
     profiles: device id -> what is known of a device without its data points; finding it takes over a millisecond.
     """
 
     entries: Tuple[DeviceEntry, ...] = ()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = MappingProxyType({})
     problems: Tuple[str, ...] = ()  # to be corrected by the user
     remarks: Tuple[str, ...] = ()
     not_served: Tuple[NotServed, ...] = ()

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, NamedTuple, Optional, Tuple
 
 from ..devices.device import Terms
 from ..devices.devices_file import (
@@ -50,11 +50,10 @@ class SettingsError(Exception):
     """A setting with which nothing can be served; the text names its label on the Hardware page and the cure."""
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(NamedTuple):
     """What the settings say for all breakers of a hardware instance."""
 
-    terms: Terms = field(default_factory=Terms)
+    terms: Terms = Terms()
     show_all: bool = False
 
 
@@ -154,7 +153,7 @@ def choose(settings: Settings, path: Optional[Path]) -> Choice:
             return _one(settings, read_devices(path) if path is not None else DevicesFile(), path)
         except DevicesFileError as error:  # what stands on the Hardware page is enough
             choice = _one(settings, DevicesFile(), None)
-            return replace(choice, problems=(*choice.problems, str(error)))
+            return choice._replace(problems=(*choice.problems, str(error)))
     file = read_devices(path) if path is not None else DevicesFile()
     if settings.device_id:
         return _one(settings, file, path)

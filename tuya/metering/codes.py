@@ -133,7 +133,7 @@ def _fields(model: Model, value: object) -> List[Found]:
 def _field(model: Model, means: Optional[Meaning]) -> Optional[Found]:
     """Return the field of one line with its meaning, None for what is no reading and no state."""
     if means is not None and means.role == "energy" and model.unit[0] == "W" and "power" in split(model.code):
-        means = replace(means, role="power", is_consumption=False)  # "power consumption" is an energy, or a power
+        means = means._replace(role="power", is_consumption=False)  # "power consumption" is an energy, or a power
     if means is None or (model.kind and model.kind not in TYPES.get(means.role, NUMBERS)):
         return None
     if means.role not in MEASURES:

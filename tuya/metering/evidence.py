@@ -43,8 +43,7 @@ SPEAKERS: Mapping[Source, str] = {
 }
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(NamedTuple):
     """One source's word on one data point. `proven`: V, I and P of this very device fit what it says."""
 
     field: Field
@@ -230,7 +229,7 @@ def _aligned(claims: Sequence[Claim]) -> List[Claim]:
         if claim.source in (Source.MODEL, Source.CATEGORY) and len(circuits) > 1 and one.channel == "1":
             same = layouts.get(one.dp)
             channel = same.channel if same is not None and same.role == one.role else TOTAL
-            claim = replace(claim, field=replace(one, channel=channel))
+            claim = claim._replace(field=replace(one, channel=channel))
         result.append(claim)
     return result
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import Dict, FrozenSet, List, Mapping, Tuple
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Tuple
 
 from .catalogue import Catalogue
 from .layout import MEASURES, Layout
@@ -25,12 +26,11 @@ INVERTIBLE = frozenset(("power", "current", "power_factor", "energy"))
 MAX_FACTOR = 1e6
 
 
-@dataclass(frozen=True)
-class ReadingWishes:
+class ReadingWishes(NamedTuple):
     """invert: roles whose sign is turned ("energy": import and export are exchanged). scale: role -> factor."""
 
     invert: FrozenSet[str] = frozenset()
-    scale: Mapping[str, float] = field(default_factory=dict)
+    scale: Mapping[str, float] = MappingProxyType({})
     layout: str = ""
 
 

@@ -7,9 +7,8 @@ its words name one quantity, perhaps a circuit, and nothing that makes it a limi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import AbstractSet, Dict, FrozenSet, List, Optional, Tuple
+from typing import AbstractSet, Dict, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from .reading import TOTAL
 
@@ -70,8 +69,7 @@ CIRCUITS: Dict[str, str] = {
 LETTERED = {f"{first}{letter}": letter for first in "uip" for letter in "abc"}
 
 
-@dataclass(frozen=True)
-class Meaning:
+class Meaning(NamedTuple):
     """A role of layout.py; circuit: a letter, a number, "total" or ""; standard: a code of the standard set.
 
     perhaps_a_days: an energy that some meters count anew each day under the same code.
@@ -154,7 +152,7 @@ def output(code: str) -> Optional[Meaning]:
     if not {"out", "output"} & set(words):
         return None
     means = _meaning("_".join(word for word in words if word not in ("out", "output")))
-    return replace(means, is_output=True) if means is not None and means.role == "power" else None
+    return means._replace(is_output=True) if means is not None and means.role == "power" else None
 
 
 def may_be_relay(code: str) -> bool:

@@ -17,9 +17,8 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, List, Mapping, NamedTuple, Optional
 
 PAGE_NAME = "Distribution_board"
 MARK = 'id="tuya-board"'  # stands in our page and in nobody else's
@@ -39,8 +38,7 @@ class BoardError(Exception):
     """The page cannot be installed; says why and what to do. The plugin works without it."""
 
 
-@dataclass(frozen=True)
-class BreakerState:
+class BreakerState(NamedTuple):
     """What the page needs beside Domoticz's JSON. answered_at: seconds since 1970, None before the first answer."""
 
     answered_at: Optional[float]
