@@ -22,13 +22,13 @@ from tests.examples import examples
 from tuya.devices.devices_file import (
     DevicesFileError,
     clean_text,
-    is_there,
     key_bytes,
     key_problem,
     local_address,
     parse_devices,
     read_devices,
 )
+from tuya.devices.file_bytes import is_there
 from tuya.lan.device import short_id
 
 KEY = "k3y-Of_A,breaker"

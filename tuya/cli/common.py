@@ -14,12 +14,12 @@ from tuya import process
 from tuya.devices.devices_file import (
     DeviceEntry,
     DevicesFileError,
-    is_there,
     key_bytes,
     key_problem,
     parse_devices,
     read_devices,
 )
+from tuya.devices.file_bytes import is_there
 from tuya.devices.secrets import key_texts, without_keys
 from tuya.lan import versions
 from tuya.process import EXIT_FAULT as EXIT_FAULT

@@ -8,7 +8,8 @@ import sys
 from typing import Any, Dict, List
 
 from tuya.cli.common import read_input
-from tuya.devices.devices_file import MAX_FILE_BYTES, clean_text
+from tuya.devices.devices_file import clean_text
+from tuya.devices.file_bytes import MAX_FILE_BYTES
 from tuya.lan.device import short_id
 from tuya.metering.decode import decode_dump
 

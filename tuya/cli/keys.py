@@ -26,15 +26,8 @@ from tuya.cli.common import (
     print_message,
     read_input,
 )
-from tuya.devices.devices_file import (
-    MAX_FILE_BYTES,
-    DevicesFileError,
-    is_there,
-    key_bytes,
-    key_problem,
-    parse_devices,
-    read_bytes,
-)
+from tuya.devices.devices_file import DevicesFileError, key_bytes, key_problem, parse_devices
+from tuya.devices.file_bytes import MAX_FILE_BYTES, is_there, read_bytes
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
 from tuya.keys.sources import Export, Lost, SourceProblem, read_export

@@ -8,43 +8,29 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import os
-import pwd
 import re
-import shlex
-import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, NoReturn, Optional, Set, Tuple
 
 from ..lan import versions
 from ..lan.device import TCP_PORT, short_id
+from .file_bytes import DevicesFileError as DevicesFileError
+from .file_bytes import read_bytes
 from .json_places import entry_spans
 from .misplaced import READING_WISHES, WISHES, given_twice, misplaced, object_of, protects, protects_inside
 from .secrets import without_keys
 
 DEFAULT_PORT = TCP_PORT
 KEY_LENGTH = versions.KEY_BYTES
-MAX_FILE_BYTES = 16 * 1024 * 1024  # a household's file is some 100 kB; more is not a devices file
 
 # Domoticz keeps a DeviceID of at most 25 ASCII characters without quotes (facts of the framework).
 _DEVICE_ID = re.compile(r"[0-9A-Za-z_-]{1,25}")
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _MAX_NAME_CHARACTERS = 60
-_MAX_SHOWN_PATH = 200
 
 REFUSED = "refused"
 _REFUSED_UNTIL = "until that is corrected, switching is refused for it"
-
-
-class DevicesFileError(Exception):
-    """The file cannot be read, or is no JSON that could hold devices. line: 1-based, 0 = the file as a whole."""
-
-    def __init__(self, line: int, what: str, path: str = "devices.json") -> None:
-        self.line = line
-        self.what = what
-        self.path = path
-        super().__init__(f"{path}:{line}: {what}" if line else f"{path}: {what}")
 
 
 @dataclass(frozen=True)
@@ -199,53 +185,6 @@ def parse_devices(text: str) -> DevicesFile:
 
 def _refusing(entry: DeviceEntry) -> DeviceEntry:
     return replace(entry, wishes=replace(entry.wishes, switch=REFUSED))
-
-
-def is_there(path: Path) -> bool:
-    """Whether there is anything of that name, or nobody can say: reading it tells why. Raises nothing."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError):  # no right to look, a name of 5,000 characters, a link to itself, a NUL in it
-        return True
-    return True
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a devices file. Raises DevicesFileError, with the cure: no right to read it, too large, no file at all.
-
-    What is no file (a pipe, a device, a socket) is not even opened: that could wait for ever.
-    """
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise DevicesFileError(0, "this is no file (but a folder, a pipe or a device)", str(path))
-        # not blocking: it may have become a pipe meanwhile
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1) or b""
-    except PermissionError as error:
-        raise DevicesFileError(0, f"it cannot be read: {error.strerror}. {_cure_of_rights(path)}", str(path)) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "unknown reason"
-        raise DevicesFileError(0, f"it cannot be read: {reason}", _cut(str(path))) from None
-    if len(data) > MAX_FILE_BYTES:
-        raise DevicesFileError(0, "this is no devices file: it is too large", str(path))
-    return data
-
-
-def _cure_of_rights(path: Path) -> str:
-    """What lets the user that this process runs as read the file."""
-    try:
-        user = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        user = str(os.geteuid())
-    if not os.access(path.parent, os.X_OK):
-        return f"Give another place, or let {user} enter its folder, {path.parent}"
-    return f"Let the user that this runs as read it: sudo chown {user} {shlex.quote(str(path))}"
-
-
-def _cut(path: str) -> str:
-    return path if len(path) <= _MAX_SHOWN_PATH else f"{path[:_MAX_SHOWN_PATH]}..."
 
 
 def read_devices(path: Path) -> DevicesFile:

@@ -18,12 +18,12 @@ from ..devices.devices_file import (
     DevicesFile,
     DevicesFileError,
     clean_text,
-    is_there,
     key_bytes,
     key_problem,
     parse_devices,
     read_devices,
 )
+from ..devices.file_bytes import is_there
 from ..devices.secrets import hidden_if_key
 from ..devices.served import Choice, choose_all, reading_problems
 from ..lan import versions
