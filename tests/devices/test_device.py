@@ -7,8 +7,9 @@ from typing import Any, Dict
 import pytest
 
 from tests.domoticz.fakes import SY1_DPS, entry
+from tuya.devices.asked import COMMAND_EFFECT_S
 from tuya.devices.commands import CommandRefused
-from tuya.devices.device import COMMAND_EFFECT_S, UNREPORTED_S, KnownDevice, Terms
+from tuya.devices.device import UNREPORTED_S, KnownDevice, Terms
 from tuya.lan.errors import NotConfirmed, NotConnected, Unreachable
 from tuya.lan.events import Connected, Status
 
@@ -64,7 +65,7 @@ def test_a_command_is_what_the_profile_allows():
     assert not device.is_asked(1, False, 5.1 + COMMAND_EFFECT_S)
     device.command_ended({1: False}, NotConnected("Kitchen", "is not connected"), 1.0)
     assert not device.is_asked(1, False, 6.0)
-    assert device.untaken is None, "nothing was sent: that tells nothing of the device"
+    assert device.asked.untaken is None, "nothing was sent: that tells nothing of the device"
 
 
 def test_a_command_that_it_did_not_take_is_remembered_until_it_does():
@@ -78,9 +79,9 @@ def test_a_command_that_it_did_not_take_is_remembered_until_it_does():
         device.report(Status(device.device_id, 1.0, {1: True}, False))
         device.command_ended({1: False}, refusal, 1.0)
         device.report(Status(device.device_id, 2.0, {20: 2300}, False))
-        assert device.untaken is refusal
+        assert device.asked.untaken is refusal
         ended()
-        assert device.untaken is None
+        assert device.asked.untaken is None
 
 
 def test_an_answer_without_a_measured_value_is_no_reading():
@@ -148,12 +149,12 @@ def test_a_command_without_effect_is_not_over_because_the_old_state_is_told():
     wanted = {1: not SY1_DPS[1]}
     device.command_ended(wanted, NotConfirmed("Kitchen", "did not report the new state within 3 s"), 1.0)
     device.report(Status(device.device_id, 1.5, {20: 2300}, True))
-    assert not device.is_untaken_refuted, "that tells nothing of its switch"
+    assert not device.asked.is_untaken_refuted, "that tells nothing of its switch"
     device.report(Status(device.device_id, 2.0, SY1_DPS, True))
-    assert device.is_untaken_refuted
-    assert (device.untaken is not None, device.untaken_at_s) == (True, 1.0)
+    assert device.asked.is_untaken_refuted
+    assert (device.asked.untaken is not None, device.asked.untaken_at_s) == (True, 1.0)
     device.report(Status(device.device_id, 9.0, {**SY1_DPS, **wanted}, True))
-    assert device.untaken is None, "it has the state that was asked for"
+    assert device.asked.untaken is None, "it has the state that was asked for"
 
 
 def test_each_quantity_has_an_age_of_its_own():

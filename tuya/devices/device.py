@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set
 
 from ..lan.device import Polling
-from ..lan.errors import NotConfirmed, TuyaError
+from ..lan.errors import TuyaError
 from ..lan.events import Connected, Dps, DpValue, Status
 from ..metering import thresholds
 from ..metering.energy import Circuit, EnergyBook
 from ..metering.profile import Profile, match
 from ..metering.reading import Channel, Reading
+from .asked import Asked
 from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
@@ -20,8 +21,6 @@ from .readings import is_open, merged
 from .switch_watch import SwitchWatch
 
 NO_PROFILE = "none"
-# How long after a command its effect on the relay is counted as ours.
-COMMAND_EFFECT_S = 10.0
 REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; readings older than 10 s look frozen
 # Finding the profile takes over 1 ms: at once for so many frames with new data points, else no more often than this.
 FREE_MATCHES = 64
@@ -79,10 +78,7 @@ class KnownDevice:
         self.reported_at_s: Optional[float] = None  # data points came last in this session; heartbeats are none
         self.measured_at_s = float("-inf")  # what it measures came last; an answer alone is no reading
         self.error: Optional[TuyaError] = None  # why it is not connected
-        self.untaken: Optional[TuyaError] = None  # what became of its last command, where it did not confirm it
-        self.untaken_at_s = 0.0
-        self.is_untaken_refuted = False  # it has told another state since than the one that was asked for
-        self._untaken_dps: Dps = {}
+        self.asked = Asked()
         self.switches = SwitchWatch()
         self._quantities = QuantityWatch()
         self._announced_product = ""
@@ -99,7 +95,6 @@ class KnownDevice:
         self._is_too_much_said = False
         self._is_silence_said = False
         self._said_doubts: Set[str] = set()
-        self._asked: Dict[int, Tuple[DpValue, float]] = {}
 
     @property
     def device_id(self) -> str:
@@ -195,10 +190,7 @@ class KnownDevice:
         if event.dps:
             self.reported_at_s = event.at_s
             self._is_silence_said = False
-        if self.untaken is not None and all(self.dps.get(dp) == value for dp, value in self._untaken_dps.items()):
-            self.untaken = None  # it was late, or somebody else saw to it
-        elif event.full and self._untaken_dps.keys() <= event.dps.keys():
-            self.is_untaken_refuted = True
+        self.asked.report(event, self.dps)
         before = self.profile
         if self._is_match_due and (self._free_matches > 0 or event.at_s - self._matched_at_s >= LOOK_AGAIN_S):
             self._free_matches -= 1
@@ -350,13 +342,13 @@ class KnownDevice:
             raise CommandRefused(self.entry.shown_name, "switching is refused by the settings")
 
     def command(self, dps: Dps, now_s: float) -> Dict[int, DpValue]:
-        """Return the data points to write for a command; what they bring about is ours for COMMAND_EFFECT_S.
+        """Return the data points to write for a command; what they bring about is ours for a while.
 
         Raises CommandRefused: switching is not allowed, or these are no controls of it.
         """
         self.check_may_switch()
         written = as_written(self.entry.shown_name, dps, self.profile)
-        self._asked.update({dp: (value, now_s) for dp, value in written.items()})
+        self.asked.begin(written, now_s)
         self.switches.commanded(written)
         return written
 
@@ -378,24 +370,19 @@ class KnownDevice:
 
     def command_ended(self, dps: Dps, error: Optional[TuyaError], at_s: float) -> None:
         """A write was confirmed (None), or not: what happens to these data points then is not our doing."""
-        if error is None or isinstance(error, NotConfirmed):  # else nothing was sent, which tells nothing of the device
-            self.untaken, self._untaken_dps, self.untaken_at_s = error, dict(dps), at_s
-            self.is_untaken_refuted = False
+        self.asked.ended(dps, error, at_s)
         if error is None:
             self.switches.confirmed(dps, self.profile.switch_dps, at_s)
-        for dp in dps if error is not None else ():
-            self._asked.pop(dp, None)
 
     def is_asked(self, dp: int, value: Optional[DpValue], at_s: float) -> bool:
         """Whether a command of ours asked for this value of this data point a short while ago.
 
         value: True and False mean on and off, in whatever words the device has them.
         """
-        asked = self._asked.get(dp)
         control = self.profile.controls.get(dp)
         if isinstance(value, bool) and control is not None and control.kind == "bool":
             value = control.spelled[value]
-        return asked is not None and asked[0] == value and at_s - asked[1] <= COMMAND_EFFECT_S
+        return self.asked.is_ours(dp, value, at_s)
 
 
 def _asks_differently(before: Profile, after: Profile) -> bool:

@@ -91,10 +91,10 @@ def introduction(owner: str, about: Mapping[str, Any], devices: Sequence[KnownDe
             told.update(_left_out(device, now_s))
         if device.reported_at_s is not None:
             told["reported_age_s"] = round(now_s - device.reported_at_s, 3)
-        if device.untaken is not None:
-            told["untaken"] = device.untaken.what
-            told["untaken_age_s"] = round(now_s - device.untaken_at_s, 3)
-            told["is_untaken_refuted"] = device.is_untaken_refuted
+        if device.asked.untaken is not None:
+            told["untaken"] = device.asked.untaken.what
+            told["untaken_age_s"] = round(now_s - device.asked.untaken_at_s, 3)
+            told["is_untaken_refuted"] = device.asked.is_untaken_refuted
         if device.switches.undone:
             told["undone"] = device.switches.undone
             told["undone_age_s"] = round(now_s - device.switches.undone_at_s, 3)
