@@ -48,6 +48,25 @@ def test_a_good_file(tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"category": "dlq"}, True),
+        ({"category": "zndb", "product_id": "unknown"}, True),
+        ({"category": "dlq", "domoticz": {"use": False}}, False),
+        ({"category": "dlq", "domoticz": {"use": True}}, False),
+        ({"category": "dlq", "sub": True, "node_id": "1"}, False),
+        ({"category": "dj"}, False),
+        ({"category": "cz"}, False),  # most sockets measure nothing
+    ],
+)
+def test_a_breaker_that_nothing_is_known_of_is_named(tmp_path, changes, named):
+    other = {"id": "bfother0000000000000", "name": "Other", "key": KEY, **changes}
+    findings, _ = files(devices_file(tmp_path, [BREAKER, other]))
+    told = [finding for finding in findings if finding.text.startswith("Other: ")]
+    assert [(finding.state, bool(finding.cure)) for finding in told] == ([("unchecked", True)] if named else [])
+
+
 def test_no_file():
     findings, _ = files(None)
     assert (findings[0].state, findings[0].cure) == ("failed", "bash install.sh keys")

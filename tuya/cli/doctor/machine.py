@@ -19,6 +19,7 @@ from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_device
 from tuya.devices.served import not_served, reading_problems
 from tuya.domoticz import installation
 from tuya.keys.accounts import Account
+from tuya.metering.families import METER, category_of, kind_of
 from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
@@ -94,6 +95,7 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
     for entry in served:
         for problem in reading_problems(entry, match(entry.raw, {}), path.name):
             findings.append(Finding("files", UNCHECKED, problem, f"correct it in {path}"))
+    findings += _unrecognised(file.entries)
     if needed and not served:
         cure = 'take the keys again, or mark a device with "domoticz": {"use": true}'
         findings.append(Finding("files", FAILED, f"{path} holds no device that measures and can be connected to", cure))
@@ -103,6 +105,22 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
         more = f", {others} others are not ({why})" if others else ""
         findings.append(Finding("files", OK, f"{path}: {len(served)} to be served{more}"))
     return findings, served
+
+
+def _unrecognised(entries: Sequence[DeviceEntry]) -> List[Finding]:
+    """The breakers and meters of which nothing says what they measure: nobody asked for them to be left out."""
+    names: List[str] = []
+    for entry in entries:
+        if entry.wishes.use is None and not entry.is_sub_device and kind_of(category_of(entry.raw), ()) == METER:
+            profile = match(entry.raw, {})
+            names += [entry.shown_name] if profile.matched_by == "none" else []
+    if not names:
+        return []
+    text = f"{', '.join(names)}: a breaker or meter by its category, and not served: nothing says what it measures"
+    cure = (
+        '"domoticz": {"use": true} in its entry serves it, {"use": false} leaves it out; bash install.sh keys may know'
+    )
+    return [Finding("files", UNCHECKED, text, f"{cure} what its data points mean")]
 
 
 def _check_rights(path: Path, reader: Optional[Account]) -> List[Finding]:

@@ -25,6 +25,10 @@ OVER_S = 2 * 3600.0
 _RARE = frozenset((ALARM, *range(POWER_ON_STATE, THRESHOLDS + 1)))
 
 _DELETE = "delete them in Domoticz (Setup > Devices)"
+_SERVE_CURE = (
+    "have it served again (its entry in devices.json; the hardware's field 'Device ID', empty for all of them), or "
+    f"{_DELETE}"
+)
 _EDIT = "where that is not meant: Edit at the device in Domoticz"
 
 _ON_OFF = frozenset((0, 7, 9, 10))  # Switch Type: On/Off, Dimmer, Push On, Push Off (hardware/hardwaretypes.h)
@@ -124,7 +128,7 @@ def check_left_behind(
                     f"{sign.name} serves no more what Domoticz still shows of {', '.join(found[:SHOWN])}{more}: they "
                     "stand still, whatever the breaker does, and a click is refused"
                 )
-                yield Finding(CHECK, state, text, f"put its entry back into devices.json; or {_DELETE}")
+                yield Finding(CHECK, state, text, _SERVE_CURE)
 
 
 def _rows_of(sign: LifeSign, stored: Optional[Sequence[StoredUnit]]) -> Dict[str, Dict[int, Optional[StoredUnit]]]:
@@ -176,15 +180,15 @@ def _cure_of(entry: DeviceEntry) -> str:
 
 def _check_fight(sign: LifeSign, entry: DeviceEntry) -> Iterator[Finding]:
     """Whether something else goes on changing the state of its switches in Domoticz."""
-    for unit, times in sorted(sign.overwritten.get(entry.device_id, {}).items()):
-        recent = [age_s for age_s in times if age_s < FIGHT_S]
-        last_s = min(times, default=OVER_S)
-        if last_s >= OVER_S:
-            continue
-        text = (
-            "something else (a script, a rule, another program) has put another state into it than the breaker's "
-            f"({units_in_words([unit])}), {counted(len(recent) or len(times), 'time')}, the last {lasted(last_s)} ago; "
-            "the plugin gave the breaker's own again"
-        )
-        cure = "find what writes there: Setup > More Options > Events, scripts, Node-RED, Home Assistant"
-        yield Finding("values in Domoticz", UNCHECKED if len(recent) > 1 else NOTE, text, cure, entry.shown_name)
+    told = {unit: times for unit, times in sorted(sign.overwritten.get(entry.device_id, {}).items()) if times}
+    last_s = min((min(times) for times in told.values()), default=OVER_S)
+    if last_s >= OVER_S:
+        return
+    is_new = any(sum(age_s < FIGHT_S for age_s in times) > 1 for times in told.values())
+    text = (
+        "something else (a script, a rule, another program) has put another state into it than the breaker's "
+        f"({units_in_words(list(told))}), {counted(sum(map(len, told.values())), 'time')}, the last {lasted(last_s)} "
+        "ago; the plugin gave the breaker's own again"
+    )
+    cure = "find what writes there: Setup > More Options > Events, scripts, Node-RED, Home Assistant"
+    yield Finding("values in Domoticz", UNCHECKED if is_new else NOTE, text, cure, entry.shown_name)
