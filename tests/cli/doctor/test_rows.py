@@ -67,6 +67,12 @@ def test_what_is_set_of_a_device_in_domoticz(changes, state, text):
     assert all(one.text.startswith("unit 1 is ") and text in one.text and one.cure for one in told)
 
 
+def test_a_device_that_is_there_twice():
+    (twins,) = check_oddities([row(), row()], ENTRIES)
+    assert (twins.state, "unit 1 (idx 1, 1) more than once" in twins.text) == ("unchecked", True)
+    assert list(check_oddities([row(), row(hardware="Second")], ENTRIES)) == [], "that is told as two that serve it"
+
+
 def unkept(told, *suspects, entries=ENTRIES):
     return [(one.state, one.text) for one in check_unkept(told, {(ID, 3): 95.0}, entries, set(suspects))]
 

@@ -83,6 +83,7 @@ ODDITIES: Tuple[_Odd, ...] = (
 def check_oddities(stored: Sequence[StoredUnit], entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
     """What somebody has set of the devices of these breakers in Domoticz, one finding a breaker and thing."""
     for entry in entries:
+        yield from _check_twins(stored, entry)
         rows = [(one, one.row) for one in stored if one.device_id == entry.device_id and one.row is not None]
         for odd in ODDITIES:
             found = [
@@ -90,6 +91,18 @@ def check_oddities(stored: Sequence[StoredUnit], entries: Sequence[DeviceEntry])
             ]
             if found:
                 yield Finding(CHECK, odd.state, f"{units_in_words(found)} is {odd.text}", odd.cure, entry.shown_name)
+
+
+def _check_twins(stored: Sequence[StoredUnit], entry: DeviceEntry) -> Iterator[Finding]:
+    """Whether Domoticz has the same device of one hardware more than once: one of them is kept up."""
+    idxs: Dict[Tuple[str, int], List[int]] = {}
+    for one in stored:
+        if one.device_id == entry.device_id and one.row is not None:
+            idxs.setdefault((one.row.hardware, one.unit), []).append(one.idx)
+    twins = [f"unit {unit} (idx {', '.join(map(str, same))})" for (_, unit), same in idxs.items() if len(same) > 1]
+    if twins:
+        text = f"Domoticz has {' and '.join(twins[:SHOWN])} more than once, and keeps one of them up to date at most"
+        yield Finding(CHECK, UNCHECKED, text, "Setup > Devices: delete those that stand still", entry.shown_name)
 
 
 def check_left_behind(
