@@ -22,6 +22,7 @@ MAX_NOT_SERVED = 200
 LOOK_INTERVAL_S = 10.0  # names of units are the user's, and are looked at now and then
 NEVER = float("-inf")
 NOT_KNOWN = "not known"
+SWAPPED = "were names swapped?"  # ends what is said of such names
 
 
 class About:
@@ -111,7 +112,7 @@ class About:
             shown = [name.rpartition(" - ")[2] for name in list(names.get(entry.device_id, {}).values())]
             others = [name for name in shown if name in of_name and of_name[name] is not entry]
             if others and entry.shown_name not in shown:
-                yield f"{entry.shown_name} is called {others[0]} in Domoticz, as another entry is: were names swapped?"
+                yield f"{entry.shown_name} is called {others[0]} in Domoticz, as another entry is: {SWAPPED}"
 
     def unit_names(self, device_id: str) -> Mapping[int, str]:
         """Return how the units of a device are called in Domoticz."""

@@ -662,3 +662,20 @@ def test_a_database_in_a_folder_whose_name_is_no_text(tmp_path):
     folder.mkdir()
     make_database(folder / "domoticz.db").close()
     assert from_database(folder / "domoticz.db", is_running=False) is not None
+
+
+def test_names_that_may_be_swapped_are_not_well(folder):
+    """A click on the one would switch the other."""
+    swapped = "Boiler is called Fridge in Domoticz, as another entry is: were names swapped?"
+    word, why, _ = judged(around(folder, said(folder, problems=[swapped])))
+    assert (word, why.check, "were names swapped" in why.text) == ("not checked", "settings", True)
+    assert judged(around(folder, said(folder, problems=["protocol 3.1 cannot prove who answers"])))[0] == "well"
+
+
+def test_what_stands_still_in_domoticz_is_not_well(folder):
+    sign = said(folder)
+    units = {**sign["units"], "shown": {BREAKER["id"]: {"1": 1}, "bf9999999999999oven": {"1": 1}}}
+    word, why, _ = judged(around(folder, {**sign, "units": units}))
+    assert (word, why.check, "a click is refused" in why.text) == ("not checked", "devices in Domoticz", True)
+    of_file = parse_devices(json.dumps([{"id": "bf9999999999999oven", "key": "0", "domoticz": {"use": False}}]))
+    assert judged(around(folder, {**sign, "units": units}, listed=of_file.entries))[0] == "well"

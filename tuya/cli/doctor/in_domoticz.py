@@ -24,6 +24,7 @@ from tuya.cli.doctor.rows import check_left_behind, check_oddities, check_unkept
 from tuya.cli.doctor.served import NEW_FILE_S, Known, check_served
 from tuya.cli.doctor.stored import age_of_s, ages_s, check_refused, check_stored, zone_of
 from tuya.devices.devices_file import DeviceEntry
+from tuya.domoticz.about import SWAPPED
 from tuya.domoticz.installation import code_content, code_state
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
@@ -309,7 +310,9 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
         text = f"{sign.name} refuses every click: its field 'Switching' on the Hardware page says so"
         yield Finding("settings", NOTE, text)
     for problem in sign.problems:
-        yield Finding("settings", NOTE, f"{sign.name}: {problem}")
+        is_swapped = problem.endswith(SWAPPED)  # a click on the one switches the other, as far as anybody can tell
+        cure = "call it in Domoticz as its entry in devices.json, or the other way round" if is_swapped else ""
+        yield Finding("settings", UNCHECKED if is_swapped else NOTE, f"{sign.name}: {problem}", cure)
 
 
 def _check_pulse(sign: LifeSign) -> Iterator[Finding]:

@@ -118,7 +118,7 @@ def check_left_behind(
     names = {entry.device_id: entry.shown_name for entry in listed}
     unwanted = {entry.device_id for entry in listed if entry.wishes.use is False}
     for sign in signs:
-        if sign.shown is None:
+        if sign.shown is None or not sign.served:  # who serves nothing at all is told so
             continue
         rows = _rows_of(sign, stored)
         meant: List[str] = []
