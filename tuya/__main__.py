@@ -25,6 +25,9 @@ import traceback
 from typing import Dict, List, NoReturn, Optional, Sequence
 
 from tuya import process
+from tuya.running import running_s
+
+_BEGAN_S = running_s()  # before the other modules are loaded: on a busy machine that takes longest
 
 # module of tuya/cli -> sub-command; each has add_arguments(parser) and run(args) -> exit code
 COMMANDS = {
@@ -101,6 +104,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(words: List[str]) -> int:
+    began_s = _BEGAN_S if __name__ == "__main__" else running_s()
     parser = _Parser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
     parser.words = words
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -113,7 +117,7 @@ def _run(words: List[str]) -> int:
             module = importlib.import_module(f"tuya.cli.{module_name}")
             _hear_our_domoticz()
             module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
+            sub.set_defaults(run=module.run, began_s=began_s)
     args, unknown = parser.parse_known_args(words)
     if unknown:
         usage_of = commands.get(chosen, parser)  # argparse itself would show the usage of all commands

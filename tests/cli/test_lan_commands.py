@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ import pytest
 from tests.cli import in_process
 from tests.lateness import lateness
 from tuya.cli import scan
+from tuya.cli.set import TYPED_LIMIT_S
+from tuya.running import running_s
 from tuya.simulator import Fleet
 
 
@@ -112,6 +115,47 @@ def test_set_without_confirmation_is_a_fault(home):
     assert json.loads(lines[0])["error"] == "NotConfirmed"
     assert "Oven" in errors
     assert len(fleet.breakers[0].writes) == 1
+
+
+def test_what_was_typed_long_ago_is_not_sent(home, monkeypatch):
+    """A machine so busy that the program took that long to begin; or it was stopped on the way (Ctrl-Z)."""
+    fleet, path = home
+    monkeypatch.setattr("tuya.__main__.running_s", lambda: running_s() - TYPED_LIMIT_S)
+    code, lines, errors = in_process.run("set", "Oven", "1=false", "--devices", path, "--json")
+    assert (code, json.loads(lines[0])["error"]) == (1, "NotConnected")
+    assert "too late" in errors
+    assert fleet.breakers[0].writes == []
+
+
+def test_what_became_too_old_while_the_device_was_connected_to_is_not_sent(home, monkeypatch):
+    fleet, path = home
+    monkeypatch.setattr("tuya.cli.set._connected", lambda *_words: time.sleep(1.0) or {"profile": {}, "dps": {}})
+    monkeypatch.setattr("tuya.__main__.running_s", lambda: running_s() - TYPED_LIMIT_S + 0.5)
+    code, lines, _ = in_process.run("set", "Oven", "1=false", "--devices", path, "--json")
+    assert (code, json.loads(lines[0])["error"]) == (1, "NotConnected")
+    assert fleet.breakers[0].writes == []
+
+
+def test_an_owner_that_was_stopped_is_named_and_writes_nothing_later(home):
+    fleet, path = home
+    words = [sys.executable, "-m", "tuya", "watch", "--devices", path, "--json"]
+    owner = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    try:
+        for _ in range(4):  # both are connected, and have told something
+            assert json.loads(owner.stdout.readline())["event"] in ("connected", "status")
+        owner.send_signal(signal.SIGSTOP)
+        late_s, began_s = lateness(), time.monotonic()
+        code, lines, errors = tuya("set", "Oven", "1=false", "--devices", path, "--json")
+        assert time.monotonic() - began_s < 10.0 + late_s()
+        assert (code, json.loads(lines[0])["error"]) == (1, "OwnedElsewhere")
+        assert f"does not answer (python3 -m tuya watch, process {owner.pid})" in errors
+        owner.send_signal(signal.SIGCONT)
+        time.sleep(3.0)
+        assert fleet.breakers[0].writes == []
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
 
 
 @pytest.mark.parametrize(

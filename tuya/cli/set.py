@@ -1,7 +1,7 @@
 """python3 -m tuya set: writes data points of one device and waits for its confirmation.
 
 Only what the device's profile declares as a control is written (switches, state after power-on, child lock,
-countdown), never thresholds, counters, balances or calibration. A write is sent once.
+countdown), never thresholds, counters, balances or calibration. A write is sent once, and soon after it was asked for.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, Dict, List, Optional, Tuple
 from tuya.devices.commands import CommandRefused
 from tuya.devices.device import KnownDevice
 from tuya.devices.devices_file import DeviceEntry
+from tuya.lan.connection.messages import too_late
 from tuya.lan.errors import BadValue, NotConfirmed, NotFound, OwnedElsewhere, WrongKey
 from tuya.lan.events import DpValue
+from tuya.running import running_s
 from tuya.sharing.source import Source
 from tuya.sharing.telling import error_fields
 
@@ -31,6 +33,8 @@ from .common import (
 from .lan_tools import follow
 
 CONNECT_LIMIT_S = 12.0  # time enough for some tries with other protocol versions
+# Nobody expects any more what was typed so long ago: the start of the program on a busy machine counts, and a Ctrl-Z.
+TYPED_LIMIT_S = 15.0
 CONFIRM_LIMIT_S = 15.0  # the client answers after 10 s at the latest
 _ASSIGNMENT = re.compile(r"([0-9]{1,5})=(.*)", re.DOTALL)
 _FINAL = tuple(error.__name__ for error in (BadValue, OwnedElsewhere, WrongKey))  # no further try makes these right
@@ -55,15 +59,18 @@ def run(args: argparse.Namespace) -> int:
     if KnownDevice(entry).may_switch is False:
         raise UsageError(f"{entry.shown_name}: switching is refused for it in devices.json")
     with follow([entry]) as source:
-        state = _connected(source, entry)
+        left_s = args.began_s + TYPED_LIMIT_S - running_s()
+        state = _connected(source, entry, min(CONNECT_LIMIT_S, left_s))
         wanted = {
             dp: _value(text, state.get("profile", {}).get("controls", {}).get(str(dp))) for dp, text in words.items()
         }
         answer: Dict[str, Any] = {"id": entry.device_id, "dps": {str(dp): value for dp, value in wanted.items()}}
         if "via" in state:
             answer["via"] = state["via"]
-        error = state
-        if not state.get("error"):
+        error, age_s = state, running_s() - args.began_s
+        if age_s >= TYPED_LIMIT_S and (left_s <= 0 or not state.get("error")):
+            error = error_fields(too_late(entry.shown_name, age_s))
+        elif not state.get("error"):
             error = _result(source, source.command(entry.device_id, wanted, "set"))
     if error["error"] == CommandRefused.__name__:
         raise UsageError(error["message"])
@@ -116,10 +123,10 @@ def _no_number(text: str) -> DpValue:
     raise UsageError(f"{text} is no value that a device takes")
 
 
-def _connected(source: Source, entry: DeviceEntry) -> Dict[str, Any]:
+def _connected(source: Source, entry: DeviceEntry, seconds: float) -> Dict[str, Any]:
     """Wait for the first full answer, and return what is known then; "error" says why there is none."""
     last: Dict[str, Any] = error_fields(NotFound(entry.shown_name, "did not answer in time"))
-    for told in source.events(CONNECT_LIMIT_S):
+    for told in source.events(seconds):
         kind = told["event"]
         if (kind == "status" and told.get("full")) or (kind == "snapshot" and told["connected"] and told["dps"]):
             return source.state(entry.device_id)

@@ -18,13 +18,14 @@ LISTEN_GATHER_S = 0.02  # locks are refused one by one: one request for all devi
 TAKE_OVER_TRIES_S = (0.0, 0.2, 0.5, 1.0, 2.0, 4.0)
 HEARD_RETRY_S = 60.0  # while its holder is heard, a device's lock need not be tried
 FULL_S = 5.0  # an owner that has as many listeners as it takes is asked again after so long
-ANSWER_LIMIT_S = 14.0
+ANSWER_LIMIT_S = 11.0  # a write ends after 10 s at the latest, and an owner that was stopped refuses what waited
 _ADDED = ("snapshot", "connected", "status", "lost", "error")
 
 
 class _Asked(NamedTuple):
     asker: Asker
     request: Dict[str, Any]
+    remote: Remote
     until_s: float
 
 
@@ -124,7 +125,7 @@ class Holding:
             one[1]()
         for number, asked in list(self._asked.items()):
             if now_s >= asked.until_s:
-                self._give_up(number, "its holder does not answer")
+                self._give_up(number, f"{asked.remote.name} does not answer")
         if now_s >= self._ask_at_s:
             self._ask_at_s = NEVER
             unheard, self._unheard = self._unheard, {}
@@ -220,7 +221,7 @@ class Holding:
         self._unheard.pop(remote.address, None)
         held = [device_id for device_id, holder in self._holder.items() if holder is remote]
         for number, asked in list(self._asked.items()):
-            if asked.request.get("via_address") == remote.address:
+            if asked.remote is remote:
                 self._give_up(number, f"{remote.name} has ended")
         for device_id in held:
             del self._holder[device_id]
@@ -247,8 +248,7 @@ class Holding:
         is_sent = remote.send(request)
         if asker is not None:
             number = int(request["request"])
-            kept = {**request, "via_address": remote.address}
-            self._asked[number] = _Asked(asker, kept, self._clock() + ANSWER_LIMIT_S)
+            self._asked[number] = _Asked(asker, request, remote, self._clock() + ANSWER_LIMIT_S)
             if not is_sent:
                 self._give_up(number, f"{remote.name} takes no requests")
         return True

@@ -204,6 +204,11 @@ class Question:
         """For a selector."""
         return self._socket.fileno()
 
+    @property
+    def process(self) -> str:
+        """Who is asked, as OwnerState.process."""
+        return _process_behind(self._socket)
+
     def read(self) -> Tuple[bool, Optional[OwnerState]]:
         """Whether the answer is complete, and what it says (None: nothing understandable)."""
         try:

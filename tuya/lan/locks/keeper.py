@@ -104,8 +104,9 @@ class Ownership:
         """Try again what is due; give up questions that nobody answers."""
         for device_id, asking in list(self._questions.items()):
             if now_s >= asking.until_s:
+                process = asking.question.process
                 self._forget(device_id)
-                self._denied(device_id, OwnerState(UNKNOWN_OWNER), now_s)
+                self._denied(device_id, OwnerState(f"{UNKNOWN_OWNER} that does not answer", process=process), now_s)
         while self._deaf and now_s >= self._deaf[0][0]:
             door = self._deaf.pop(0)[1]
             self._selector.register(door.listens, selectors.EVENT_READ, door)
