@@ -18,16 +18,14 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from paho.mqtt import client as paho
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
+from paho.mqtt.enums import MQTTErrorCode
 
 from ..lan.limits import TokenBucket
 from ..running import running_s
 from .broker import Broker, Denied, Down, Happening, Up, reason_of, tls_context
 from .commands import Message, Publication
 from .consent import Consent
+from .dialect import AT_LEAST_ONCE, Dialect, properties_of
 from .liveness import WAKE_S, Liveness
 from .outbox import Outbox
 from .topics import OFFLINE, Topics
@@ -49,9 +47,6 @@ OWN_TOPICS = "the bridge's own topics"
 CALM_MESSAGES, CALM_MESSAGES_PER_S, STORM_PAUSE_S = 100, 50.0, 0.1
 _LAST_WORDS_AT_ONCE = 20
 _READ_AT_ONCE = 300  # packets, before it is looked what there is to send
-_DO_NOT_SEND_RETAINED = 2  # retain handling of a subscription (MQTT 5.0, 3.8.3.1)
-_AT_LEAST_ONCE = 1
-_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 
 
 class Client:
@@ -82,7 +77,7 @@ class Client:
         self._wake_read, self._wake_write = socket.socketpair()
         for end in (self._wake_read, self._wake_write):
             end.setblocking(False)
-        self._version = _V5
+        self._dialect = Dialect()
         self._paho: Optional[paho.Client] = None
         self._welcome: Optional[str] = None  # "": the broker has let us in; else why not
         self._calm = TokenBucket(1.0 / CALM_MESSAGES_PER_S, CALM_MESSAGES)
@@ -166,10 +161,7 @@ class Client:
         self._paho = client = self._make()
         began_s = self._liveness.begin()
         try:
-            if self._version is _V5:  # without an expiry interval: no session stays behind
-                client.connect(self._broker.host, self._broker.port, KEEP_ALIVE_S, clean_start=True)
-            else:
-                client.connect(self._broker.host, self._broker.port, KEEP_ALIVE_S)
+            self._dialect.connect(client, self._broker.host, self._broker.port, KEEP_ALIVE_S)
         except (OSError, ValueError) as error:
             self._happened(Down(reason_of(error)))
             return 0.0
@@ -187,28 +179,20 @@ class Client:
                 self._happened(Down(why))
             return self._clock() - began_s
         refused = self._welcome or ""
-        if self._version is _V5 and (not refused or "protocol version" in refused.lower()):
-            # An older broker says so, or hangs up without a word, or talks of something else
-            self._version = _V311
-        elif self._version is _V311 and not refused:
-            self._version = _V5
+        self._dialect.refused(refused)
         if not self._stopped.is_set():
             self._happened(Down(refused or why or "it does not speak MQTT", refused=bool(refused)))
         return 0.0
 
     def _make(self) -> paho.Client:
-        # 3.1.1: with a clean session the broker forgets us with the connection, and with us what it would have kept
-        clean = None if self._version is _V5 else True
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2, self._name, clean_session=clean, protocol=self._version, manual_ack=False
-        )
+        client = self._dialect.make(self._name)
         if self._broker.user:
             client.username_pw_set(self._broker.user, self._broker.password or None)
         if self._context is not None:
             client.tls_set_context(self._context)
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self._has_will:
-            client.will_set(self._topics.bridge_availability, OFFLINE, qos=_AT_LEAST_ONCE, retain=True)
+            client.will_set(self._topics.bridge_availability, OFFLINE, qos=AT_LEAST_ONCE, retain=True)
         client.on_connect = self._answered
         client.on_disconnect = self._disconnected
         client.on_message = self._message
@@ -301,14 +285,14 @@ class Client:
         if self._serves != self._is_serving:
             self._is_serving = self._serves
             if self._is_serving:
-                options = self._options(says_retain=True)
+                options = self._dialect.options(says_retain=True)
                 self._subscribe(client, "commands", [(topic, options) for topic in self._topics.subscriptions])
             else:
                 client.unsubscribe(list(self._topics.subscriptions))
         for pattern, is_wanted in list(self._subscriptions.items()):
             del self._subscriptions[pattern]
             if is_wanted:
-                self._subscribe(client, pattern, [(pattern, self._options(with_retained=True))])
+                self._subscribe(client, pattern, [(pattern, self._dialect.options(with_retained=True))])
             else:
                 client.unsubscribe(pattern)
         while not client.want_write():
@@ -329,12 +313,9 @@ class Client:
         if too_large:
             self._happened(Denied(too_large))
             return
-        properties = None
-        if one.correlation is not None and self._version is _V5:
-            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
-            properties.CorrelationData = one.correlation
+        properties = self._dialect.correlated(one.correlation)
         is_to_ask = self._consent.is_to_ask(one.topic)
-        qos = _AT_LEAST_ONCE if is_to_ask or self._is_last else 0
+        qos = AT_LEAST_ONCE if is_to_ask or self._is_last else 0
         sent = client.publish(one.topic, one.payload, qos=qos, retain=one.retain, properties=properties)
         if is_to_ask:
             self._consent.asked(sent.mid, one.topic)
@@ -359,14 +340,7 @@ class Client:
         if getattr(properties, "RetainAvailable", 1) == 0:
             self._welcome = "it keeps no retained messages, without which nobody finds the devices"
             return
-        self._subscribe(client, OWN_TOPICS, [(one, self._options()) for one in self._topics.own])
-
-    def _options(self, with_retained: bool = False, says_retain: bool = False) -> Any:
-        if self._version is _V5:
-            handling = SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if with_retained else _DO_NOT_SEND_RETAINED
-            qos = 0 if with_retained else _AT_LEAST_ONCE
-            return SubscribeOptions(qos=qos, retainAsPublished=says_retain, retainHandling=handling)
-        return 0 if with_retained else _AT_LEAST_ONCE
+        self._subscribe(client, OWN_TOPICS, [(one, self._dialect.options()) for one in self._topics.own])
 
     def _subscribed(
         self, _client: paho.Client, _user: Any, packet_id: int, reasons: List[Any], _properties: Any
@@ -375,7 +349,7 @@ class Client:
         if denied:
             self._happened(Denied(denied))
         if what == OWN_TOPICS:
-            self._happened(Up("5" if self._version is _V5 else "3.1.1"))
+            self._happened(Up(self._dialect.name))
 
     def _published(self, _client: paho.Client, _user: Any, packet_id: int, reason: Any, _properties: Any) -> None:
         denied = self._consent.published(packet_id, reason)
@@ -391,7 +365,7 @@ class Client:
             return
         self._liveness.note_answer(client)
         self._is_storm |= not message.retain and not self._calm.take(now_s)
-        expires_s, response_topic, correlation = _properties_of(message)
+        expires_s, response_topic, correlation = properties_of(message)
         self._happened(
             Message(
                 message.topic,
@@ -406,14 +380,3 @@ class Client:
                 self._liveness.answered_s,
             )
         )
-
-
-def _properties_of(message: paho.MQTTMessage) -> Tuple[Optional[float], str, Optional[bytes]]:
-    """Message expiry interval in seconds, response topic and correlation data: MQTT 5's."""
-    properties = message.properties
-    expires_s = getattr(properties, "MessageExpiryInterval", None)
-    return (
-        None if expires_s is None else float(expires_s),
-        str(getattr(properties, "ResponseTopic", "") or ""),
-        getattr(properties, "CorrelationData", None),
-    )
