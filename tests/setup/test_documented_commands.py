@@ -124,7 +124,7 @@ RULES: List[Tuple[str, Union[Run, NotRun]]] = [
     (r"python3 -m tuya\.metering\.supported", Run(where="copy")),
     (r"python3 -m tuya\.setup\.release FOLDER", NotRun("fetches packages: tests/setup/test_release.py")),
     (r"python3 -m tuya\.setup\.resolve", NotRun("asks the package index: tests/setup/test_resolve.py")),
-    (r"python3? -m tests\.bench\.lan_path", Run(shows=r"3\.3: ours", added="1")),
+    (r"python3? -m tests\.bench\.lan_path", Run(shows=r"3\.3: ours", added="1 200")),
     (r"python3? -m tests\.bench\.energy --drawn --seed 13", Run(shows="usage", added="--help")),
     (r"python3? -m tests\.bench\.energy( .*)?", Run(shows="kettle", added="--scenario SY1 --profile kettle --days 1")),
     (r"python3? -m tests\.bench\.mqtt", NotRun("takes two minutes and a Mosquitto")),

@@ -73,16 +73,19 @@ def run(folder: Path, only: Optional[List[str]], coverage: bool = False) -> int:
     unknown = [name for name in only or [] if name not in known]
     if unknown:
         raise WrongUse(f"there is no step {unknown[0]!r}; there are {', '.join(known)}")
-    install(folder, None, None, quiet=True)
-    python = _make_venv(folder, VENV, (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS))
     environment = _environment()
-    if not only or "tests" in only:
-        try:
-            environment.setdefault(TUYAMOCK_VARIABLE, _make_venv(folder, TUYAMOCK_VENV, (TUYAMOCK_PINS,)))
-        except SetupError as error:
-            say(f"Without tuyamock, its tests will be skipped: {error}")
     chosen = [step for step in STEPS if not only or step.name in only]
-    results = _run_together([step for step in chosen if step.name != "tests"], python, folder, environment)
+    with ThreadPoolExecutor(2) as pool:  # pip mostly waits for its index
+        lib = pool.submit(install, folder, None, None, quiet=True)
+        python = _make_venv(folder, VENV, (packages.RUNTIME_PINS, packages.CLI_PINS, DEV_PINS))
+        lib.result()
+        if (not only or "tests" in only) and TUYAMOCK_VARIABLE not in environment:
+            tuyamock = pool.submit(_tuyamock, folder)
+        else:
+            tuyamock = None
+        results = _run_together([step for step in chosen if step.name != "tests"], python, folder, environment)
+        if tuyamock is not None:
+            environment.update(tuyamock.result())
     for step in chosen:
         if step.name == "tests":
             words = [python, *step.words, f"--randomly-seed={secrets.randbelow(LARGEST_SEED)}"]
@@ -171,10 +174,11 @@ def _make_venv(folder: Path, name: str, pin_files: Tuple[str, ...]) -> str:
     say(f"Making {venv} with what {pin_files[-1]} pins (Python {sys.version.split()[0]})")
     shutil.rmtree(venv, ignore_errors=True)
     requirements = [word for path in pins for word in ("-r", str(path))]
-    options = ["install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", *requirements]
+    # --no-compile: most of it is never imported; who imports a module first compiles it, and that is one process
+    options = ["install", "--quiet", "--no-compile", "--no-deps", "--require-hashes", "--only-binary=:all:"]
     pip = _venv_with_pip(venv, str(python))
     done = subprocess.run(  # noqa: S603 - pip of this machine, our own pins
-        [*pip, *options],
+        [*pip, *options, *requirements],
         env=packages.pip_environment(),
         stdin=subprocess.DEVNULL,
         cwd=packages.PIP_FOLDER,
@@ -188,22 +192,32 @@ def _make_venv(folder: Path, name: str, pin_files: Tuple[str, ...]) -> str:
     return str(python)
 
 
+def _tuyamock(folder: Path) -> Dict[str, str]:
+    """Make the virtual environment with another implementation of devices; returns what tells the tests where it is."""
+    try:
+        return {TUYAMOCK_VARIABLE: _make_venv(folder, TUYAMOCK_VENV, (TUYAMOCK_PINS,))}
+    except SetupError as error:
+        say(f"Without tuyamock, its tests will be skipped: {error}")
+        return {}
+
+
 def _venv_with_pip(venv: Path, python: str) -> List[str]:
     """Make a virtual environment; returns the command that is its pip. Raises SetupError."""
+    own = [python, "-I", "-m", "pip"]
+    carried = _carried_pip()
+    # what `venv` would put into it, without installing and compiling it, which takes ten times as long
+    if carried is not None and _bare_venv(venv, "--without-pip"):
+        _unpack_pip(carried, venv)
+        if packages.answers([*own, "--version"]):
+            return own
     for options in ([], ["--without-pip"]):  # the second works where the distribution keeps ensurepip in a package
-        shutil.rmtree(venv, ignore_errors=True)
-        command = [sys.executable, "-I", "-m", "venv", *options, str(venv)]
-        done = subprocess.run(  # noqa: S603 - our own words
-            command, capture_output=True, stdin=subprocess.DEVNULL, cwd=packages.PIP_FOLDER, check=False
-        )
-        if done.returncode != 0:
+        if not _bare_venv(venv, *options):
             continue
         for pip in packages.pips(python):
             if pip[0] == python:
                 return pip
             if packages.answers([*pip, "--python", python, "--version"]):
                 return [*pip, "--python", python]
-        own = [python, "-I", "-m", "pip"]
         if options and _give_pip(venv) and packages.answers([*own, "--version"]):
             return own
     raise SetupError(
@@ -212,12 +226,31 @@ def _venv_with_pip(venv: Path, python: str) -> List[str]:
     )
 
 
+def _carried_pip() -> Optional[Path]:
+    """The wheel of pip that this Python carries; None where a distribution keeps it elsewhere."""
+    return next((Path(os.__file__).parent / "ensurepip" / "_bundled").glob("pip-*.whl"), None)
+
+
+def _bare_venv(venv: Path, *options: str) -> bool:
+    """Make a virtual environment anew; whether that worked."""
+    shutil.rmtree(venv, ignore_errors=True)
+    command = [sys.executable, "-I", "-m", "venv", *options, str(venv)]
+    done = subprocess.run(  # noqa: S603 - our own words
+        command, capture_output=True, stdin=subprocess.DEVNULL, cwd=packages.PIP_FOLDER, check=False
+    )
+    return done.returncode == 0
+
+
 def _give_pip(venv: Path) -> bool:
     """Unpack the distribution's pip, which is downloaded and not installed, into a virtual environment without one."""
     with tempfile.TemporaryDirectory(prefix="tuya-pip-") as temporary:
         wheel = packages.pip_of_distribution(Path(temporary), say)
         if wheel is None:
             return False
-        site_packages = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-        wheels.unpack(wheel.name, wheel.read_bytes(), site_packages)
+        _unpack_pip(wheel, venv)
     return True
+
+
+def _unpack_pip(wheel: Path, venv: Path) -> None:
+    site_packages = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    wheels.unpack(wheel.name, wheel.read_bytes(), site_packages)
