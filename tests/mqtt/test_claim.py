@@ -63,7 +63,7 @@ class Broker:
     def publish(self, text: str) -> None:
         for box in self._waiting.values():
             due_s = self.now_s + self.random.uniform(0.0, self.late_s)
-            box.append((max([due_s, *(at_s for at_s, _ in box)]), text))
+            box.append((max(due_s, box[-1][0]) if box else due_s, text))
 
     def command(self) -> None:
         self.publish(f"{COMMAND}{len(self.done)}")
@@ -91,7 +91,7 @@ class Broker:
             self._count()
 
     def _count(self) -> None:
-        count = len(self.serving())
+        count = sum(claim.step is Step.SERVING for claim in self.claims.values())
         self.most = max(self.most, count)
         if count or not self._waiting:
             self.nobody_since_s = self.now_s
