@@ -33,6 +33,7 @@ from ..metering.profile import match
 DEVICES_FILE_NAME = "devices.json"
 # stored values of the drop-downs; the first one is the default, for empty and unknown ones too
 SWITCHING = ("allowed", "refused")
+NOT_UNDERSTOOD = "is not understood"
 AUTO = "auto"  # the version; the others are those of lan/versions.py
 SHOWN = ("basic", "all")
 INTERVALS_S = ("5", "2", "10", "30", "60")
@@ -91,7 +92,10 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
         remarks.append("IP address, Local key and Protocol are used together with a Device ID only")
         address, local_key, version = None, b"", AUTO
     if text["Mode2"] not in ("", *SWITCHING):
-        remarks.append(f"Switching: {clean_text(text['Mode2'])!r} is not understood: switching is refused")
+        remarks.append(f"Switching: {clean_text(text['Mode2'])!r} {NOT_UNDERSTOOD}: switching is refused")
+    for field_name, label, values in _CHOICES:
+        if text[field_name] not in ("", *values):
+            remarks.append(f"{label}: {clean_text(text[field_name])!r} {NOT_UNDERSTOOD}: {values[0]} is used")
     home = Path(text["HomeFolder"] or ".")
     return Settings(
         home_folder=home,
@@ -113,6 +117,12 @@ def read_settings(parameters: Mapping[str, Any]) -> Settings:
     )
 
 
+_CHOICES = (
+    ("Mode3", "Protocol", (AUTO, *versions.names())),
+    ("Mode4", "Devices shown", SHOWN),
+    ("Mode5", "Update interval", INTERVALS_S),
+    ("Mode6", "Log", LOGS),
+)
 _MODES = ("Mode1", "Mode2", "Mode3", "Mode4", "Mode5", "Mode6")
 _NAMES = ("HomeFolder", "UserDataFolder", "Name", "Address", "Username", "Password", *_MODES)
 

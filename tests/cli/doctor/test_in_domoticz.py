@@ -669,6 +669,8 @@ def test_names_that_may_be_swapped_are_not_well(folder):
     swapped = "Boiler is called Fridge in Domoticz, as another entry is: were names swapped?"
     word, why, _ = judged(around(folder, said(folder, problems=[swapped])))
     assert (word, why.check, "were names swapped" in why.text) == ("not checked", "settings", True)
+    typo = "Switching: 'off' is not understood: switching is refused"
+    assert judged(around(folder, said(folder, problems=[typo])))[0] == "not checked"
     assert judged(around(folder, said(folder, problems=["protocol 3.1 cannot prove who answers"])))[0] == "well"
 
 

@@ -26,6 +26,7 @@ from tuya.cli.doctor.stored import age_of_s, ages_s, check_refused, check_stored
 from tuya.devices.devices_file import DeviceEntry
 from tuya.domoticz.about import SWAPPED
 from tuya.domoticz.installation import code_content, code_state
+from tuya.domoticz.settings import NOT_UNDERSTOOD
 from tuya.setup.find_domoticz import Domoticz, data_folder_of
 from tuya.setup.running import Started
 from tuya.version import plugin_version
@@ -43,6 +44,11 @@ ACCEPT_CURE = (
     "Setup > Settings > System > Hardware/Devices: tick 'Accept new Hardware Devices', Apply Settings; the plugin "
     "then makes its devices within a minute"
 )
+# what the plugin says of its settings, as far as somebody has to do something about it
+_PROBLEM_CURES = {
+    SWAPPED: "a click on one may switch the other: call it in Domoticz as in devices.json, or the other way round",
+    NOT_UNDERSTOOD: "Setup > Hardware: select it, choose one of the values that this field offers, Update",
+}
 
 
 @dataclass(frozen=True)
@@ -310,9 +316,8 @@ def _check_sign(sign: LifeSign, around: Surroundings) -> Iterator[Finding]:
         text = f"{sign.name} refuses every click: its field 'Switching' on the Hardware page says so"
         yield Finding("settings", NOTE, text)
     for problem in sign.problems:
-        is_swapped = problem.endswith(SWAPPED)  # a click on the one switches the other, as far as anybody can tell
-        cure = "call it in Domoticz as its entry in devices.json, or the other way round" if is_swapped else ""
-        yield Finding("settings", UNCHECKED if is_swapped else NOTE, f"{sign.name}: {problem}", cure)
+        cure = next((cure for words, cure in _PROBLEM_CURES.items() if words in problem), "")
+        yield Finding("settings", UNCHECKED if cure else NOTE, f"{sign.name}: {problem}", cure)
 
 
 def _check_pulse(sign: LifeSign) -> Iterator[Finding]:
