@@ -74,3 +74,10 @@ def test_a_corrected_scale_is_for_somebody_to_look_at():
     assert (check, state, "power x 0.01" in text) == ("values", "unchecked", True)
     assert '"scale": {"power": 1}' in cure
     assert wrong({**AT_100_W, 18: 13_043, 19: 300_000}, scale={"power": 0.1}) == [], "a wish settles it"
+
+
+def test_a_power_that_stands_while_a_current_flows():
+    ((check, state, text, cure),) = wrong({**AT_100_W, 18: 8000})
+    assert (check, state, "100 W beside 230 V x 8 A" in text, bool(cure)) == ("values", "unchecked", True, True)
+    assert wrong({**AT_100_W, 18: 1500}) == [], "a motor that idles"
+    assert wrong({**AT_100_W, 18: 5000, 19: 3000}) == [], "and a large one"

@@ -25,6 +25,7 @@ NOTHING_YET = "it has not reported any voltage, current, power or energy yet"
 DOUBTED, SURE = 1.3, 20.0
 SLACK_W = 20.0
 LEAST_FACTOR, LEAST_VA = 0.02, 50.0  # W of so much V x A at least: next to nothing of it is no load
+IDLE_FACTOR, IDLE_VA = 0.1, 500.0  # an idling motor takes more W of its V x A, and little else takes so many V x A
 _LEFT_OUT = re.compile(r"(voltage|current|power)[a-z ]* left out: (-?[0-9.e+-]+) ")
 _SCALE_CURE = (
     "it was corrected, because its V, A and W did not fit: run this again in a minute under a steady load (its A may "
@@ -110,10 +111,8 @@ def _cure_of(entry: DeviceEntry, left_out: Sequence[str]) -> str:
 
 
 def _check_scale(entry: DeviceEntry, reading: Mapping[str, Any]) -> Iterator[Finding]:
-    """Whether V, A and W fit together under the factors that the user gave, which nobody else doubts."""
+    """Whether V, A and W fit together: under factors that the user gave nobody else doubts them; else W may stand."""
     scaled = [role for role in ("voltage", "current", "power") if role in _wishes(entry).scale]
-    if not scaled:
-        return
     volts, amperes, watts = (_by_channel(reading.get(name)) for name in ("voltage_v", "current_a", "power_w"))
     wrong: List[str] = []
     is_sure = False
@@ -127,11 +126,15 @@ def _check_scale(entry: DeviceEntry, reading: Mapping[str, Any]) -> Iterator[Fin
         if at_v is None:
             continue
         apparent_va, power_w = abs(at_v * amperes[channel]), abs(watts[channel])
+        if not scaled and apparent_va > IDLE_VA and power_w < IDLE_FACTOR * apparent_va:
+            text = f"{watts[channel]:g} W beside {at_v:g} V x {amperes[channel]:g} A: hardly any load is like that"
+            cure = f"switch what is behind it off and on, and run this again: do both change? If not, {OFF_AND_ON}"
+            yield Finding("values", UNCHECKED, text, cure)
         is_above = power_w > DOUBTED * apparent_va + SLACK_W
         if is_above or (apparent_va > LEAST_VA and power_w < LEAST_FACTOR * apparent_va):
             wrong.append(f"{watts[channel]:g} W do not fit {at_v:g} V x {amperes[channel]:g} A")
             is_sure = is_sure or (apparent_va > LEAST_VA and power_w > SURE * apparent_va)
-    if wrong:
+    if wrong and scaled:
         named = ", ".join(f'"{role}"' for role in scaled)
         text = f'{"; ".join(wrong)}: its entry in devices.json has a "scale" of {named}'
         cure = f'take "scale" of {named} out of its entry; what was counted with it stays in the kWh'
