@@ -123,16 +123,15 @@ class Addresses:
             return False
         return any(self._looks.get(stray, 0) < LOOKS for stray in strays)
 
-    def look(self, strays: List[str], now_s: float) -> Optional[str]:
-        """Turn to an address at which something answers that is not the device expected there, and return it."""
+    def look(self, strays: List[str], now_s: float) -> None:
+        """Turn to an address at which something answers that is not the device expected there."""
         if not self.may_look(strays, now_s):
-            return None
+            return
         stray = min(strays, key=lambda one: self._looks.get(one, 0))
         self._looks[stray] = self._looks.get(stray, 0) + 1
         if len(self._looks) > LOOKS_SIZE:
             del self._looks[next(iter(self._looks))]
         self._next = stray
-        return stray
 
     def address_worked(self, address: str) -> None:
         """A session got up at this address."""

@@ -99,10 +99,8 @@ class Tries:
         if now_s < self.due_s:
             return None
         device, places = self._device, self._places
-        is_home_due = now_s - self.addresses.home_tried_s >= HOME_TURN_S
-        stray = None if is_home_due else self.addresses.look(self._strays(now_s), now_s)
-        if stray is not None:
-            places.looks((stray, device.port), now_s)
+        if now_s - self.addresses.home_tried_s < HOME_TURN_S:
+            self.addresses.look(self._strays(now_s), now_s)
         address = self.addresses.target()
         if address is None:
             return None
@@ -308,16 +306,15 @@ class Tries:
         """How long to wait after a try in this version that has failed, in seconds. silent: nothing was answered."""
         address = self.addresses.target()
         strays = self._strays(now_s)
-        looks = self.addresses.may_look(strays, now_s)
-        if looks and len(strays) <= FEW_STRAYS:
+        if len(strays) <= FEW_STRAYS and self.addresses.may_look(strays, now_s):
             return LISTENING_S
         if self.fruitless < FRUITLESS_CONTACTS and address is not None and self.versions.is_first_guess(address):
             return PAUSE_MAX_S  # it stands in the wait for the next try of what has worked, and does not put that off
         announces = now_s - self._announced_s <= ANNOUNCING_S and self.fruitless < FRUITLESS_CONTACTS
         wait_s = self._backoff.next_s(ANNOUNCING_MAX_S if announces else BACKOFF_MAX_S)
-        if looks or (silent and self._key_worked and self.fruitless >= SILENT_TRIES):
+        if silent and self._key_worked and self.fruitless >= SILENT_TRIES:
             wait_s = max(wait_s, LISTENING_S)
-        if looks or (self.fruitless < FRUITLESS_CONTACTS and self._guesses(version)):
+        if self.fruitless < FRUITLESS_CONTACTS and self._guesses(version):
             return min(wait_s, CONTACT_INTERVAL_S)  # a guess stands between the tries of what has worked
         return wait_s
 

@@ -10,9 +10,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..limits import (
     CLOSED_STRAY_S,
-    LOOK_INTERVAL_S,
     NEVER,
-    PATIENCE_S,
     PAUSE_MAX_S,
     STRAY_S,
     STRAY_TIMES,
@@ -35,13 +33,12 @@ class Stray:
     """Something answers at a place, and not as the device that is expected there. Times are the client's.
 
     times: how often it did not, and it was more than a connection that is closed at once, as by a device that somebody
-    else holds. looked_s: when another device was last looked for there.
+    else holds.
     """
 
     def __init__(self, expected: str, now_s: float) -> None:
         self.expected = expected
         self.since_s = self.last_s = now_s
-        self.looked_s = -NEVER
         self.times = 0
 
     def is_one(self, now_s: float) -> bool:
@@ -157,35 +154,21 @@ class Places:
         """Addresses at which this device may be, because what answers there is not the device that is expected.
 
         Routers deal addresses anew, and not everywhere can announcements be heard. Nowhere, as long as nothing shows
-        that it is not at home; places in use are left out, and those at which another one was looked for just now.
+        that it is not at home; places in use are left out.
         """
         own = self._strays.get(home)
         lives_there = self._proven.get(home, device_id)
         if lives_there == device_id and (own is None or own.expected != device_id or not own.is_one(now_s)):
             return []
-        elsewhere = set(self._proven.values())
         return [
             place[0]
             for place, stray in self._strays.items()
-            if stray.expected != device_id
-            and place[1] == home[1]
-            and place not in self._held
-            and place not in self._proven
-            and now_s - stray.looked_s >= LOOK_INTERVAL_S
-            and (stray.is_one(now_s) or stray.expected in elsewhere)
+            if stray.expected != device_id and place[1] == home[1] and place not in self._held and stray.is_one(now_s)
         ]
-
-    def looks(self, place: Place, now_s: float) -> None:
-        """A device is looked for at the place of another one."""
-        if place in self._strays:
-            self._strays[place].looked_s = now_s
 
     def others_doubt(self, device_id: str, now_s: float) -> bool:
         """Whether another device has not answered where it is expected, so that this one may be there, and it here."""
-        return any(stray.expected != device_id and stray.is_one(now_s) for stray in self._strays.values()) or any(
-            holder not in (device_id, self._proven.get(place)) and now_s - self._since_s[place] >= PATIENCE_S
-            for place, holder in self._held.items()
-        )
+        return any(stray.expected != device_id and stray.is_one(now_s) for stray in self._strays.values())
 
     def leave(self, device_id: str, now_s: float) -> None:
         """The device's connection is closed; the pause begins, for the device and for the place."""
