@@ -12,6 +12,7 @@ import pytest
 from tests.domoticz.fakes import DEVICE_ID, KEY, SY1, SY1_DPS, Clock, FakeClient, FakeDomoticz
 from tests.lateness import lateness
 from tuya.devices.file_watch import content_state
+from tuya.domoticz.created import Memory
 from tuya.domoticz.framework import Framework, Written
 from tuya.domoticz.service import CREATE_RETRY_S, CREATE_TRIES, Service
 from tuya.domoticz.settings import read_settings
@@ -352,6 +353,35 @@ def test_energy_goes_on_after_a_restart(instance: Instance):
     again.beat()
     after_wh = float(again.domoticz.shown()[2].split(";")[1])
     assert shown_wh <= after_wh <= 302.0
+
+
+@pytest.mark.parametrize(("away_s", "taken_wh"), [(3600.0, 750.0), (20.0, 0.0)])
+def test_what_another_program_counted_while_we_were_away_is_shown_and_stored_soon(
+    instance: Instance, away_s: float, taken_wh: float
+):
+    """As much as can have flowed since we kept our total last, by the time of day: in 20 s no 750 Wh."""
+    instance.client.connect()
+    instance.client.report({18: 14925, 19: 36000}, full=True)
+    instance.beat(10)
+    instance.service.stop()
+    before_wh = float(instance.domoticz.shown()[2].split(";")[1])
+    memory = Memory.load(instance.domoticz.configuration)
+    memory.energy_at_s = {device_id: at_s - int(away_s) for device_id, at_s in memory.energy_at_s.items()}
+    instance.domoticz.configuration = memory.dump()
+    again = Instance(instance.file.parent, instance.domoticz)
+    server, told = again.service._server, {"totals_wh": {"total": {"used": before_wh + 750.0}}}
+    server.take_counted({DEVICE_ID: told}, "mqtt", again.clock.now_s)
+    again.client.connect()
+    again.client.report({18: 14925, 19: 36000}, full=True)
+    server.take_counted({DEVICE_ID: told}, "mqtt", again.clock.now_s)
+    again.beat(10)
+    shown_wh = float(again.domoticz.shown()[2].split(";")[1])
+    assert shown_wh - before_wh == pytest.approx(taken_wh, abs=11.0)
+    stored_wh = Memory.load(again.domoticz.configuration).energy[DEVICE_ID]["total/used"][0]
+    assert stored_wh == pytest.approx(shown_wh, abs=11.0), "before the ten minutes are over"
+    says = [text for text in again.domoticz.texts("log") if "mqtt" in text]
+    assert len(says) == 1
+    assert ("0.750 kWh flowed while mqtt had it" in says[0]) is (taken_wh > 0.0)
 
 
 @pytest.mark.parametrize(("silence_s", "counted_wh"), [(6.0, 6.0), (20.0, 0.0)])

@@ -222,7 +222,7 @@ def test_domoticz_killed_and_back(tmp_path: Path, breakers: Tuple[Fleet, List[st
         breaker.set_load(2000.0)
 
     def used_wh(source: Source) -> List[float]:
-        return [source.state(one)["totals_wh"]["total"]["used"] for one in ids]
+        return [source.state(one)["totals_wh"].get("total", {}).get("used", 0.0) for one in ids]
 
     try:
         domoticz.add_hardware("Breakers", {"Mode1": path, "Mode5": "2"})
@@ -237,8 +237,11 @@ def test_domoticz_killed_and_back(tmp_path: Path, breakers: Tuple[Fleet, List[st
             assert all(now >= then for now, then in zip(used_wh(source), before))
             source.command(ids[0], {1: False}, "service")
             eventually(lambda: fleet.breakers[0].relay is False, 5, "a command of its own")
+            eventually(lambda: used_wh(source)[1] > before[1] + 5.0, 30, "what flows meanwhile")
+            held = used_wh(source)
             domoticz.launch()
-            eventually(lambda: plugin_has(source, ids), 60, "the plugin, which got them back")
+            eventually(lambda: plugin_has(source, ids) and all(used_wh(source)), 60, "the plugin, which got them back")
+            assert all(now >= then for now, then in zip(used_wh(source), held)), "it was told what flowed meanwhile"
             assert [dps for _, dps in fleet.breakers[0].writes] == [{1: False}]
             assert fleet.breakers[1].writes == []
     finally:
