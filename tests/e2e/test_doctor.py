@@ -216,6 +216,29 @@ def test_another_program_that_writes_into_the_plugins_devices(domoticz, doctor, 
     eventually(lambda: doctor()[1] == "well", 90, "well after the plugin has given its value again")
 
 
+def test_devices_that_stand_still_or_are_fought_over(domoticz, doctor, fleet, devices):
+    """An entry that is gone, a layout that does not fit, and a script that goes on writing into a switch."""
+    idx = serve(domoticz, doctor, fleet)
+    entries = fleet.devices()
+
+    def said(check="devices in Domoticz"):
+        return reasons(doctor()[2], "unchecked").get(check, "")
+
+    devices.write_text(json.dumps(entries[1:]))
+    eventually(lambda: "a click is refused" in said(), 60, "the entry that is gone")
+    devices.write_text(json.dumps([{**entries[0], "domoticz": {"layout": "pc311"}}, *entries[1:]]))
+    eventually(lambda: "makes nothing of its voltage" in said("values"), 60, "the layout")
+    devices.write_text(json.dumps(entries))
+    eventually(lambda: doctor()[1] == "well", 60, "well again")
+
+    row = domoticz.device(idx, fleet.breakers[0].device_id, 1)
+    for _ in range(3):
+        domoticz.api("udevice", idx=row.idx, nvalue=0, svalue="Off")
+        eventually(lambda: domoticz.device(idx, fleet.breakers[0].device_id, 1).nvalue == 1, 30, "the breaker's own")
+    assert "something else" in said("values in Domoticz")
+    assert fleet.breakers[0].writes == []
+
+
 def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor, fleet, devices):
     entries = fleet.devices()
     elsewhere = devices.rename(domoticz.user_data / "mine.json")
@@ -224,6 +247,11 @@ def test_the_file_that_the_hardware_page_names_and_none_at_all(domoticz, doctor,
     fields = {"Username": entries[0]["id"], "Mode1": str(elsewhere)}
     domoticz.update_hardware(idx, parameters=fields)
     eventually(lambda: "names" in reasons(doctor()[2], "note").get("served", ""), 60, "the note")
+    # what was made of the others stands still, which nobody is to take for their state
+    eventually(lambda: "stand still" in reasons(doctor()[2], "unchecked").get("devices in Domoticz", ""), 60, "that")
+    for row in domoticz.devices(idx):
+        if row.device_id != entries[0]["id"]:
+            domoticz.delete_device(row)
     eventually(lambda: doctor()[1] == "well", 60, "well with one of the file")
     elsewhere.unlink()
     domoticz.update_hardware(

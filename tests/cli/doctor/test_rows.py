@@ -25,7 +25,8 @@ def sign(units=None, **device):
 
 
 def row(device_id=ID, unit=1, **changes):
-    return StoredUnit(device_id, unit, 1, "", idx=unit, row=AS_MADE._replace(**changes))
+    counts_itself = changes.pop("counts_itself", False)
+    return StoredUnit(device_id, unit, 1, "", idx=unit, counts_itself=counts_itself, row=AS_MADE._replace(**changes))
 
 
 def left(stored, *listed):
@@ -57,6 +58,7 @@ def test_devices_of_a_breaker_that_nobody_serves():
         ({"on_delay_s": 30.0}, "note", "on delay"),
         ({"is_adjusted": True}, "note", "another value than it is given"),
         ({"used": False}, "note", "on none of its pages"),
+        ({"counts_itself": True}, "note", "counted by Domoticz itself"),
         ({"switchtype": 9}, None, ""),
         ({}, None, ""),
     ],

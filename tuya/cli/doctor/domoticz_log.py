@@ -43,6 +43,11 @@ class LogWord:
     unstored_history_at: Optional[str] = None  # when it refused one that is not about current values; "" unknown
 
     @property
+    def tells_of_one(self) -> bool:
+        """Whether it tells of hardware that was started and not stopped since."""
+        return any(runs for _, runs in self.hardware.values())
+
+    @property
     def reason(self) -> str:
         """What a plugin that was started said last; "" where none runs, or none complained."""
         running = tuple(f"{name}: " for name, (_, runs) in self.hardware.items() if runs)

@@ -128,7 +128,7 @@ def _examine(around: Surroundings, entries: Sequence[DeviceEntry]) -> Iterator[F
     ours = around.plugins()
     for view in around.views:
         yield from _check_view(view, bool(ours))
-    if around.log is not None and (not ours or around.log.hardware or around.log.finding.failed):
+    if around.log is not None and (not ours or around.log.tells_of_one or around.log.finding.failed):
         yield around.log.finding  # else it leaves a plugin out that runs: the hardware's log level, or a new file
     if not ours:
         yield _no_sign(around)

@@ -38,7 +38,7 @@ _OTHER_WORDS = frozenset((3, 13, 14, 15, 18, 21))  # blinds and selectors: Domot
 class _Odd(NamedTuple):
     """One thing that can be set of a device in Domoticz: when it is, how much that counts, and what it does."""
 
-    applies: Callable[[Row, Kind], bool]
+    applies: Callable[[StoredUnit, Row, Kind], bool]
     state: str
     text: str
     cure: str = _EDIT
@@ -50,29 +50,35 @@ def _is_switch(kind: Kind) -> bool:
 
 ODDITIES: Tuple[_Odd, ...] = (
     _Odd(
-        lambda row, kind: (row.type, row.subtype) != (kind.type, kind.subtype),
+        lambda _, row, kind: (row.type, row.subtype) != (kind.type, kind.subtype),
         UNCHECKED,
         "of another type than the plugin makes it, so what it shows or a click on it is something else",
         'Setup > Devices: delete it; "domoticz": {"restore": true} in its entry of devices.json makes it anew',
     ),
     _Odd(
-        lambda row, kind: _is_switch(kind) and row.switchtype in _OTHER_WORDS,
+        lambda _, row, kind: _is_switch(kind) and row.switchtype in _OTHER_WORDS,
         UNCHECKED,
         "shown as blinds or as a selector: a click sends another word than On or Off, and is refused",
         "Edit it in Domoticz: Switch Type On/Off",
     ),
     _Odd(
-        lambda row, kind: _is_switch(kind) and row.switchtype not in _ON_OFF | _OTHER_WORDS,
+        lambda _, row, kind: _is_switch(kind) and row.switchtype not in _ON_OFF | _OTHER_WORDS,
         NOTE,
         "shown as something else than an on/off switch: its words are others (Closed may be off)",
         "where that is not meant: Edit it in Domoticz, Switch Type On/Off",
     ),
-    _Odd(lambda row, _: row.protected, NOTE, "protected: Domoticz refuses a click without its code"),
-    _Odd(lambda row, _: row.off_delay_s > 0.0, NOTE, "switched off by Domoticz itself, an off delay after each On"),
-    _Odd(lambda row, _: row.on_delay_s > 0.0, NOTE, "given an on delay: Domoticz holds back each On for so long"),
-    _Odd(lambda row, _: row.is_adjusted, NOTE, "adjusted by Domoticz: it shows another value than it is given"),
+    _Odd(lambda _, row, __: row.protected, NOTE, "protected: Domoticz refuses a click without its code"),
+    _Odd(lambda _, row, __: row.off_delay_s > 0.0, NOTE, "switched off by Domoticz itself, an off delay after each On"),
+    _Odd(lambda _, row, __: row.on_delay_s > 0.0, NOTE, "given an on delay: Domoticz holds back each On for so long"),
+    _Odd(lambda _, row, __: row.is_adjusted, NOTE, "adjusted by Domoticz: it shows another value than it is given"),
     _Odd(
-        lambda row, _: not row.used,
+        lambda one, _, __: one.counts_itself,
+        NOTE,
+        "counted by Domoticz itself (Edit: Computed): its kWh are W by time, through an outage as well",
+        "where that is not meant: Edit it in Domoticz, Energy read: From device",
+    ),
+    _Odd(
+        lambda _, row, __: not row.used,
         NOTE,
         "not in use: Domoticz shows it on none of its pages",
         "where that is not meant: Setup > Devices, the arrow behind it",
@@ -86,9 +92,8 @@ def check_oddities(stored: Sequence[StoredUnit], entries: Sequence[DeviceEntry])
         yield from _check_twins(stored, entry)
         rows = [(one, one.row) for one in stored if one.device_id == entry.device_id and one.row is not None]
         for odd in ODDITIES:
-            found = [
-                one.unit for one, row in rows for kind in [known_kind(one.unit)] if kind and odd.applies(row, kind)
-            ]
+            kinds = [(one, row, known_kind(one.unit)) for one, row in rows]
+            found = [one.unit for one, row, kind in kinds if kind is not None and odd.applies(one, row, kind)]
             if found:
                 yield Finding(CHECK, odd.state, f"{units_in_words(found)} is {odd.text}", odd.cure, entry.shown_name)
 
