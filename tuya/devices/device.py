@@ -16,9 +16,11 @@ from .commands import CommandRefused, as_written
 from .data_points import DataPoints
 from .devices_file import DeviceEntry
 from .hand_over import HandOver
+from .once import Once
 from .quantity_watch import QuantityWatch
 from .readings import is_open, merged
 from .switch_watch import SwitchWatch
+from .untold import UntoldCircuits
 
 NO_PROFILE = "none"
 REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; readings older than 10 s look frozen
@@ -26,7 +28,7 @@ REFRESH_INTERVALS_S = (5.0, 10.0)  # never less than 5 s between refreshes; read
 FREE_MATCHES = 64
 LOOK_AGAIN_S = 1.0
 UNREPORTED_S = 180.0  # it is queried every 30 s: six questions without one data point
-MAX_DOUBTS = 50  # different ones that are remembered; what comes after them is not said
+STOOD_STILL_S = 30.0  # a device is given up after 23 s of silence, one that is known to be slow after 28 s
 TOO_MUCH = "it reports more data points, or longer ones, than any known device: the rest is left out"
 
 ShownWh = Callable[[Sequence[Channel]], Mapping[Circuit, float]]
@@ -70,6 +72,8 @@ class KnownDevice:
         self.terms = terms
         self.profile = profile if profile is not None else match(entry.raw, {})
         self.reading: Optional[Reading] = None  # all that is known; None before a profile was found
+        self._told: Optional[Reading] = None  # of that, what it told itself
+        self._untold = UntoldCircuits()
         self.is_connected = False
         self.has_full_answer = False  # since it was connected
         self.connected_at_s = 0.0
@@ -92,9 +96,9 @@ class KnownDevice:
         self._book_layout: object = None
         self.hand_over = HandOver(known_at_s)
         self._is_unknown_said = False
-        self._is_too_much_said = False
+        self._notices = Once()
         self._is_silence_said = False
-        self._said_doubts: Set[str] = set()
+        self._doubts = Once()
 
     @property
     def device_id(self) -> str:
@@ -135,9 +139,9 @@ class KnownDevice:
         """Take another entry of the devices file for the same device; totals and what is known go on."""
         self.entry = entry
         self._match(self._matched_at_s)
-        self.reading = None
+        self.reading = self._told = None
         self._is_unknown_said = False
-        self._said_doubts.clear()
+        self._doubts = Once()
 
     def announced(self, product_id: str) -> bool:
         """Note that the device named its product itself; return whether the polling changed.
@@ -149,7 +153,7 @@ class KnownDevice:
         self._announced_product = product_id
         before = self.profile
         self._match(self._matched_at_s)
-        self.reading = None
+        self.reading = self._told = None
         return _asks_differently(before, self.profile)
 
     def connected(self, event: Connected) -> None:
@@ -173,6 +177,16 @@ class KnownDevice:
     def failed(self, error: TuyaError) -> None:
         """Note why it cannot be connected."""
         self.error = error
+
+    def heard(self, at_s: float) -> None:
+        """Note that it said anything. After more silence than a connection outlives we stood still ourselves.
+
+        A process that was stopped, or a machine that was paused, finds what was said meanwhile without its date: no
+        energy is counted for that time.
+        """
+        if self._book is not None and self.heard_at_s is not None and at_s - self.heard_at_s > STOOD_STILL_S:
+            self._book.lost(at_s)
+        self.heard_at_s = at_s
 
     def answered(self, at_s: float) -> None:
         """Note an answer without data points: power counts up to here."""
@@ -205,10 +219,13 @@ class KnownDevice:
             self._quantities.begin(self.profile.decode(self.dps), event.at_s)
         self._quantities.report(part, event.full, event.at_s)
         self._open_book(event.at_s).report(part, event.at_s, event.full)
-        if event.full or self.profile.layout != before.layout or self.reading is None:
-            self.reading = self.profile.decode(self.dps)
+        if event.full or self.profile.layout != before.layout or self._told is None:
+            self._told = self.profile.decode(self.dps)
         else:
-            self.reading = merged(self.reading, part)
+            self._told = merged(self._told, part)
+        self.reading = self._told
+        if len(self.profile.channels) > 1:
+            self.reading = self._untold.completed(self._told, self.profile.channels, event.at_s)
         self.switches.power(part.power_w, self._is_open and len(self.profile.channels) == 1, event.at_s)
         return _asks_differently(before, self.profile)
 
@@ -299,25 +316,13 @@ class KnownDevice:
         return True
 
     def new_doubts(self) -> List[str]:
-        """Return what metering corrected or left out in the last report and has not been said yet.
-
-        What differs in its numbers only is the same doubt.
-        """
-        found: List[str] = []
-        for sentence in self.profile.doubts(self.dps):
-            doubt = ": ".join(sentence.split(": ")[:2])
-            if doubt not in self._said_doubts and len(self._said_doubts) < MAX_DOUBTS:
-                self._said_doubts.add(doubt)
-                found.append(sentence)
-        return found
+        """Return what metering corrected or left out in the last report and has not been said yet."""
+        return self._doubts.new(self.profile.doubts(self.dps))
 
     def notices(self) -> List[str]:
-        """Return what else is worth a line since the last call: of its totals, and that it reports too much."""
+        """Return what else is worth a line since the last call: of its totals, and what it reports too much or not."""
         found = [*(self._book.notices() if self._book is not None else ()), *self.hand_over.notices()]
-        if self._points.is_full and not self._is_too_much_said:
-            self._is_too_much_said = True
-            found.append(TOO_MUCH)
-        return found
+        return found + self._notices.new([*self._untold.notices(), *([TOO_MUCH] if self._points.is_full else ())])
 
     # -- totals
 

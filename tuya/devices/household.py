@@ -144,7 +144,7 @@ class Household:
                 self._doubt(device, event)
                 return False
             if isinstance(event, (Alive, Connected, Status)):
-                device.heard_at_s = event.at_s
+                device.heard(event.at_s)
             if isinstance(event, Alive):
                 device.answered(event.at_s)
                 return False

@@ -52,11 +52,12 @@ class Memory:
 
     def dump(self) -> Dict[str, str]:
         """Return what is to be given to Configuration()."""
-        stored = {
+        stored: Dict[str, Mapping[str, object]] = {
             "units": {device_id: sorted(numbers) for device_id, numbers in sorted(self.units.items())},
             "energy": dict(sorted(self.energy.items())),
-            "energy_at_s": dict(sorted(self.energy_at_s.items())),
         }
+        if self.energy_at_s:
+            stored["energy_at_s"] = dict(sorted(self.energy_at_s.items()))
         text = json.dumps(stored, separators=(",", ":"))
         return {CONFIGURATION_KEY: base64.b64encode(text.encode("ascii")).decode("ascii")}
 
