@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from typing import List
@@ -14,6 +15,9 @@ from tests.longest import place
 
 DEFAULT_EXAMPLES = 60
 
+# Thousands of tests are made, and nothing of them is garbage: looking for some again and again is half of a collection.
+gc.disable()
+
 # A busy machine is no failure: no deadline an example. In CI the examples are the same at each run, so that a change
 # is judged by what it changed; at a desk each run looks at new ones.
 settings.register_profile("desk", deadline=None, max_examples=examples(DEFAULT_EXAMPLES))
@@ -23,6 +27,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, and only among what the tests make."""
+    gc.enable()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

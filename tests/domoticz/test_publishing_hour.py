@@ -70,13 +70,14 @@ class Hour:
             while self.publisher.step() == 0.0:
                 pass
             if quarter > 8:
-                self._judge("pushed", pushed)
-                self._judge("true", truth)
+                texts = self.domoticz.shown()
+                shown = {unit: float(texts[unit].split(";")[0]) for unit in truth}
+                self._judge("pushed", pushed, shown)
+                self._judge("true", truth, shown)
 
-    def _judge(self, kind: str, reported: Dict[int, float]) -> None:
-        shown = self.domoticz.shown()
+    def _judge(self, kind: str, reported: Dict[int, float], shown: Dict[int, float]) -> None:
         for unit, value in reported.items():
-            shows = float(shown[unit].split(";")[0])
+            shows = shown[unit]
             smaller = min(abs(value), abs(shows))
             limit = {W: max(2.0, 0.01 * smaller), V: 1.0, A: max(0.02, 0.02 * smaller)}[unit]
             key = (kind, unit)

@@ -154,6 +154,12 @@ class Peer:
                     return frame
         raise AssertionError(f"no such frame within {seconds} s (ended: {self.ended})")
 
+    def rest_of(self, begun: bytes) -> Frame:
+        """The frame of which these bytes, and no more, were received from the socket by somebody else."""
+        self.raw = begun
+        whole = self._whole_frames()
+        return whole[0] if whole else self.wait_for(lambda _frame: True)
+
     def wait_for_end(self, seconds: float = 3.0) -> bool:
         """Whether the device hangs up within this time."""
         self.frames(seconds)

@@ -24,7 +24,7 @@ TUYAMOCK_VARIABLE = "TUYAMOCK_PYTHON"  # where the tests look for a Python that 
 VENV = ".venv"
 TUYAMOCK_VENV = ".venv/tuyamock"
 OLDEST_PYTHON = "3.9"  # that a supported Domoticz may load
-WORKERS = "5"  # on two processors: many tests wait for seconds on end, others use the processors meanwhile
+WORKERS = "7"  # on two processors: many tests wait for seconds on end, others use the processors meanwhile
 
 
 class Step(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import List
@@ -418,7 +419,8 @@ def test_an_address_is_locked_between_clients_from_connect_to_close():
 def test_two_clients_with_one_address_make_one_connection():
     with Fleet(version="3.4") as fleet:
         breaker = fleet.breakers[0]
-        stale = Device("bfstale0000000000001", b"fedcba9876543210", "Stale", breaker.host, breaker.port, "3.4")
+        # an id of this run's own: the lock of an id is the whole machine's, where others may run this test as well
+        stale = Device(f"bf{secrets.token_hex(9)}", b"fedcba9876543210", "Stale", breaker.host, breaker.port, "3.4")
         with Running([device_of(breaker)]) as run:
             run.seen.wait_status(breaker.device_id, full=True)
             with Running([stale]) as other:
