@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.mqtt.snapshots import DEVICE_ID
-from tuya.mqtt.commands import BURST_COMMANDS, BURST_REFUSALS, MAX_ANSWERS, MAX_WAITING, Desk, Message
+from tuya.mqtt.commands import BURST_REFUSALS, MAX_ANSWERS, MAX_WAITING, Desk, Message
 from tuya.mqtt.topics import BadMessage, Topics, valid_prefix
+from tuya.sharing.allowance import BURST_COMMANDS
 
 SET = f"tuya/{DEVICE_ID}/set"
 SET_1 = f"tuya/{DEVICE_ID}/1/set"

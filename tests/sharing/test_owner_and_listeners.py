@@ -281,6 +281,41 @@ def test_a_flood_of_commands_switches_a_few_times_at_most(fleet: Fleet, owner: S
     assert delay_s(owner, fleet) < 1.0 + late_s()
 
 
+def test_all_breakers_of_a_house_are_switched_at_once():
+    with Fleet(version="3.4", count=16, noise=0.0) as fleet, owning(fleet), listening(fleet) as listener:
+        ids = [breaker.device_id for breaker in fleet.breakers]
+        until(listener, lambda _: all(listener.state(one).get("via") == "the owner" for one in ids))
+        numbers = [listener.command(breaker.device_id, {1: False}) for breaker in fleet.breakers]
+        for _ in numbers:
+            told = until(listener, lambda told: told["event"] == "result")
+            assert told["error"] is None, told
+            assert told["request"] in numbers
+        assert all(len(breaker.writes) == 1 for breaker in fleet.breakers)
+
+
+def test_who_asks_for_200_devices_at_once_has_200_answers(fleet: Fleet, owner: Source):
+    raw = RawListener(fleet.breakers[0].device_id)
+    raw.ask(listen=[])
+    house = [{"command": {"id": f"gone{n}", "dps": {"1": True}}, "request": n} for n in range(200)]
+    raw.send(b"".join(json.dumps({**one, "asked_at_s": time.monotonic()}).encode() + b"\n" for one in house))
+    assert [raw.wait("result")["request"] for _ in house] == list(range(200))
+    raw.close()
+    assert owner.state(fleet.breakers[0].device_id)["connected"]
+
+
+def test_who_asks_and_never_reads_is_sent_away(fleet: Fleet, owner: Source):
+    raw = RawListener(fleet.breakers[0].device_id)
+    words = {"command": {"id": "gone", "dps": {str(dp): "x" * 100 for dp in range(1, 250)}}}
+    request = json.dumps({**words, "asked_at_s": time.monotonic(), "request": 1}).encode() + b"\n"
+    sender = threading.Thread(target=_send_all, args=(raw.socket, request * 200))
+    sender.start()
+    sender.join(10.0)
+    assert not sender.is_alive()
+    assert raw.is_closed()
+    raw.close()
+    assert delay_s(owner, fleet) < 5.0
+
+
 def test_no_more_than_so_many_listeners(fleet: Fleet, owner: Source):
     device_id = fleet.breakers[0].device_id
     with ExitStack() as stack:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Container, Deque, Dict, List, Mapping, NamedTuple, Optional
 
 from ..lan.limits import TokenBucket
+from ..sharing.allowance import of_one_device
 from .topics import BadMessage, Topics, json_text, no_options
 
 DUPLICATE_S = 1.0  # the same delivery again within this is not another command
 REPEATED_S = 60.0  # and one that its sender marks as sent before, within this
 TOO_OLD_S = 2.0  # a message that waited so long in this process is not carried out
-# Commands of one device: so many at once, and one more each second. What is above is refused, never kept for later.
-BURST_COMMANDS = 5
-COMMANDS_PER_S = 1.0
 STALLED_S = 4.0  # and one that may have been on its way from the broker for so long neither
 MAX_WAITING = 32  # commands of one device without a result yet
 MAX_DELIVERIES = 32  # that are remembered of one device
@@ -74,7 +72,7 @@ class _Asker(NamedTuple):
 
 @dataclass
 class _Device:
-    bucket: TokenBucket = field(default_factory=lambda: TokenBucket(1.0 / COMMANDS_PER_S, BURST_COMMANDS))
+    bucket: TokenBucket = field(default_factory=of_one_device)
     refusals: TokenBucket = field(default_factory=lambda: TokenBucket(1.0 / REFUSALS_PER_S, BURST_REFUSALS))
     unanswered: int = 0  # refusals since the last one that was answered
     deliveries: Deque[Any] = field(default_factory=lambda: deque(maxlen=MAX_DELIVERIES))

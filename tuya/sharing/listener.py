@@ -8,17 +8,19 @@ from collections import deque
 from typing import Any, Deque, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple
 
 from ..lan.limits import TokenBucket
+from .allowance import ALL_PER_S, BURST_OF_ALL, Allowance
 from .lines import MAX_REQUEST_BYTES, REMOVED, LineError, LineReader, line_of, removed_line, text_of
 
 MAX_QUEUE_BYTES = 256 * 1024  # of events that wait; more than this, and the listener gets snapshots instead
-MAX_ANSWERS = 64  # to its own requests; who asks for more and reads none is sent away
+MAX_ANSWERS_BYTES = 512 * 1024  # to its own requests; who asks for more and reads none is sent away
 SEND_BYTES = 64 * 1024
 SNAPSHOTS_AT_ONCE = 20  # each takes some 0.1 ms
 STALLED_S = 60.0  # without reading a byte of what waits: it is dead
 LISTEN_GRACE_S = 0.3  # who says nothing by then hears of all devices
 READ_BYTES = 16 * 1024
-LINES_PER_S, LINES_BURST = 50.0, 100
-COMMANDS_PER_S, COMMANDS_BURST = 5.0, 10
+# More than all the commands that are carried out for it: a large house is refused in words what is too much for it, ...
+LINES_BURST = 2 * BURST_OF_ALL
+LINES_PER_S = 2.0 * ALL_PER_S  # ... a flood ends the connection
 
 
 class Host(Protocol):
@@ -50,7 +52,8 @@ class Listener:
     ) -> None:
         self.who = who  # by the kernel: "user 1000, process 4711"
         self.name = ""  # by itself
-        self.commands = TokenBucket(1.0 / COMMANDS_PER_S, COMMANDS_BURST)
+        self.commands = Allowance()
+        self.queries = Allowance()
         self._host = host
         self._socket: Optional[socket.socket] = sock
         self._selector = selector
@@ -61,6 +64,7 @@ class Listener:
         self._lines = TokenBucket(1.0 / LINES_PER_S, LINES_BURST)
         self._unsent = b""
         self._answers: Deque[bytes] = deque()
+        self._answers_bytes = 0
         self._queue: Deque[bytes] = deque()
         self._queued_bytes = 0
         self._to_tell: Dict[str, None] = {}  # devices whose snapshot is due, in order
@@ -120,14 +124,16 @@ class Listener:
 
     def answer(self, told: Dict[str, Any]) -> None:
         """Answer a request of its own."""
-        self._answers.append(line_of(told))
+        line = line_of(told)
+        self._answers.append(line)
+        self._answers_bytes += len(line)
 
     def pump(self, now_s: float) -> bool:
         """Send what the kernel takes; return whether there is more to do at once."""
         for _ in range(SNAPSHOTS_AT_ONCE):
             if self._socket is None:
                 return False
-            if len(self._answers) > MAX_ANSWERS:
+            if self._answers_bytes > MAX_ANSWERS_BYTES:
                 self.close()
                 return False
             if not self._unsent:
@@ -150,15 +156,13 @@ class Listener:
 
     def _next(self, now_s: float) -> bytes:
         if self._answers:
-            return self._answers.popleft()
+            answers = _first_of(self._answers)
+            self._answers_bytes -= len(answers)
+            return answers
         if self._queue:
-            parts: List[bytes] = []
-            size_bytes = 0
-            while self._queue and size_bytes < SEND_BYTES:
-                parts.append(self._queue.popleft())
-                size_bytes += len(parts[-1])
-            self._queued_bytes -= size_bytes
-            return b"".join(parts)
+            events = _first_of(self._queue)
+            self._queued_bytes -= len(events)
+            return events
         while self._to_tell:
             device_id = next(iter(self._to_tell))
             told = self._host.told_of(device_id, now_s)
@@ -229,3 +233,13 @@ class Listener:
             self._selector.unregister(sock)
             sock.close()
             self._host.ended(self)
+
+
+def _first_of(lines: Deque[bytes]) -> bytes:
+    """Take as many as are worth one call of the kernel."""
+    parts: List[bytes] = []
+    size_bytes = 0
+    while lines and size_bytes < SEND_BYTES:
+        parts.append(lines.popleft())
+        size_bytes += len(parts[-1])
+    return b"".join(parts)

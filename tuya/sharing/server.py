@@ -309,15 +309,18 @@ class Server:
     def asked(self, listener: Listener, request: Dict[str, Any], now_s: float) -> None:
         """A listener asks for something; what is not understood is passed over."""
         if "command" in request or "threshold" in request:
-            if not listener.commands.take(now_s):
-                refusal = CommandRefused("", "too many commands in a short time")
-                device_id, dps = target_of(request)
+            device_id, dps = target_of(request)
+            device = self._household.devices.get(device_id)
+            if device is not None and not listener.commands.take(device_id, now_s):
+                refusal = CommandRefused(device.entry.shown_name, "too many commands in a short time, nothing was sent")
                 listener.answer(result_of(request.get("request"), device_id, dps, refusal))
                 return
             who = f"{listener.name or 'a listener'} ({listener.who})"
             self.take_command(listener, request, who, now_s)
-        if isinstance(request.get("query"), dict) and listener.commands.take(now_s):
-            self.take_query(request["query"], now_s)
+        if isinstance(request.get("query"), dict):
+            device_id = text_of(request["query"].get("id"))
+            if device_id in self._household.devices and listener.queries.take(device_id, now_s):
+                self.take_query(request["query"], now_s)
         if isinstance(request.get("counted"), dict):
             self.take_counted(request["counted"], listener.name or "another program", now_s)
         if isinstance(request.get("give_back"), list) and self._give_back is not None:
