@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import random
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuya.lan.protocol import openssl, tinytuya_codec
-from tuya.lan.protocol.ciphers import Ecb, GcmOpener
+from tuya.lan.protocol.ciphers import Ecb, GcmOpener, Hmac
 from tuya.lan.protocol.wire import GOOD, UNREADABLE, Wire
 from tuya.simulator.frames import Wire as DeviceWire
 
@@ -237,3 +239,10 @@ def test_frames_are_read_alike(library, version):
         assert faults == [UNREADABLE] * 40
     for shown in (repr(wire), repr(wire._ecb), repr(vars(wire)["_ecb"])):
         assert KEY.decode() not in shown
+
+
+@given(st.binary(max_size=64), st.lists(st.binary(max_size=300), min_size=1, max_size=4))
+def test_hmac_is_the_one_of_the_standard_library(key, messages):
+    ours = Hmac(key)
+    for message in messages:
+        assert ours.digest(message) == hmac.new(key, message, hashlib.sha256).digest()

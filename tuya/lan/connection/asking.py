@@ -82,7 +82,7 @@ class Asking:
         schedule, questions = self._schedule, self._questions
         if dps:
             self.has_reported = True
-        full = questions.waits_for_nulls and questions.answers_nulls(dps)
+        full = bool(questions.named) and questions.answers_nulls(dps)
         answers = questions.named_by if full else request.number
         if command in QUERIES:
             full = True

@@ -21,7 +21,7 @@ PROOFS = 2  # answers that show that nulls have set nothing
 
 
 class Questions:
-    """The queries of one connection."""
+    """The queries of one connection. named: the data points in the query by nulls that waits for its answer."""
 
     def __init__(self, version: Version, device_id: str, polling: Polling, habits: Habits) -> None:
         self.polling = polling
@@ -31,17 +31,12 @@ class Questions:
         self._by_nulls = False  # each connection asks plainly first: an update may have cured the device
         self._refusals = 0
         self._unanswered = 0
-        self._named: List[int] = []  # in the query by nulls that waits for its answer
+        self.named: List[int] = []
         self.named_by = 0  # the number of that request
         self._heard: Dict[int, int] = {}  # DP: number of the query after which it was heard last
         self._number = 0
         self._progress = False
         self._written: Set[int] = set()  # since the last query
-
-    @property
-    def waits_for_nulls(self) -> bool:
-        """Whether a query by nulls has not been answered yet."""
-        return bool(self._named)
 
     def next(self, time_s: float, number: int) -> payloads.Request:
         """The message to send now, as the request of this number. time_s: the wall clock's, in seconds."""
@@ -50,14 +45,14 @@ class Questions:
             self._refusals = 0
         names = self._names() if self._by_nulls else []
         self._written.clear()
-        if not self._named:
+        if not self.named:
             self.named_by = number  # else what comes may answer the one before, as far as anybody knows
         if not names:
-            self._named = []
+            self.named = []
             return payloads.query(self._version, self._device_id, time_s)
         self._number += 1
         self._unanswered += 1
-        self._named = names
+        self.named = names
         return payloads.query_by_nulls(self._device_id, time_s, names)
 
     def _names(self) -> List[int]:
@@ -96,15 +91,15 @@ class Questions:
     def answers_nulls(self, dps: Mapping[int, DpValue]) -> bool:
         """Note a report. Returns whether it answers the query by nulls: such answers come as any command."""
         known, proofs = len(self._heard), self._habits.null_proofs
-        for dp in self._named:
+        for dp in self.named:
             if dp in dps:
                 self._heard[dp] = self._number
         habits, measured = self._habits, set(self.polling.query_dps)
-        named = [dp for dp in self._named if dp in dps]
+        named = [dp for dp in self.named if dp in dps]
         if any(dps[dp] is None for dp in named):
             habits.nulls_set = True  # it shows the null: never again
             self._by_nulls = False
-            self._named = []
+            self.named = []
             return False
         if not named or self._written:
             return False
@@ -116,7 +111,7 @@ class Questions:
             return False  # a push beside it
         seen.update(named)
         habits.device22 = True
-        self._named = []
+        self.named = []
         self._unanswered = 0
         return True
 

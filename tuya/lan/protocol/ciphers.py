@@ -1,4 +1,4 @@
-"""AES under one key, kept for many messages: ECB both ways, and opening of GCM.
+"""What is done under one key, kept for many messages: ECB both ways, opening of GCM, and HMAC.
 
 Making a cipher object costs more than using it (ECB 12 us against 9 us, GCM 130-220 us), so the codec's own classes,
 which make new ones for each message, are used for sending only. What devices send is decrypted by OpenSSL where it is
@@ -7,11 +7,13 @@ to be had, and by pycryptodome elsewhere; the padding is judged here for both.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, Callable, Optional
 
 from . import openssl
 
 BLOCK_BYTES = 16
+_SHA256_BLOCK_BYTES = 64
 
 
 class Ecb:
@@ -62,3 +64,19 @@ class GcmOpener:
         except ValueError:
             return None
         return plain
+
+
+class Hmac:
+    """HMAC-SHA256 (RFC 2104), with the two blocks of the key hashed once: a third of what a copy of hmac.HMAC costs."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(_SHA256_BLOCK_BYTES, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, data: bytes) -> bytes:
+        """The 32 bytes for this data. The key is no longer than a block."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(data)
+        outer.update(inner.digest())
+        return outer.digest()

@@ -109,10 +109,12 @@ def parse_report(plain: bytes) -> Optional[Report]:
     content = parse_json(plain)
     if not isinstance(content, dict):
         return None
+    raw, sub_device = content.get("dps"), content.get("cid")
     inner = content.get("data")
-    if not isinstance(inner, dict):
-        inner = content
-    raw = content.get("dps", inner.get("dps"))
+    if isinstance(inner, dict):
+        sub_device = sub_device or inner.get("cid")
+        if "dps" not in content:
+            raw = inner.get("dps")
     if not isinstance(raw, dict):
         return None
     dated = content.get("t")
@@ -121,7 +123,7 @@ def parse_report(plain: bytes) -> Optional[Report]:
         is_request = isinstance(dated, str) or content["uid"] == content.get("devId")
     else:
         is_request = content.get("protocol") == _OUR_PROTOCOL
-    if content.get("cid") or inner.get("cid"):
+    if sub_device:
         return Report({}, "", is_request)  # a sub-device behind this one speaks
     try:
         dps: Dict[int, DpValue] = {_DP_NUMBERS[key]: value for key, value in raw.items()}

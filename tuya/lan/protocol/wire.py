@@ -36,7 +36,7 @@ from ..versions import (
     SIGNED_BASE64,
 )
 from . import tinytuya_codec
-from .ciphers import Ecb, GcmOpener
+from .ciphers import Ecb, GcmOpener, Hmac
 from .framing import PREFIX_55AA, PREFIX_6699, Frame, FrameBuffer
 
 NONCE_BYTES = 16
@@ -102,7 +102,7 @@ class Wire:
         self._key = key
         self._ecb = Ecb(self._codec.aes, key)
         self._opener = GcmOpener(self._codec.aes, key) if self.row.check == GCM_TAG else None
-        self._hmac = hmac.new(key, digestmod=hashlib.sha256) if self.row.check == HMAC_SHA256 else None
+        self._hmac = Hmac(key) if self.row.check == HMAC_SHA256 else None
 
     @property
     def garbage_bytes(self) -> int:
@@ -223,9 +223,7 @@ class Wire:
         else:
             payload = data[16:-36]
             mark = data[-36:-4]
-            digest = self._hmac.copy()
-            digest.update(data[:-36])
-            good = frame.length >= 36 and hmac.compare_digest(digest.digest(), data[-36:-4])
+            good = frame.length >= 36 and hmac.compare_digest(self._hmac.digest(data[:-36]), mark)
         if not good:
             return self._of_other_version(frame)
         retcode = 0
