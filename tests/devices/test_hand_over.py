@@ -41,8 +41,16 @@ class Home:
     def report(self, at_s: float) -> None:
         self.device.report(Status("bf0123456789abcdef0001", at_s, DPS, full=True))
 
-    def tell(self, total_wh: float, at_s: float = 10.0, alone_s: Optional[float] = None, circuit: Circuit = TOTAL):
-        self.device.hand_over.told(Counted("mqtt", {circuit: total_wh}, at_s, alone_s))
+    def tell(
+        self,
+        total_wh: float,
+        at_s: float = 10.0,
+        alone_s: Optional[float] = None,
+        circuit: Circuit = TOTAL,
+        heard_wh: Optional[float] = None,
+    ) -> None:
+        heard = {} if heard_wh is None else {circuit: heard_wh}
+        self.device.hand_over.told(Counted("mqtt", {circuit: total_wh}, at_s, heard, alone_s))
 
     @property
     def total_wh(self) -> float:
@@ -80,6 +88,48 @@ def test_the_same_is_added_once_whoever_tells_it():
     assert home.total_wh == 1750.0
     home.tell(1800.0)  # who has counted on from there
     assert home.total_wh == 1800.0
+
+
+def test_our_own_word_that_comes_back_adds_nothing():
+    """A service that has heard us for hours, and connects again: its total is ours."""
+    home = Home()
+    home.report(0.0)
+    home.tell(1750.0, 0.0, heard_wh=KEPT_WH)
+    for number in range(1, 200):  # 2 kW for an hour
+        home.report(18.0 * number)
+        home.tell(home.total_wh, heard_wh=home.total_wh)
+    assert home.total_wh == pytest.approx(1750.0 + 199 * 10.0)
+
+
+def test_what_we_had_told_and_have_lost_comes_back():
+    """Killed before the last 30 Wh were stored; the other one went on from them, or has only heard them."""
+    home = Home()
+    home.tell(1750.0, heard_wh=KEPT_WH + 30.0)
+    home.report(0.0)
+    assert home.total_wh == 1750.0
+    only_heard = Home()
+    only_heard.report(0.0)
+    only_heard.tell(KEPT_WH + 30.0, heard_wh=KEPT_WH + 30.0)
+    assert only_heard.total_wh == KEPT_WH + 30.0
+
+
+def test_one_who_has_only_heard_it_and_the_one_who_counted_it_are_counted_once():
+    for order in ((1750.0, KEPT_WH), (KEPT_WH, 1750.0)):
+        home = Home()
+        home.report(0.0)
+        home.report(9.0)  # 5 Wh of ours
+        for heard_wh in order:
+            home.tell(1750.0, heard_wh=heard_wh)
+        assert home.total_wh == pytest.approx(1755.0)
+
+
+def test_what_is_said_to_be_heard_is_bounded_too():
+    home = Home(away_s=60.0)
+    home.report(0.0)
+    home.tell(KEPT_WH + 100.0, heard_wh=1e11)
+    assert home.total_wh == KEPT_WH + 100.0
+    home.tell(1e11, heard_wh=1e11)
+    assert home.total_wh == KEPT_WH + 100.0
 
 
 @pytest.mark.parametrize("total_wh", [0.0, 1.0, KEPT_WH - 0.001, KEPT_WH])

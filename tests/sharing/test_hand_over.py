@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional
 
@@ -23,7 +24,7 @@ from tuya.mqtt.totals_file import read_totals, write_totals
 from tuya.sharing.lines import MAX_REQUEST_BYTES, LineReader
 from tuya.sharing.remote import MAX_UNSENT_BYTES, Remote
 from tuya.sharing.server import Server
-from tuya.sharing.source import ALONE_SINCE, Source
+from tuya.sharing.source import ALONE_SINCE, HEARD, Source
 from tuya.simulator import Fleet
 
 KEPT_WH = 5000.0
@@ -90,6 +91,10 @@ def counts(told: Mapping[str, Any]) -> bool:
     return told["event"] == "status" and "via" not in told and used_wh(told) > 0.0
 
 
+def has_counted(goal_wh: float, told: Mapping[str, Any]) -> bool:
+    return used_wh(told) > goal_wh
+
+
 def test_the_one_who_takes_back_is_told_what_flowed_and_no_listener_sees_a_step_back(fleet: Fleet):
     with service(fleet) as mqtt:
         with Plugin(fleet, away_s=0.0):
@@ -147,12 +152,27 @@ def test_a_service_that_was_killed_meanwhile_tells_it_later_from_its_file(fleet:
 
 def test_the_same_file_told_again_to_the_same_plugin_adds_nothing(fleet: Fleet):
     device_id = fleet.breakers[0].device_id
-    saved = {device_id: {"total/used": [KEPT_WH + 700.0, None, None]}}
+    kept = {"total/used": [KEPT_WH, None, None]}
+    saved = {device_id: {"total/used": [KEPT_WH + 700.0, None, None], HEARD: kept}}
     with Plugin(fleet) as plugin:
         for _ in range(3):
             with service(fleet, saved) as mqtt:
                 until(mqtt, is_event("snapshot", via="hardware test"))
         assert KEPT_WH + 700.0 <= plugin.used_wh < KEPT_WH + 700.0 + 30.0 * LOAD_W / 3600
+
+
+def test_the_plugins_own_total_told_back_to_it_adds_nothing(fleet: Fleet, tmp_path: Path):
+    """A service that is started again and again beside a plugin that runs."""
+    breaker, path = fleet.breakers[0], tmp_path / "totals.json"
+    breaker.set_load(10_000.0)
+    start_wh = breaker.used_wh
+    with Plugin(fleet) as plugin:
+        for _ in range(4):
+            with service(fleet, read_totals(path)) as mqtt:
+                goal_wh = used_wh(until(mqtt, lambda told: used_wh(told) > 0.0)) + 5.0
+                until(mqtt, partial(has_counted, goal_wh))
+                write_totals(path, mqtt.saved_energy())
+        assert 20.0 < plugin.used_wh - KEPT_WH <= (breaker.used_wh - start_wh) * 1.01
 
 
 def test_both_have_never_met_and_the_service_began_alone(fleet: Fleet, tmp_path: Path):

@@ -6,9 +6,12 @@ device back, or whenever the two meet; what it is ahead of the total that we beg
     total_when_we_began, total_told = 1000.0, 1750.0  # the other one went on from ours: 750 Wh are added to what we
     total_now = 1002.0                                # have counted since, so that the total is 1752.0
 
-A total that is told twice, by whomever, adds nothing the second time, nor does one that is behind ours. What counts
-itself (a counter of the device, a sum of circuits) needs no telling. It can only be as much as MAX_POWER_W brings in
-the time since our total was last known: whoever says more is wrong, and nothing of it is taken.
+A total that is told twice, by whomever, adds nothing the second time, nor does one that is behind ours, nor our own
+word that comes back to us: who tells a total says how much of it was heard from others, and only what it has counted
+itself is added to what we have counted since.
+
+What counts itself (a counter of the device, a sum of circuits) needs no telling. It can only be as much as MAX_POWER_W
+brings in the time since our total was last known: whoever says more is wrong, and nothing of it is taken.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ WORTH_SAYING_WH = 1.0
 class Counted(NamedTuple):
     """The totals of a device that another process has had, told at `at_s`.
 
+    heard_wh: what it heard of the holder before it, on which it went on; a circuit that is not there began at 0.
     alone_s: for how long it has counted without having heard anybody's total: since then it began at 0. None: it went
     on from what was told or kept.
     """
@@ -34,6 +38,7 @@ class Counted(NamedTuple):
     who: str
     totals_wh: Mapping[Circuit, float]
     at_s: float
+    heard_wh: Mapping[Circuit, float] = {}
     alone_s: Optional[float] = None
 
 
@@ -75,17 +80,21 @@ class HandOver:
     def _take(self, counted: Counted, book: EnergyBook) -> None:
         if counted.alone_s is not None and not self._has_begun_since(counted.at_s - counted.alone_s):
             return  # it began before we had the device last: how much of it has flowed since is not known
+        now_wh = book.totals_wh(counted.at_s)
         for circuit, total_wh in counted.totals_wh.items():
             began_wh = 0.0 if counted.alone_s is not None else self._began_wh.get(circuit, 0.0)
+            heard_wh = min(total_wh, counted.heard_wh.get(circuit, 0.0))
             gained_wh = total_wh - began_wh
-            more_wh = gained_wh - self.added_wh.get(circuit, 0.0)
+            # what was counted there, unless it was added before; and what we told and have lost (killed before a store)
+            more_wh = max(0.0, min(total_wh - heard_wh, gained_wh - self.added_wh.get(circuit, 0.0)))
+            more_wh += max(0.0, heard_wh - now_wh.get(circuit, 0.0))
             if more_wh <= 0.0 or not book.is_flow(circuit):
                 continue
             if gained_wh > self._limit_wh:
                 self._doubt(counted.who, gained_wh)
                 continue
             book.add(circuit, more_wh)
-            self.added_wh[circuit] = gained_wh
+            self.added_wh[circuit] = self.added_wh.get(circuit, 0.0) + more_wh
             if circuit == (TOTAL, USED) and more_wh >= WORTH_SAYING_WH:
                 self._notices.append(f"{more_wh / 1000:.3f} kWh flowed while {counted.who} had it, and are counted too")
 

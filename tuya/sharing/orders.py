@@ -55,8 +55,9 @@ def counted_of(told: object, who: str, now_s: float) -> Optional[Counted]:
     """Return what a listener says that it has counted of one device; None where that makes no sense."""
     if not isinstance(told, dict):
         return None
-    totals_wh, alone_s = totals_from_json(told.get("totals_wh")), told.get("alone_s")
+    totals_wh, heard_wh = (totals_from_json(told.get(name)) for name in ("totals_wh", "heard_wh"))
+    alone_s = told.get("alone_s")
     if alone_s is None:
-        return Counted(who, totals_wh, now_s)
+        return Counted(who, totals_wh, now_s, heard_wh)
     is_number = isinstance(alone_s, (int, float)) and not isinstance(alone_s, bool)
-    return Counted(who, totals_wh, now_s, float(alone_s)) if is_number and 0.0 <= alone_s < 1e12 else None
+    return Counted(who, totals_wh, now_s, alone_s=float(alone_s)) if is_number and 0.0 <= alone_s < 1e12 else None

@@ -24,7 +24,10 @@ class Hearer(Protocol):
         """The owner is gone, or talks nonsense."""
 
     def counted(self, device_id: str) -> Optional[Dict[str, Any]]:
-        """Return the totals of a device as far as they are known here: {"totals_wh", "alone_s"}; None for none."""
+        """Return the totals of a device as far as they are known here; None for none.
+
+        {"totals_wh", "heard_wh", "alone_s"}: see Counted.
+        """
 
 
 class Remote:

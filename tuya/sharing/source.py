@@ -37,7 +37,9 @@ GIVEN_BACK_S = 2.0  # so long the one who asked has time to take it
 GIVEN_AWAY_TOLD_S = (1.0, GIVEN_BACK_S)  # our own listeners hear of it when that one has it, and do not come first
 MAX_LINES = 1000  # that nobody has taken
 WAKE_S = 1.0  # Ctrl-C is seen at least so often
-ALONE_SINCE = "alone_since_s"  # in what is saved of a device: the time of day, where no holder's total was ever heard
+# In what is saved of a device, besides its totals: those that were heard last, from which we have counted on; and where
+# none was ever heard, since when we count, by the time of day.
+HEARD, ALONE_SINCE = "heard", "alone_since_s"
 
 
 class Source:
@@ -72,6 +74,7 @@ class Source:
         self._saved = dict(saved_energy or {})
         self._entries: Dict[str, DeviceEntry] = {}
         self._heard_totals_wh: Dict[str, Dict[Circuit, float]] = {}  # of devices that others hold, or held
+        self._base_wh: Dict[str, Dict[Circuit, float]] = {}  # as holders told it last: we have counted on from there
         self._alone_since_s: Dict[str, float] = {}  # devices that nobody has told a total of: the time of day
         self._inbox = Inbox(self.state)
         self._request = 0
@@ -164,13 +167,20 @@ class Source:
 
         saved = self._saved.get(device_id)
         if saved is not None:
-            self._alone_since_s.pop(device_id, None)
-            since_s = saved.get(ALONE_SINCE)
-            if isinstance(since_s, (int, float)):
-                self._alone_since_s[device_id] = since_s
+            self._restore_base(device_id, saved)
         elif device_id not in self._heard_totals_wh:
             self._alone_since_s.setdefault(device_id, self._time_of_day())
         return KnownDevice(entry, terms=self._terms, shown_wh=shown_wh, saved=saved, known_at_s=self._clock())
+
+    def _restore_base(self, device_id: str, saved: Mapping[str, Any]) -> None:
+        """Take from what was saved on which total we have counted on; where that is not known, on what was saved."""
+        since_s, heard = saved.get(ALONE_SINCE), saved.get(HEARD)
+        self._alone_since_s.pop(device_id, None)
+        self._base_wh.pop(device_id, None)
+        if isinstance(since_s, (int, float)):
+            self._alone_since_s[device_id] = since_s
+        else:
+            self._base_wh[device_id] = totals_of(heard if isinstance(heard, dict) else saved)
 
     # -- events
 
@@ -213,10 +223,10 @@ class Source:
             for device_id, totals_wh in self._heard_totals_wh.items():
                 # also of one whose holder has ended a moment ago, and of which nothing was heard here yet
                 if device_id not in states or self._holding.state(device_id) is not None:
-                    states[device_id] = {
-                        f"{channel}/{way}": [energy_wh, None, None] for (channel, way), energy_wh in totals_wh.items()
-                    }
-            for device_id in self._alone_since_s.keys() & states.keys():
+                    states[device_id] = _state_of(totals_wh)
+            for device_id in states.keys() & self._base_wh.keys():
+                states[device_id] = {**states[device_id], HEARD: _state_of(self._base_wh[device_id])}
+            for device_id in states.keys() & self._alone_since_s.keys():
                 states[device_id] = {**states[device_id], ALONE_SINCE: self._alone_since_s[device_id]}
         return states
 
@@ -231,6 +241,8 @@ class Source:
             if not totals_wh:
                 return None
             told: Dict[str, Any] = {"totals_wh": totals_to_json(totals_wh)}
+            if device_id in self._base_wh:
+                told["heard_wh"] = totals_to_json(self._base_wh[device_id])
             since_s = self._alone_since_s.get(device_id)
             # what others have counted before us is in it: then it does not begin at 0
             if since_s is not None and not (device is not None and device.hand_over.added_wh):
@@ -314,7 +326,7 @@ class Source:
         totals = told.get("totals_wh")
         if totals:  # the holder's totals are the totals; one that has none yet takes nothing away
             with self.household.lock:
-                self._heard_totals_wh[device_id] = totals_from_json(totals)
+                self._heard_totals_wh[device_id] = self._base_wh[device_id] = totals_from_json(totals)
                 self._saved.pop(device_id, None)
                 self._alone_since_s.pop(device_id, None)
                 device = self.household.devices.get(device_id)
@@ -358,3 +370,8 @@ class Source:
 
         for wait_s in GIVEN_AWAY_TOLD_S:
             self._holding.later(now_s + wait_s, tell_listeners)
+
+
+def _state_of(totals_wh: Mapping[Circuit, float]) -> Dict[str, object]:
+    """Return totals as EnergyBook.saved() has them, of circuits without a counter."""
+    return {f"{channel}/{way}": [energy_wh, None, None] for (channel, way), energy_wh in totals_wh.items()}
