@@ -215,12 +215,14 @@ class KnownDevice:
         part = self.profile.decode(self.dps, frozenset(event.dps))
         if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
             self.measured_at_s = event.at_s
+        whole: Optional[Reading] = None
         if self.profile.layout != self._book_layout:
-            self._quantities.begin(self.profile.decode(self.dps), event.at_s)
+            whole = self.profile.decode(self.dps)
+            self._quantities.begin(whole, event.at_s)
         self._quantities.report(part, event.full, event.at_s)
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self._told is None:
-            self._told = self.profile.decode(self.dps)
+            self._told = whole if whole is not None else self.profile.decode(self.dps)
         else:
             self._told = merged(self._told, part)
         self.reading = self._told

@@ -6,6 +6,7 @@ An event is what `watch --json` prints; a snapshot is everything that is known o
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
@@ -141,6 +142,7 @@ def _left_out(device: KnownDevice, now_s: float) -> Dict[str, Any]:
     return left_out
 
 
+@functools.lru_cache(maxsize=1)  # the list of users may be on another machine, and whoever asks waits for it
 def _user() -> str:
     """Return the name of the user of this process, or the number where it has none."""
     with contextlib.suppress(ImportError, KeyError):
