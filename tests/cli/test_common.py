@@ -119,6 +119,22 @@ def test_no_file_at_all(tmp_path, monkeypatch):
         chosen_devices(parser.parse_args([]))
 
 
+def test_name_in_another_encoding_than_the_locale_s(choose, devices_file):
+    """As Python reads a command line in UTF-8 where the locale has ASCII."""
+    devices_file.write_text(json.dumps([{**BOILER, "name": "Şalter"}]), encoding="utf-8")
+    for typed in ("Şalter", "şalter", "Şalter".encode().decode("ascii", "surrogateescape")):
+        assert [entry.device_id for entry in choose(typed)] == [ID]
+    with pytest.raises(UsageError, match="no device"):
+        choose(b"\xde".decode("ascii", "surrogateescape"))
+
+
+def test_lines_of_several_threads_stay_whole(monkeypatch):
+    writes = []
+    monkeypatch.setattr(common.sys, "stderr", argparse.Namespace(write=writes.append, flush=lambda: None))
+    common.print_message("one line")
+    assert writes == ["one line\n"], "its end in a write of its own lets another line come between"
+
+
 def test_json_is_one_line_of_ascii(capsys):
     print_json({"name": "Küche\n☂", "value": [1.5, None]})
     out = capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -133,6 +134,23 @@ def test_what_became_too_old_while_the_device_was_connected_to_is_not_sent(home,
     monkeypatch.setattr("tuya.__main__.running_s", lambda: running_s() - TYPED_LIMIT_S + 0.5)
     code, lines, _ = in_process.run("set", "Oven", "1=false", "--devices", path, "--json")
     assert (code, json.loads(lines[0])["error"]) == (1, "NotConnected")
+    assert fleet.breakers[0].writes == []
+
+
+def test_who_waits_for_a_breaker_that_is_not_there_yet_is_told_so(home, monkeypatch):
+    """It would be written as soon as the breaker comes: who has given up has to know that there is something to end."""
+    fleet, path = home
+    device_id = fleet.breakers[0].device_id
+    monkeypatch.setattr("tuya.cli.set.CONNECT_LIMIT_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    code, lines, errors = in_process.run(
+        "set", "Oven", "1=false", "--devices", path, "--json", "--ip", "127.0.0.1", "--port", str(port)
+    )
+    told = json.loads(lines[0])
+    assert (code, len(lines), told["id"], told["confirmed"]) == (1, 1, device_id, False)
+    assert errors.count("Oven: waiting for the breaker to answer") == 1
+    assert errors.index("Ctrl-C ends this, nothing is sent later") < errors.index(told["message"])
     assert fleet.breakers[0].writes == []
 
 

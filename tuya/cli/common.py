@@ -128,6 +128,7 @@ def _entry_of_id(device_id: str) -> DeviceEntry:
 
 def _find(entries: Tuple[DeviceEntry, ...], wanted: str) -> DeviceEntry:
     """The entry of that id or name; upper and lower case matter only where they must. Raises UsageError."""
+    wanted = as_utf8(wanted)
     for known in entries:
         if known.device_id == wanted:
             return known
@@ -144,6 +145,18 @@ def _find(entries: Tuple[DeviceEntry, ...], wanted: str) -> DeviceEntry:
     names = ", ".join(repr(known.shown_name) for known in entries)
     wanted = without_keys(wanted, key_texts(known.local_key for known in entries))
     raise UsageError(f"there is no device {wanted!r} in devices.json; it has {names}")
+
+
+def as_utf8(word: str) -> str:
+    """A word of the command line as its bytes read in UTF-8, which are a device's name in the file.
+
+    Python reads the command line in the locale's encoding: under LC_ALL=C the name of a device may come in surrogates.
+    Not for what names a file: that has to go back to the system as it came. A word that is no UTF-8 stays as it is.
+    """
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeError:
+        return word
 
 
 def _with_options(entry: DeviceEntry, args: argparse.Namespace) -> DeviceEntry:
@@ -205,5 +218,9 @@ def print_json(value: object) -> None:
 
 
 def print_message(text: str) -> None:
-    """Print one line for the person at the terminal: on stderr, so that --json stays clean."""
-    print(text, file=sys.stderr, flush=True)
+    """Print one line for the person at the terminal: on stderr, so that --json stays clean.
+
+    It stays one line where several threads print: print() writes its end apart from it.
+    """
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

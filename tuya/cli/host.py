@@ -10,7 +10,6 @@ import re
 import signal
 import sys
 import tempfile
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from tuya.host import LogLine, Stage
 from tuya.host.manifest import ManifestError
 from tuya.host.releases import DEFAULT_RELEASE, RELEASES
 from tuya.host.table import PARAMETER_FIELDS
+
+from .common import print_message
 
 PLUGIN = Path(__file__).resolve().parent.parent.parent / "plugin.py"
 TICK_S = 0.1
@@ -82,12 +83,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(plugin=PLUGIN)
 
 
+class End:
+    """Whether it is time to end. Not an Event: a signal may come while the one that it interrupts holds its lock."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+
+    def set(self, *_signal: object) -> None:
+        """Have it end; the handler of a signal."""
+        self.is_set = True
+
+
 @contextlib.contextmanager
-def ended_by_signals(end: threading.Event) -> Iterator[None]:
+def ended_by_signals(end: End) -> Iterator[None]:
     """Set `end` at Ctrl-C and SIGTERM instead of being interrupted."""
     before = {}
     for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, lambda *_: end.set())
+        before[number] = signal.signal(number, end.set)
     try:
         yield
     finally:
@@ -109,18 +121,18 @@ def _folder(kept: Optional[Path]) -> Iterator[Path]:
 def run(args: argparse.Namespace) -> int:
     """Run plugin.py until the time is up. Returns 0, 1 where it did not start or would have hurt Domoticz, 2."""
     if args.devices is not None and not args.devices.is_file():
-        print(f"there is no file {args.devices}", file=sys.stderr)
+        print_message(f"there is no file {args.devices}")
         return 2
     parameters: Dict[str, str] = dict(args.parameters)
     if args.devices is not None:
         parameters["Mode1"] = str(args.devices.resolve())
-    end = threading.Event()
+    end = End()
     with ended_by_signals(end), _folder(args.data) as folder:
         try:
             on_log = None if _is_live(args) else _print_line
             stage = Stage(args.plugin, folder, release=args.release, start_stored=False, on_log=on_log)
         except ManifestError as error:
-            print(error, file=sys.stderr)
+            print_message(str(error))
             return 2
         try:
             rows = _play(stage, args, parameters, end)
@@ -129,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(rows or []), flush=True)
     for problem in stage.problems:
-        print(f"{problem.kind}: {problem.text}", file=sys.stderr)
+        print_message(f"{problem.kind}: {problem.text}")
     failed = rows is None or any(problem.kind in FATAL for problem in stage.problems)
     if not clean:
         # Threads of the plugin still run in interpreters that cannot be ended: an orderly exit would wait or abort.
@@ -145,17 +157,17 @@ def _is_live(args: argparse.Namespace) -> bool:
 
 def _print_line(line: LogLine) -> None:
     moment = time.strftime("%H:%M:%S", time.localtime(line.at_s))
-    print(f"{moment} {line.level}: {line.name}: {line.text}", file=sys.stderr, flush=True)
+    print_message(f"{moment} {line.level}: {line.name}: {line.text}")
 
 
 def _play(
-    stage: Stage, args: argparse.Namespace, parameters: Dict[str, str], end: threading.Event
+    stage: Stage, args: argparse.Namespace, parameters: Dict[str, str], end: End
 ) -> Optional[List[Dict[str, object]]]:
     """Start the plugin and follow the plan. Returns the final table, None when the plugin did not start."""
     idx = stage.have("Breakers", parameters)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not stage.wait_started(idx, TICK_S):
-        if end.is_set():
+        if end.is_set:
             return []
         if stage.has_failed(idx) or time.monotonic() > deadline:
             return None
@@ -172,11 +184,11 @@ def _play(
     return [row.as_json() for row in stage.devices(idx)]
 
 
-def _follow(stage: Stage, idx: int, args: argparse.Namespace, end: threading.Event, view: Optional[object]) -> None:
+def _follow(stage: Stage, idx: int, args: argparse.Namespace, end: End, view: Optional[object]) -> None:
     started = time.monotonic()
     waiting: Sequence[PlannedCommand] = sorted(args.command, key=lambda planned: planned.at_s)
     next_restart = args.restart_every
-    while not end.is_set():
+    while not end.is_set:
         passed = time.monotonic() - started
         while waiting and waiting[0].at_s <= passed:
             click, waiting = waiting[0], waiting[1:]
@@ -188,4 +200,4 @@ def _follow(stage: Stage, idx: int, args: argparse.Namespace, end: threading.Eve
             stage.restart(idx)
         if view is not None and not view.refresh():  # type: ignore[attr-defined]
             return
-        end.wait(TICK_S)
+        time.sleep(TICK_S)

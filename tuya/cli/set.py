@@ -26,6 +26,7 @@ from .common import (
     EXIT_OK,
     UsageError,
     add_device_arguments,
+    as_utf8,
     chosen_devices,
     print_json,
     print_message,
@@ -33,6 +34,7 @@ from .common import (
 from .lan_tools import follow
 
 CONNECT_LIMIT_S = 12.0  # time enough for some tries with other protocol versions
+QUIET_S = 1.0  # who has waited for so long is told what for
 # Nobody expects any more what was typed so long ago: the start of the program on a busy machine counts, and a Ctrl-Z.
 TYPED_LIMIT_S = 15.0
 CONFIRM_LIMIT_S = 15.0  # the client answers after 10 s at the latest
@@ -52,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write, and wait for the confirmation. Returns 0, 1 (unreachable or not confirmed); UsageError becomes 2."""
-    name, words = _parse(args.words)
+    name, words = _parse([as_utf8(word) for word in args.words])
     if name is None and args.id is None:
         raise UsageError("which device? Give its NAME, or --id")
     entry = chosen_devices(args, name=name)[0]
@@ -126,14 +128,20 @@ def _no_number(text: str) -> DpValue:
 def _connected(source: Source, entry: DeviceEntry, seconds: float) -> Dict[str, Any]:
     """Wait for the first full answer, and return what is known then; "error" says why there is none."""
     last: Dict[str, Any] = error_fields(NotFound(entry.shown_name, "did not answer in time"))
-    for told in source.events(seconds):
-        kind = told["event"]
-        if (kind == "status" and told.get("full")) or (kind == "snapshot" and told["connected"] and told["dps"]):
-            return source.state(entry.device_id)
-        if kind in ("error", "snapshot") and told["error"] is not None:
-            last = told
-            if told["error"] in _FINAL:
-                break
+    for is_late, wait_s in ((False, min(seconds, QUIET_S)), (True, seconds - QUIET_S)):
+        if is_late and wait_s > 0.0:
+            print_message(
+                f"{entry.shown_name}: waiting for the breaker to answer, for up to {wait_s:.0f} s; then it is written. "
+                "Ctrl-C ends this, nothing is sent later"
+            )
+        for told in source.events(wait_s):
+            kind = told["event"]
+            if (kind == "status" and told.get("full")) or (kind == "snapshot" and told["connected"] and told["dps"]):
+                return source.state(entry.device_id)
+            if kind in ("error", "snapshot") and told["error"] is not None:
+                last = told
+                if told["error"] in _FINAL:
+                    return last
     return last
 
 

@@ -22,6 +22,8 @@ from tuya.simulator.console import BadCommand, execute, grammar
 from tuya.simulator.faults import named, table
 from tuya.simulator.frames import VERSIONS
 
+from .common import print_message
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 COUNT_LIMIT = 500
 LAST_PORT = 65535
@@ -162,7 +164,7 @@ def _carry_out(fleet: Fleet, line: str) -> None:
     except BadCommand as error:
         said = f"not done: {error}"
     if said:
-        print(said, file=sys.stderr, flush=True)
+        print_message(said)
 
 
 def _second_of_day(t_s: float) -> float:

@@ -23,6 +23,7 @@ from tuya.cli.common import (
     KEY_VARIABLE,
     UsageError,
     add_device_arguments,
+    as_utf8,
     chosen_devices,
     read_password,
 )
@@ -289,7 +290,8 @@ def _chosen(args: argparse.Namespace, is_named: bool, entries: Tuple[DeviceEntry
     if not is_named:
         return list(entries)
     if args.key is None and args.id is None:
-        named = [entry for entry in entries if args.name in (entry.device_id, entry.name, entry.wishes.name)]
+        name = as_utf8(args.name)
+        named = [entry for entry in entries if name in (entry.device_id, entry.name, entry.wishes.name)]
         if len(named) == 1 or (named and args.ip is None and args.port is None):
             return [_with_place(entry, args) for entry in named]
     return chosen_devices(args)
