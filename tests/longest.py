@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import Dict
 
-# in this order: a minute and more on an idle machine of two processors
+# in this order: what waits for a minute and more on an idle machine of two processors, and what keeps one of them busy
 LONGEST = (
-    "tests/lan/test_hostile_peers.py",
-    "tests/lan/test_field_connections.py",
     "tests/test_plugin_on_host.py",
-    "tests/e2e/test_scenarios.py",
+    "tests/lan/test_hostile_peers.py",
     "tests/mqtt/test_broker.py",
     "tests/setup/test_documented_commands.py",
+    "tests/lan/test_field_connections.py",
+    "tests/e2e/test_scenarios.py",
+    "tests/setup/test_install_sh.py",
+    "tests/mqtt/test_two_services.py",
     "tests/e2e/test_sharing.py",
+    "tests/setup/test_isolated.py",
 )
 # then these in any order: a quarter of a minute and more
 LONG = frozenset(
@@ -40,11 +43,8 @@ LONG = frozenset(
         "tests/metering/test_energy_accuracy.py",
         "tests/mqtt/test_broker_tls.py",
         "tests/mqtt/test_claim.py",
-        "tests/mqtt/test_two_services.py",
         "tests/setup/test_checks.py",
         "tests/setup/test_demo.py",
-        "tests/setup/test_install_sh.py",
-        "tests/setup/test_isolated.py",
         "tests/setup/test_packages.py",
         "tests/setup/test_probe.py",
         "tests/sharing/test_beside_the_plugin.py",
