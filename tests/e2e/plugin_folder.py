@@ -13,7 +13,8 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ("tinytuya", "Crypto")
-NOT_COPIED = shutil.ignore_patterns("*.pyc.*", ".claimed")  # the first: what a compiling Python is just writing
+# what a compiling Python is just writing, what only this folder has, and half of pycryptodome, which nobody imports
+NOT_COPIED = shutil.ignore_patterns("*.pyc.*", ".claimed", "SelfTest")
 
 
 def make_plugin_folder(folder: Path) -> Path:

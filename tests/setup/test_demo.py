@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.setup.conftest import copied
+
 TIMEOUT_S = 30.0
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -21,7 +22,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, installation):
     """A plugin folder after install.sh."""
-    return shutil.copytree(installation, tmp_path_factory.mktemp("demo") / "it's a plugin", symlinks=True)
+    return copied(installation, tmp_path_factory.mktemp("demo") / "it's a plugin")
 
 
 def environment():

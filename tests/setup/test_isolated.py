@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.setup.conftest import REPOSITORY
+from tests.setup.conftest import REPOSITORY, copied
 from tuya.__main__ import COMMANDS
 
 THIRD_PARTY = ("pip", "rich", "requests", "tinytuya", "Crypto", "tuya", "colorama", "setuptools", "ensurepip")
@@ -45,7 +44,7 @@ def ran(marker: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory, installation):
     """A plugin folder after install.sh."""
-    return shutil.copytree(installation, tmp_path_factory.mktemp("isolated") / "it's a plugin", symlinks=True)
+    return copied(installation, tmp_path_factory.mktemp("isolated") / "it's a plugin")
 
 
 @pytest.fixture
@@ -144,7 +143,7 @@ def loaded_before_us(folder: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory, compiled):
     """A plugin folder with foreign modules beside plugin.py, and where they leave traces."""
-    folder = Path(shutil.copytree(compiled, tmp_path_factory.mktemp("beside") / "plugin"))
+    folder = copied(compiled, tmp_path_factory.mktemp("beside") / "plugin")
     (folder / "lib").symlink_to(REPOSITORY / "lib")
     (folder / "export.json").write_text(json.dumps(EXPORT))
     (folder / "dump.json").write_text('{"dps": {"1": true}}')
