@@ -83,6 +83,8 @@ def test_history_that_was_refused_is_not_over_because_values_arrive():
     log = judge([refused, values], "domoticz.log", "us")
     assert (log.unstored, log.unstored_history_at) == (2, "2026-01-01 10:00:00")
     assert judge([values], "domoticz.log", "us").unstored_history_at is None
+    locked = refused.replace("malformed", "database is locked")  # all of it, by another program
+    assert judge([locked], "domoticz.log", "us").unstored_history_at is None
     assert judge([refused[25:]], "web", "us").unstored_history_at == "", "without a time it may be of now"
     at_s = time.mktime(time.strptime("2026-01-01 10:10:00", FORMAT))
     assert age_of_s(log.unstored_history_at, at_s, None) == 600.0

@@ -19,6 +19,7 @@ DEV_PACKAGE_CURE = (
 _START = re.compile(r"Domoticz V\S.*\(c\)2012-")
 _STAMP = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ +")
 _SHOWN_ERRORS = 3
+_LOCKED = "database is locked"  # by another program, all of it: over where values are stored now
 _REFUSED = "SQL Query("  # main/SQLHelper.cpp: the statement, and SQLite's reason
 _VALUES_TABLE = "DeviceStatus"  # what is stored there is seen to be; history (Meter, ...) is looked at by nobody
 _FATAL = (
@@ -78,7 +79,7 @@ def judge(lines: Sequence[str], log: str, author: str) -> LogWord:
         text = text.partition(": ")[2] if text.startswith(("Error: ", "Status: ", "Debug: ")) else text
         if is_error and text.startswith(_REFUSED):
             unstored += 1
-            if _VALUES_TABLE not in text:
+            if _VALUES_TABLE not in text and not text.rstrip().endswith(_LOCKED):
                 stamp = _STAMP.match(line.lstrip())
                 unstored_history_at = stamp[1] if stamp is not None else ""
         for sign, meaning, cure in _FATAL:
