@@ -6,6 +6,7 @@ told from the error that this one connection ends with.
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,9 @@ from tuya.sharing.asking_owner import owner_of, snapshot_of
 CONNECT_WITHIN_S = 20.0  # wrong versions are tried with pauses
 SETTLE_S = 6.0  # after the first error: a second try may tell more, or work
 DPS_WITHIN_S = 8.0
-LATE_SNAPSHOT_S = 10.0  # an owner answers within milliseconds, but may be busy
+OWNER_WITHIN_S = 10.0  # an owner answers within milliseconds, but may be busy, or have as many listeners as it takes
+LATE_ASK_S, ASK_AGAIN_S = 2.0, 0.5
+_ASKING = threading.BoundedSemaphore(4)  # many devices are looked at at once, and an owner takes 32 listeners at most
 
 # error of the connection -> the check that it fails
 _CHECK_OF: Dict[Type[TuyaError], str] = {
@@ -69,6 +72,9 @@ def examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool
 
 def _examine(entry: DeviceEntry, heard: Optional[Tuple[str, str]], listened: bool) -> Iterator[Finding]:
     owner = ask(entry.device_id)
+    if owner is not None and owner.owner == UNKNOWN_OWNER:  # it did not answer in time
+        with _ASKING:
+            owner = ask(entry.device_id, LATE_ASK_S)
     if owner is None or entry.local_key:
         yield _check_key(entry)
     if owner is not None:
@@ -142,9 +148,10 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     if owner.connected:
         age = "" if owner.age_s is None else f", last answer {owner.age_s:.0f} s ago"
         yield Finding("owner", OK, f"{owner.owner} serves it: {owner.address}, protocol {owner.version}{age}")
-        sign = _sign_of(entry)
+        with _ASKING:
+            sign = _sign_of(entry)
+            snapshot = _patient_snapshot(entry.device_id)
         device = sign.serves(entry.device_id) if sign is not None else None
-        snapshot = snapshot_of(entry.device_id) or snapshot_of(entry.device_id, LATE_SNAPSHOT_S)
         yield from _reported(entry, snapshot, device)
         return
     if not owner.message and not owner.error:
@@ -161,6 +168,17 @@ def _owned(entry: DeviceEntry, owner: OwnerState) -> Iterator[Finding]:
     cure = field or kind.default_cure or "look into its log, or stop it and run the doctor again"
     text = f"{owner.owner} serves it and is not connected: {owner.message or 'no reason yet'}"
     yield Finding(_CHECK_OF[kind], FAILED, text, cure)
+
+
+def _patient_snapshot(device_id: str) -> Optional[Dict[str, Any]]:
+    """What the owner of a device knows of it; None where it does not tell that, however often it is asked."""
+    until_s = time.monotonic() + OWNER_WITHIN_S
+    while True:
+        snapshot = snapshot_of(device_id)
+        owner = ask(device_id) if snapshot is None else None
+        if snapshot is not None or owner is None or not owner.share or time.monotonic() > until_s:
+            return snapshot
+        time.sleep(ASK_AGAIN_S)
 
 
 def _reported(
