@@ -176,7 +176,8 @@ def _patient_snapshot(device_id: str) -> Optional[Dict[str, Any]]:
     while True:
         snapshot = snapshot_of(device_id)
         owner = ask(device_id) if snapshot is None else None
-        if snapshot is not None or owner is None or not owner.share or time.monotonic() > until_s:
+        may_tell = owner is not None and (bool(owner.share) or owner.owner == UNKNOWN_OWNER)
+        if not may_tell or time.monotonic() > until_s:
             return snapshot
         time.sleep(ASK_AGAIN_S)
 
