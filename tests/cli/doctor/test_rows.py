@@ -57,7 +57,6 @@ def test_devices_of_a_breaker_that_nobody_serves():
         ({"off_delay_s": 30.0}, "note", "off delay"),
         ({"on_delay_s": 30.0}, "note", "on delay"),
         ({"is_adjusted": True}, "note", "another value than it is given"),
-        ({"used": False}, "note", "on none of its pages"),
         ({"counts_itself": True}, "note", "counted by Domoticz itself"),
         ({"switchtype": 9}, None, ""),
         ({}, None, ""),
@@ -67,6 +66,15 @@ def test_what_is_set_of_a_device_in_domoticz(changes, state, text):
     told = list(check_oddities([row(**changes), row(OTHER, switchtype=3), row(unit=250)], ENTRIES))
     assert [one.state for one in told] == ([state] if state else [])
     assert all(one.text.startswith("unit 1 is ") and text in one.text and one.cure for one in told)
+
+
+def test_devices_that_are_not_in_use():
+    one, other = row(used=False), row(unit=2, type=243, subtype=29)
+    assert [(found.state, "on none of its pages" in found.text) for found in check_oddities([one, other], ENTRIES)] == [
+        ("note", True)
+    ]
+    (none,) = check_oddities([one], ENTRIES)
+    assert (none.state, "none of its devices is in use" in none.text) == ("unchecked", True)
 
 
 def test_a_device_that_is_there_twice():

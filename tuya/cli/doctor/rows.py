@@ -91,6 +91,10 @@ def check_oddities(stored: Sequence[StoredUnit], entries: Sequence[DeviceEntry])
     for entry in entries:
         yield from _check_twins(stored, entry)
         rows = [(one, one.row) for one in stored if one.device_id == entry.device_id and one.row is not None]
+        if rows and not any(row.used for _, row in rows):
+            text = "none of its devices is in use: Domoticz shows nothing of it on any page"
+            yield Finding(CHECK, UNCHECKED, text, "Setup > Devices: the arrow behind each", entry.shown_name)
+            continue
         for odd in ODDITIES:
             kinds = [(one, row, known_kind(one.unit)) for one, row in rows]
             found = [one.unit for one, row, kind in kinds if kind is not None and odd.applies(one, row, kind)]
