@@ -51,6 +51,33 @@ def test_ctrl_c_raises_unless_it_was_ignored(before, after):
         signal.signal(signal.SIGINT, kept)
 
 
+FIRST_IMPORTS = """
+import builtins, runpy, signal, sys
+real = builtins.__import__
+def importing(name, *words, **more):
+    if sys._getframe(1).f_globals.get("__file__", "").endswith("__main__.py"):
+        if name not in ("__future__", "_signal", "sys"):
+            print(name, signal.getsignal(signal.SIGINT) == signal.SIG_DFL, flush=True)
+            raise SystemExit
+    return real(name, *words, **more)
+builtins.__import__ = importing
+runpy.run_module("tuya", run_name="__main__")
+"""
+
+
+def test_ctrl_c_during_the_first_import_just_ends():
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_IMPORTS],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.stdout == "stat True\n", done.stderr
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", ""])
 def test_what_is_no_duration(text):
     with pytest.raises(argparse.ArgumentTypeError, match="is not a number of seconds above 0"):

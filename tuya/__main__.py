@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
-import signal
-import stat
+# Built in: `signal` and what it needs are files, and Ctrl-C while they are read would be a traceback.
+import _signal  # type: ignore[import-not-found]
 import sys
+
+if __name__ == "__main__" and _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
+
+import stat
 from pathlib import Path
 
 if __name__ == "__main__" and not __package__:  # `python3 PATH/tuya`: Python then looks for modules within tuya/
     _HERE = Path(__file__).resolve().parent
     sys.path[:] = [str(_HERE.parent), *(entry for entry in sys.path if Path(entry).resolve() != _HERE)]
-if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while modules are imported just ends; main() takes over
 
 import argparse
 import importlib
@@ -25,6 +28,7 @@ import traceback
 from typing import Dict, List, NoReturn, Optional, Sequence
 
 from tuya import process
+from tuya.denied import denied
 from tuya.running import running_s
 
 _BEGAN_S = running_s()  # before the other modules are loaded: on a busy machine that takes longest
@@ -86,7 +90,10 @@ def main(argv: Optional[List[str]] = None) -> int:
     except (SyntaxError, ImportError) as error:
         return _not_loaded(error, words)
     except OSError as error:
-        what = f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
+        what = (
+            denied(error)
+            or f"{error.strerror or type(error).__name__}{f': {error.filename}' if error.filename else ''}"
+        )
         return _failed(_without_words_like_keys(what, words))
     except Exception as error:  # noqa: BLE001 - the border to the user: whatever it is, one line and an exit code
         return _explained(error, words)
@@ -155,8 +162,8 @@ def _explained(error: Exception, words: List[str]) -> int:
         return _failed(_without_words_like_keys(str(error), words), error.exit_code)
     if isinstance(error, (TuyaError, DevicesFileError)):
         return _failed(_without_words_like_keys(str(error), words))
-    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
-        return _failed(f"{type(error).__name__}: {process.NO_THREADS}")
+    if denied(error):
+        return _failed(f"{type(error).__name__}: {denied(error)}")
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exc()
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -13,7 +13,6 @@ from typing import NoReturn
 EXIT_FAULT = 1  # a fault of a device or the network
 EXIT_USAGE = 2  # wrong use
 EXIT_INTERRUPTED = 130  # as shells say it: 128 + SIGINT
-NO_THREADS = "this system gives the program too little memory or too few threads (free -h; ulimit -v and -u)"
 
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))  # in the order of their descriptors
 

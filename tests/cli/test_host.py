@@ -3,7 +3,9 @@ import contextlib
 import json
 import os
 import pty
+import resource
 import select
+import shutil
 import signal
 import sqlite3
 import stat
@@ -14,6 +16,8 @@ import time
 import pytest
 
 from tests.host.host_helpers import HEADER, SWITCH_AND_METER, TOOLS, eventually
+from tests.lateness import lateness
+from tuya import process
 from tuya.cli import host
 
 
@@ -119,6 +123,56 @@ def test_handlers_are_put_back(arguments, capsys):
     host.run(arguments("--json", "--seconds", "0.2"))
     assert signal.getsignal(signal.SIGTERM) is before
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("limit", "soft", "said"),
+    [
+        ("RLIMIT_AS", 120_000_000, "too little memory or too few threads"),
+        ("RLIMIT_AS", 200_000_000, "too little memory or too few threads"),
+        ("RLIMIT_NOFILE", 10, "too few files"),
+        ("RLIMIT_NOFILE", 16, "too few files"),
+    ],
+)
+def test_a_machine_that_denies_what_a_plugin_takes_is_named(limit, soft, said):
+    """Asked for before: half-way there are hangs, aborts of the interpreter, and faults that look like the plugin's."""
+
+    def narrowed():
+        number = getattr(resource, limit)
+        resource.setrlimit(number, (soft, resource.getrlimit(number)[1]))
+
+    done = subprocess.run(
+        [sys.executable, "-m", "tuya", "host", "--seconds", "1"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        preexec_fn=narrowed,
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
+def test_a_full_disk_is_named(arguments, monkeypatch, tmp_path, words):
+    usage = shutil.disk_usage(tmp_path)
+
+    def full(*_arguments, **_options):
+        raise sqlite3.OperationalError(words)
+
+    monkeypatch.setattr(host, "Stage", full)
+    monkeypatch.setattr(host.shutil, "disk_usage", lambda _folder: usage._replace(free=0))
+    with pytest.raises(process.CommandError, match=f"{tmp_path}/data.*the disk is full: make room") as told:
+        host.run(arguments("--data", str(tmp_path / "data")))
+    assert told.value.exit_code == 1
+
+
+def test_an_interpreter_that_ends_before_the_plugin_has_started_is_not_waited_for(arguments, monkeypatch, capsys):
+    monkeypatch.setattr("tuya.host.instance._BOOT", "raise OSError({announce_fd}, {init!r}, {folder!r})")
+    began_s, late_s = time.monotonic(), lateness()
+    assert host.run(arguments("--json", "--seconds", "1")) == 1
+    assert time.monotonic() - began_s < 10.0 + late_s()
+    assert "crash: the framework's loop failed" in capsys.readouterr().err
 
 
 PROGRAM = """

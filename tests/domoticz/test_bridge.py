@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -98,6 +99,28 @@ def test_a_fault_of_ours_is_said_once(room: Room, monkeypatch: pytest.MonkeyPatc
         room.bridge.heartbeat()
     assert len(room.errors) == 1
     assert "please report it (KeyError: 'x', test_bridge.py:" in room.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("can't start new thread"), "too few threads"),
+        (MemoryError(), "too little memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "too few files"),
+    ],
+)
+def test_what_the_machine_denies_is_no_fault_of_ours(
+    room: Room, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+):
+    room.bridge.start()
+
+    def denied(*_words: object) -> None:
+        raise error
+
+    monkeypatch.setattr(service_module.Service, "_create", denied)
+    room.bridge.heartbeat()
+    assert said in room.errors[0]
+    assert "report" not in room.errors[0]
 
 
 def test_a_start_that_fails_leaves_no_thread(room: Room, monkeypatch: pytest.MonkeyPatch):

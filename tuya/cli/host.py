@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
@@ -16,7 +18,7 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
 from tuya import process
-from tuya.host import LogLine, Stage
+from tuya.host import LogLine, Stage, room
 from tuya.host.manifest import ManifestError
 from tuya.host.releases import DEFAULT_RELEASE, RELEASES
 from tuya.host.table import PARAMETER_FIELDS
@@ -26,6 +28,7 @@ from .common import print_message
 PLUGIN = Path(__file__).resolve().parent.parent.parent / "plugin.py"
 TICK_S = 0.1
 START_TIMEOUT_S = 30.0
+LEAST_FREE_BYTES = 1024 * 1024  # less than that: a table that cannot be written fails for want of room
 FATAL = ("crash", "hang")
 
 _COMMAND = re.compile(r"(?P<device>[^:=@]+):(?P<unit>\d+)=(?P<command>[^@]+?)(?:@(?P<at>\d+(?:\.\d+)?))?")
@@ -126,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
     parameters: Dict[str, str] = dict(args.parameters)
     if args.devices is not None:
         parameters["Mode1"] = str(args.devices.resolve())
+    room.check()
     end = End()
     with ended_by_signals(end), _folder(args.data) as folder:
         try:
@@ -134,8 +138,12 @@ def run(args: argparse.Namespace) -> int:
         except ManifestError as error:
             print_message(str(error))
             return 2
+        except sqlite3.Error as error:
+            raise _no_table(folder, error) from None
         try:
             rows = _play(stage, args, parameters, end)
+        except sqlite3.Error as error:
+            raise _no_table(folder, error) from None
         finally:
             clean = stage.close()
     if args.json:
@@ -149,6 +157,17 @@ def run(args: argparse.Namespace) -> int:
         sys.stderr.flush()
         os._exit(1)
     return 1 if failed else 0
+
+
+def _no_table(folder: Path, error: sqlite3.Error) -> process.CommandError:
+    """Say why the device table cannot be kept; SQLite calls a full disk by more than one name."""
+    cure = "make room there, or name another folder with --data"
+    try:
+        is_full = shutil.disk_usage(folder).free < LEAST_FREE_BYTES
+    except OSError:
+        is_full = False
+    what = f"the disk is full: {cure}" if is_full or "is full" in str(error) else f"{error}; {cure}"
+    return process.CommandError(f"{folder}: the device table cannot be written, {what}")
 
 
 def _is_live(args: argparse.Namespace) -> bool:

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 from typing import Callable, Optional, Set
 
+from ..denied import denied
 from ..lan.client import Client
 from ..lan.errors import TuyaError
 from ..lan.protocol import tinytuya_codec
@@ -71,7 +72,8 @@ class Bridge:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other callbacks go on
             frames = traceback.extract_tb(error.__traceback__)
             place = f", {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-            text = f"a fault of the plugin itself, please report it ({type(error).__name__}: {error}{place})"
+            kind = f"({type(error).__name__}: {error}{place})"
+            text = f"{denied(error) or 'a fault of the plugin itself, please report it'} {kind}"
             if text not in self._faults:
                 self._faults.add(text)
                 self._framework.error(text)

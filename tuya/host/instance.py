@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Sequence, Tuple
 
+from tuya.denied import denied
 from tuya.host.desk import Desk
 from tuya.host.inside import link
 from tuya.host.interpreter import Interpreter
-from tuya.process import NO_THREADS
 
 INSIDE = Path(__file__).parent / "inside"
 STOP_LOOK_S = 0.1  # how often StopHardware looks whether the plugin has stopped
@@ -52,6 +52,11 @@ class Instance:
         threading.Thread(target=self._accept, args=(read_fd,), name="stand-in", daemon=True).start()
         script = _BOOT.format(init=str(INSIDE / "__init__.py"), folder=str(INSIDE), announce_fd=self._announce_fd)
         interpreter.run(script, self._ended)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the plugin could not be imported, or its interpreter has ended before it started."""
+        return self.desk.import_failed or (self._over.is_set() and not self.desk.started.is_set())
 
     def stop(self, timeout_s: float, late_commands: Sequence[Command]) -> bool:
         """Stop the plugin and wait for it as Domoticz does. True when its interpreter is free again."""
@@ -111,7 +116,7 @@ class Instance:
             try:
                 threading.Thread(target=self._serve, args=pair, name="stand-in", daemon=True).start()
             except RuntimeError as error:  # whoever asks there is told so by the end of the pipe
-                self._problem("crash", f"{error}: {NO_THREADS}")
+                self._problem("crash", f"{error}: {denied(error)}")
                 for one in pair:
                     os.close(one)
 

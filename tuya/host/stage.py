@@ -151,8 +151,8 @@ class Stage:
         return self._instances[idx].desk.started.wait(timeout_s)
 
     def has_failed(self, idx: int) -> bool:
-        """Tell whether plugin.py could not be imported."""
-        return self._instances[idx].desk.import_failed
+        """Tell whether plugin.py could not be imported, or its interpreter has ended before it started."""
+        return self._instances[idx].has_failed
 
     # Devices
 
