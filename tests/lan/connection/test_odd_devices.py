@@ -241,3 +241,21 @@ def test_at_the_limits(version):
     assert told(world) == [None] * PENDING_WRITES
     assert len(world.breaker.writes) == PENDING_WRITES
     assert_at_peace(world)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("version", [version for version in VERSIONS if version != "3.1"])
+def test_nonsense_under_the_right_key_does_not_disprove_it(version, at_once):
+    """A device that has lost its mind says nothing that can be read; that its key is another one would be false."""
+    world = World(version).up()
+    world.fault("bad_json", {"kind": "bytes"})
+    if at_once:
+        world.hang_up()
+    for _ in range(30):
+        world.run(1.0)
+        if world.link.connected:
+            world.breaker.push({20: 2345})
+    assert [e.error for e in world.events if isinstance(getattr(e, "error", None), (WrongKey, WrongVersion))] == []
+    world.clear_faults(["bad_json"])
+    world.run(60.0)
+    assert world.link.connected

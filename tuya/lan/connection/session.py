@@ -296,8 +296,8 @@ class Session:
             if not self.up and not self.opening.handshaken:
                 error = WrongVersion(self._label, f"does not speak protocol {self._row.name}")
                 self._end(outputs, Ended(error, message.hint, hint_proven=message.sealed))
-        elif self._row.handshake or message.command == HEART_BEAT:
-            # heartbeats are answered with binary too; under a session key it is the device's, whatever it is
+        elif self._row.handshake or message.sealed or message.command == HEART_BEAT:
+            # heartbeats are answered with binary too; under the key it is the device's, whatever it is
             if not self._negotiating:
                 self._live(message, now_s)
                 self._without_data(message, now_s, outputs)

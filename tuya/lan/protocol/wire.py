@@ -59,7 +59,7 @@ class Message(NamedTuple):
 
     hint: of OTHER_VERSION, the version it seems to be of.
     sealed: only who has our key can have made it (or it is one of our own, sent back): its check needs the key, or
-    its payload decrypts to text. An empty payload under a CRC is not sealed.
+    its payload decrypts to text, or to something with a whole padding. An empty payload under a CRC is not sealed.
     coded: it carries a return code, as only a device's messages do.
     mark: its HMAC or tag, which no other message under this key has; empty under a CRC.
     """
@@ -246,7 +246,9 @@ class Wire:
         if payload and payload[:2] != b"3." and _is_text(payload):
             # an error text as it is
             return Message(frame.command, frame.sequence, retcode, payload, GOOD, "", checked, coded)
-        return Message(frame.command, frame.sequence, retcode, b"", UNREADABLE, "", checked, coded)
+        # broken in itself, and the device's all the same, where it was sealed with the key
+        sealed = checked or self._ecb.has_whole_padding(payload[len(payload) % 16 and _HEADER_BYTES :])
+        return Message(frame.command, frame.sequence, retcode, b"", UNREADABLE, "", sealed, coded)
 
     def _decrypt(self, payload: bytes) -> bytes:
         """Plain payload without version header. Raises ValueError where it does not decrypt."""
