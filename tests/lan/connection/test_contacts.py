@@ -202,7 +202,7 @@ def test_a_reset_by_a_ping_is_blamed_on_the_ping():
 
 def judged(error: Any, **device: Any) -> Any:
     tries = Tries(Device(ID, KEY, "Oven", ADDRESS, **device), Places(), random.Random(1))
-    return tries.judged(error, ADDRESS)
+    return tries.judged(error, ADDRESS, 1000.0)
 
 
 def test_a_close_names_the_key_among_its_causes_as_long_as_it_has_not_worked():
@@ -219,6 +219,28 @@ def test_auto_is_not_recommended_to_who_has_it(given):
     error = WrongVersion("Oven", "does not speak protocol 3.4")
     assert "auto" not in str(judged(error, version=given))
     assert "Choose Protocol auto" in str(judged(error, version="3.4", version_fixed=True))
+
+
+def test_a_version_is_not_to_be_chosen_while_another_device_may_have_the_address():
+    """Addresses dealt anew: what speaks another version there is another breaker, and what is chosen stays."""
+    error = WrongVersion("Oven", "does not speak protocol 3.4")
+    places, other = Places(), ("192.168.1.9", 6668)
+    tries = Tries(Device(ID, KEY, "Oven", ADDRESS, version="3.4"), places, random.Random(1))
+    tries.session_up(ADDRESS, "3.4", proven=True)
+    assert "choose it as Protocol" in str(tries.judged(error, ADDRESS, 1000.0)), "there is no other one"
+    places.want("other", "Boiler", other)
+    for at_s, may_be in ((1000.0, True), (1005.0, True), (1030.0, False)):
+        if at_s == 1005.0:
+            places.take("other", other, at_s)
+            places.worked("other", other)
+        said = str(tries.judged(error, ADDRESS, at_s))
+        assert ("Another device of the file may have its address" in said) == may_be
+        assert ("choose it as Protocol" in said) != may_be
+    places.disproved("other", other, 1040.0, at_home=True, certain=True)
+    assert "Another device" in str(tries.judged(error, ADDRESS, 1040.0))
+    pinned = Tries(Device(ID, KEY, "Oven", ADDRESS, version="3.4", version_fixed=True), places, random.Random(1))
+    pinned.session_up(ADDRESS, "3.4", proven=True)
+    assert "Choose Protocol auto" in str(pinned.judged(error, ADDRESS, 1040.0))
 
 
 def test_a_wrong_key_is_told_on_the_second_proof():

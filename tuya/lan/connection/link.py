@@ -341,7 +341,7 @@ class Link:
             return
         self._drop(now_s, abort=abort or len(self._writes) > 0)
         address, version, wedged = self._attempt.address, self._attempt.version, tries.seems_wedged
-        error = tries.judged(error, address)
+        error = tries.judged(error, address, now_s)
         is_look = tries.is_look(address)
         strange = session is not None and session.opening.is_strange
         sure = session is None or tries.versions.is_sure(version, address)
@@ -351,7 +351,7 @@ class Link:
             return
         if tries.seems_wedged and not wedged:
             self._diagnosis.forget()  # told once more, with what helps
-            self._fail(tries.judged(error, address), now_s)
+            self._fail(tries.judged(error, address, now_s), now_s)
         elif not is_look and self._diagnosis.outweighs(error, version, sure=sure, proof=proof):
             self._fail(error, now_s)
 

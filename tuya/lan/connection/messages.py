@@ -191,11 +191,19 @@ def internal(label: str) -> TuyaError:
     return ProtocolViolation(label, "an internal error; please report it")
 
 
-def with_causes(error: TuyaError, device: Device, *, key_worked: bool) -> TuyaError:
-    """The error of a session that did not get up, with the cures that make sense for this device, likely ones first."""
+def with_causes(error: TuyaError, device: Device, *, key_worked: bool, maybe_taken: str) -> TuyaError:
+    """The error of a session that did not get up, with the cures that make sense for this device, likely ones first.
+
+    maybe_taken: its address, where another device of ours may have that now; else "".
+    """
     if isinstance(error, WrongVersion) and error.cure == WrongVersion.default_cure:
         if device.version_fixed:
             cure = "Choose Protocol auto on the Hardware page"
+        elif key_worked and maybe_taken:  # a version that is chosen because of a neighbour would keep this one away
+            cure = (
+                f"Another device of the file may have its address {maybe_taken} now: it is looked for, and "
+                "announcements are followed. A firmware that was changed to a lower version looks the same"
+            )
         elif key_worked:
             cure = f"Higher versions are tried by themselves. {_LOWER_CURE}"
         else:

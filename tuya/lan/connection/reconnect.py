@@ -197,7 +197,7 @@ class Tries:
 
     # -- what became of a try
 
-    def judged(self, error: TuyaError, address: str) -> TuyaError:
+    def judged(self, error: TuyaError, address: str, now_s: float) -> TuyaError:
         """The error of a failed try in the light of what else is known of this device and its address."""
         if isinstance(error, WrongKey):
             rival = self._places.rival(self._device.device_id, (address, self._device.port))
@@ -210,7 +210,8 @@ class Tries:
         lower = self.versions.lower_only(address)
         if lower is not None and self.versions.known is not None:
             return messages.lower_only(self._device.label, lower, self.versions.known)
-        error = messages.with_causes(error, self._device, key_worked=self._key_worked)
+        taken = address if self._places.another_may_be(self._device.device_id, now_s) else ""
+        error = messages.with_causes(error, self._device, key_worked=self._key_worked, maybe_taken=taken)
         return messages.wedged(error, self.fruitless) if self.seems_wedged else error
 
     @property

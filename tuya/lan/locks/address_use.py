@@ -11,6 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 from ..limits import (
     CLOSED_STRAY_S,
     NEVER,
+    OPENING_LIMIT_S,
     PAUSE_MAX_S,
     STRAY_S,
     STRAY_TIMES,
@@ -94,6 +95,19 @@ class Places:
             if wanted == place and other != device_id:
                 return label
         return None
+
+    def another_may_be(self, device_id: str, now_s: float) -> bool:
+        """Whether another device is not known to be where it is expected: it may be at this one's address.
+
+        One that is connected since a moment may still turn out to be something else.
+        """
+        return any(
+            self._held.get(place) != other
+            or self._proven.get(place) != other
+            or now_s - self._since_s[place] < OPENING_LIMIT_S
+            for other, (_, place) in self._wanted.items()
+            if other != device_id
+        )
 
     def claim(self, place: Place, now_s: float) -> Optional[Holder]:
         """Keep strangers on this machine away from a place; the one who has it, where it is too late.
