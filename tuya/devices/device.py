@@ -11,6 +11,7 @@ from ..metering import thresholds
 from ..metering.energy import Circuit, EnergyBook
 from ..metering.profile import Profile, match
 from ..metering.reading import Channel, Reading
+from ..metering.stale_current import StaleCurrents
 from .asked import Asked
 from .commands import CommandRefused, as_written
 from .data_points import DataPoints
@@ -74,6 +75,7 @@ class KnownDevice:
         self.reading: Optional[Reading] = None  # all that is known; None before a profile was found
         self._told: Optional[Reading] = None  # of that, what it told itself
         self._untold = UntoldCircuits()
+        self._stale = StaleCurrents()
         self.is_connected = False
         self.has_full_answer = False  # since it was connected
         self.connected_at_s = 0.0
@@ -212,17 +214,17 @@ class KnownDevice:
         if not self.is_recognised:
             return False
         self.switches.report(event.dps, self.profile.switch_dps, event.full, event.at_s)
-        part = self.profile.decode(self.dps, frozenset(event.dps))
+        part = self._part(event)
         if part.power_w or part.voltage_v or part.current_a or part.energy_kwh or part.returned_kwh:
             self.measured_at_s = event.at_s
         whole: Optional[Reading] = None
         if self.profile.layout != self._book_layout:
-            whole = self.profile.decode(self.dps)
+            whole = self.profile.decode(self.dps, None, self._stale)
             self._quantities.begin(whole, event.at_s)
         self._quantities.report(part, event.full, event.at_s)
         self._open_book(event.at_s).report(part, event.at_s, event.full)
         if event.full or self.profile.layout != before.layout or self._told is None:
-            self._told = whole if whole is not None else self.profile.decode(self.dps)
+            self._told = whole if whole is not None else self.profile.decode(self.dps, None, self._stale)
         else:
             self._told = merged(self._told, part)
         self.reading = self._told
@@ -231,13 +233,23 @@ class KnownDevice:
         self.switches.power(part.power_w, self._is_open and len(self.profile.channels) == 1, event.at_s)
         return _asks_differently(before, self.profile)
 
+    def _part(self, event: Status) -> Reading:
+        """Return what a frame told, and what of before it has made comparable: W by the A that came after it."""
+        told = frozenset(event.dps)
+        self._stale.begin(event.at_s, told)
+        part = self.profile.decode(self.dps, told, self._stale)
+        return self.profile.decode(self.dps, told | self._stale.settled, self._stale) if self._stale.settled else part
+
     def _match(self, at_s: float) -> None:
         self._matched_at_s = at_s
         self._is_match_due = False
         described: Mapping[str, Any] = self.entry.raw
         if self._announced_product and not self.entry.product_id:
             described = {**described, "product_id": self._announced_product}
+        layout = self.profile.layout
         self.profile = match(described, self.dps)
+        if self.profile.layout != layout:
+            self._stale = StaleCurrents()
 
     def _open_book(self, at_s: float) -> EnergyBook:
         """Return the totals; they begin with what is shown, and go on when the profile becomes another one."""
@@ -319,7 +331,7 @@ class KnownDevice:
 
     def new_doubts(self) -> List[str]:
         """Return what metering corrected or left out in the last report and has not been said yet."""
-        return self._doubts.new(self.profile.doubts(self.dps))
+        return self._doubts.new(self.profile.doubts(self.dps, self._stale))
 
     def notices(self) -> List[str]:
         """Return what else is worth a line since the last call: of its totals, and what it reports too much or not."""

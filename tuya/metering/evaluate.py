@@ -8,6 +8,7 @@ from . import physics, raw
 from .layout import Field, Layout
 from .phases import LIST_STEPS, MAINS_TENTH_HZ, Phase
 from .reading import TOTAL, Channel, Reading
+from .stale_current import StaleCurrents
 from .states import faults_of, states_of
 from .values import number, parsed, truth
 
@@ -54,6 +55,7 @@ REVERSE_WORDS = frozenset(
 DIGITS = 6
 # below this sum of its circuits a device's own sum is not judged: it may lag
 TOTAL_MIN_W = 50.0
+_JUDGED = ("voltage", "current", "power")  # against each other
 
 
 class Value(NamedTuple):
@@ -242,11 +244,11 @@ def _below_ceilings(layout: Layout, found: Dict[Key, Value], note: Note) -> None
             del found[key]
 
 
-def _believe(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
+def _believe(layout: Layout, found: Dict[Key, Value], note: Note, stale: Optional[StaleCurrents]) -> None:
     """Apply physics.py to each circuit, in place."""
     shared = found.get(("voltage", TOTAL))
-    for channel in sorted({key[1] for key in found if key[0] in ("voltage", "current", "power")}):
-        values = {role: found[role, channel] for role in ("voltage", "current", "power") if (role, channel) in found}
+    for channel in sorted({key[1] for key in found if key[0] in _JUDGED}):
+        values = {role: found[role, channel] for role in _JUDGED if (role, channel) in found}
         known = {role: value.amount for role, value in values.items()}
         borrowed = channel != TOTAL and "voltage" not in known and shared is not None
         if borrowed and shared is not None:
@@ -255,7 +257,10 @@ def _believe(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
             known = {role: amount for role, amount in known.items() if role == "voltage"}
         fixed = {role for role, value in values.items() if value.certain}
         doubtful = {role for role, value in values.items() if value.one.doubtful}
-        verdict = physics.judge(known, fixed, doubtful, _coarseness_w(values))
+        if stale is None or len(known) < len(_JUDGED) or "power" in fixed:
+            verdict = physics.judge(known, fixed, doubtful, _coarseness_w(values))
+        else:
+            verdict = _judge_over_time(stale, channel, values, known, fixed, doubtful)
         for text in verdict.notes:
             note(f"circuit {channel}: {text}")
         if "current" in verdict.refused:
@@ -276,6 +281,28 @@ def _believe(layout: Layout, found: Dict[Key, Value], note: Note) -> None:
     _below_ceilings(layout, found, note)
     _believe_total(found, note)
     _believe_rest(found, note)
+
+
+def _judge_over_time(
+    stale: StaleCurrents,
+    channel: Channel,
+    values: Mapping[str, Value],
+    known: Mapping[str, float],
+    fixed: AbstractSet[str],
+    doubtful: AbstractSet[str],
+) -> physics.Verdict:
+    """Judge V, A and W of a circuit by physics.py; where A is older than W, W keeps the scale that it had."""
+    power_w, current_a = known["power"], known["current"]
+    slack_w = _coarseness_w(values)
+    kept = stale.scale_to_keep(channel, power_w, current_a, values["current"].dps)
+    if kept is not None:
+        verdict = physics.judge({**known, "power": power_w * kept}, {*fixed, "power"}, doubtful, slack_w)
+        return verdict if kept == 1.0 else verdict._replace(corrected={**verdict.corrected, "power": kept})
+    verdict = physics.judge(known, fixed, doubtful, slack_w)
+    is_telling = physics.is_telling(verdict.values) and "power" not in verdict.refused
+    factor = verdict.corrected.get("power", 1.0) if is_telling else None
+    stale.compared(channel, power_w, current_a, factor, values["power"].dps)
+    return verdict
 
 
 def _believe_total(found: Dict[Key, Value], note: Note) -> None:
@@ -315,10 +342,12 @@ def read(
     dps: Mapping[int, object],
     changed: Optional[AbstractSet[int]] = None,
     note: Optional[Note] = None,
+    stale: Optional[StaleCurrents] = None,
 ) -> Reading:
     """Return what the DPs say under this layout; with `changed` only what at least one of these DPs feeds.
 
-    note is called with one text for each correction and each value left out. Never raises on any JSON value.
+    note is called with one text for each correction and each value left out. stale: where the DPs were told over time.
+    Never raises on any JSON value.
     """
 
     def fed(from_dps: AbstractSet[int]) -> bool:
@@ -327,7 +356,7 @@ def read(
     found, fallbacks = _measured(layout, dps)
     if fallbacks:
         _second_opinions(found, fallbacks, note or _silent)
-    _believe(layout, found, note or _silent)
+    _believe(layout, found, note or _silent, stale)
     by_role: Dict[str, Dict[Channel, float]] = {}
     for (role, channel), value in found.items():
         if fed(value.dps):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from types import MappingProxyType
-from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import AbstractSet, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from .values import POWER_SLACK, POWER_SLACK_W, VOLTAGE_MAX_V, VOLTAGE_MIN_V, possible
 
@@ -74,7 +74,9 @@ def same_at_another_scale(power_w: float, witness_w: float, step_w: float) -> Op
     return float(10.0**-exponent) if fits else None
 
 
-def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str], slack_w: float = 0.0) -> Verdict:
+def judge(
+    values: Mapping[str, float], fixed: AbstractSet[str], doubtful: AbstractSet[str], slack_w: float = 0.0
+) -> Verdict:
     """Judge one circuit.
 
     values: any of voltage, current, power. fixed: quantities whose scale is certain (the user's, or proven by the
@@ -139,6 +141,12 @@ def judge(values: Mapping[str, float], fixed: Set[str], doubtful: Set[str], slac
     elif power and "power" in doubtful and "voltage" in corrected:
         refuse("power", "the thing model is wrong about the voltage, and its power fits two scales")
     return Verdict(known, corrected, tuple(refused), tuple(notes))
+
+
+def is_telling(values: Mapping[str, float]) -> bool:
+    """Whether a circuit carries enough for V, A and W to tell at which scale W is."""
+    apparent_va = values.get("voltage", 0.0) * abs(values.get("current", 0.0))
+    return apparent_va >= PROOF_VA and abs(values.get("power", 0.0)) >= PROOF_W
 
 
 def _contradict(known: Mapping[str, float], voltage: float) -> bool:

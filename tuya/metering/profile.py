@@ -16,6 +16,7 @@ from .evidence import ELECTRICAL, Case, Claim, Source, conventions, measured_rol
 from .layout import DEFAULT_POWER_MAX_AGE_S, MEASURES, Field, Layout
 from .model import models
 from .reading import Channel, Reading
+from .stale_current import StaleCurrents
 from .states import POWER_ON_SPELLINGS, POWER_ON_WORDS
 from .values import spelling, truth
 
@@ -80,14 +81,22 @@ class Profile:
         """Whether this device is to report power, by its data points as far as they are known."""
         return bool(self.layout.of("power", "phase"))
 
-    def decode(self, dps: Mapping[int, object], changed: Optional[AbstractSet[int]] = None) -> Reading:
-        """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises."""
-        return read(self.layout, dps, changed)
+    def decode(
+        self,
+        dps: Mapping[int, object],
+        changed: Optional[AbstractSet[int]] = None,
+        stale: Optional[StaleCurrents] = None,
+    ) -> Reading:
+        """Return what the DPs say; `changed`: only quantities that one of these DPs feeds. Never raises.
 
-    def doubts(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
+        stale: of a device whose DPs come over time; without it they are all of one moment.
+        """
+        return read(self.layout, dps, changed, None, stale)
+
+    def doubts(self, dps: Mapping[int, object], stale: Optional[StaleCurrents] = None) -> Tuple[str, ...]:
         """Return what was corrected or left out in these DPs, one sentence each: worth saying once."""
         notes: List[str] = []
-        read(self.layout, dps, None, notes.append)
+        read(self.layout, dps, None, notes.append, stale)
         return tuple(notes)
 
     def explain(self, dps: Mapping[int, object]) -> Tuple[str, ...]:
