@@ -28,10 +28,10 @@ import traceback
 from typing import Dict, List, NoReturn, Optional, Sequence
 
 from tuya import process
+from tuya.boot_clock import boot_clock_s
 from tuya.denied import denied
-from tuya.running import running_s
 
-_BEGAN_S = running_s()  # before the other modules are loaded: on a busy machine that takes longest
+_BEGAN_S = boot_clock_s()  # before the other modules are loaded: on a busy machine that takes longest
 
 # module of tuya/cli -> sub-command; each has add_arguments(parser) and run(args) -> exit code
 COMMANDS = {
@@ -111,7 +111,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _run(words: List[str]) -> int:
-    began_s = _BEGAN_S if __name__ == "__main__" else running_s()
+    began_s = _BEGAN_S if __name__ == "__main__" else boot_clock_s()
     parser = _Parser(prog="python3 -m tuya", description="Tuya breakers and energy meters, locally.")
     parser.words = words
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -14,9 +14,9 @@ import pytest
 
 from tests.cli import in_process
 from tests.lateness import lateness
+from tuya.boot_clock import boot_clock_s
 from tuya.cli import scan
 from tuya.cli.set import TYPED_LIMIT_S
-from tuya.running import running_s
 from tuya.simulator import Fleet
 
 
@@ -121,7 +121,7 @@ def test_set_without_confirmation_is_a_fault(home):
 def test_what_was_typed_long_ago_is_not_sent(home, monkeypatch):
     """A machine so busy that the program took that long to begin; or it was stopped on the way (Ctrl-Z)."""
     fleet, path = home
-    monkeypatch.setattr("tuya.__main__.running_s", lambda: running_s() - TYPED_LIMIT_S)
+    monkeypatch.setattr("tuya.__main__.boot_clock_s", lambda: boot_clock_s() - TYPED_LIMIT_S)
     code, lines, errors = in_process.run("set", "Oven", "1=false", "--devices", path, "--json")
     assert (code, json.loads(lines[0])["error"]) == (1, "NotConnected")
     assert "too late" in errors
@@ -131,7 +131,7 @@ def test_what_was_typed_long_ago_is_not_sent(home, monkeypatch):
 def test_what_became_too_old_while_the_device_was_connected_to_is_not_sent(home, monkeypatch):
     fleet, path = home
     monkeypatch.setattr("tuya.cli.set._connected", lambda *_words: time.sleep(1.0) or {"profile": {}, "dps": {}})
-    monkeypatch.setattr("tuya.__main__.running_s", lambda: running_s() - TYPED_LIMIT_S + 0.5)
+    monkeypatch.setattr("tuya.__main__.boot_clock_s", lambda: boot_clock_s() - TYPED_LIMIT_S + 0.5)
     code, lines, _ = in_process.run("set", "Oven", "1=false", "--devices", path, "--json")
     assert (code, json.loads(lines[0])["error"]) == (1, "NotConnected")
     assert fleet.breakers[0].writes == []

@@ -12,6 +12,7 @@ import pytest
 from tests.lan.lan_helpers import VERSIONS, Running, device_of, served
 from tests.lateness import lateness
 from tests.leftovers import Leftovers
+from tuya.boot_clock import boot_clock_s
 from tuya.lan.client import Client, Device, Polling
 from tuya.lan.errors import (
     BadValue,
@@ -27,7 +28,6 @@ from tuya.lan.errors import (
 )
 from tuya.lan.events import Connected, Failed, Lost, Status, WriteDone
 from tuya.lan.network.reactor import Reactor
-from tuya.running import running_s
 from tuya.simulator import Fleet
 
 CONTROLS = {"3.1": 7, "3.2": 7, "3.3": 7, "3.4": 13, "3.5": 13}
@@ -196,7 +196,7 @@ def test_a_write_is_sent_once_and_confirmed_by_what_is_reported():
 
 
 class HeldClock:
-    """running_s() in a process that is stopped for `ahead_s` right after its next reading."""
+    """boot_clock_s() in a process that is stopped for `ahead_s` right after its next reading."""
 
     def __init__(self) -> None:
         self.ahead_s = 0.0
@@ -205,13 +205,13 @@ class HeldClock:
     def __call__(self) -> float:
         if self.is_held:
             self.is_held = False
-            return running_s()
-        return running_s() + self.ahead_s
+            return boot_clock_s()
+        return boot_clock_s() + self.ahead_s
 
 
 def test_a_write_that_waits_while_the_process_is_stopped_is_not_sent():
     clock = HeldClock()
-    with served("3.4", running=clock) as (breaker, run):
+    with served("3.4", boot_clock=clock) as (breaker, run):
         clock.ahead_s, clock.is_held = 8.0, True  # the click, and 8 s later the network thread takes it up
         run.client.write(breaker.device_id, {1: False})
         late = run.seen.wait_done(breaker.device_id)

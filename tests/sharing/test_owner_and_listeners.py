@@ -15,8 +15,8 @@ import pytest
 from tests.lan.locks.other_user import NOBODY, OtherUser, as_root
 from tests.lateness import lateness
 from tests.sharing.sharing_helpers import RawListener, entries_of, is_event, share_of, until
+from tuya.boot_clock import boot_clock_s
 from tuya.devices.device import Terms
-from tuya.running import running_s
 from tuya.sharing import asking_owner, place
 from tuya.sharing.server import MAX_LISTENERS
 from tuya.sharing.source import Source
@@ -129,7 +129,7 @@ def test_a_command_that_lay_in_the_socket_of_an_owner_that_slept_switches_nothin
     raw = RawListener(fleet.breakers[0].device_id)
     command = {"id": fleet.breakers[0].device_id, "dps": {"1": False}}
     # the clock that stands still while the machine sleeps does not tell, the other one does
-    raw.ask(listen=[], command=command, request=1, asked_at_s=time.monotonic(), asked_running_s=running_s() - 5.0)
+    raw.ask(listen=[], command=command, request=1, asked_at_s=time.monotonic(), asked_running_s=boot_clock_s() - 5.0)
     result = raw.wait("result")
     assert (result["error"], "too late" in result["message"]) == ("NotConnected", True)
     raw.close()

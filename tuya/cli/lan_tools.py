@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Iterable
 
+from tuya.boot_clock import boot_clock_s
 from tuya.devices.devices_file import DeviceEntry
 from tuya.setup.running import word_of_stat
 from tuya.sharing.source import Source
@@ -19,7 +19,7 @@ def process_age_s() -> float:
     """Return the seconds since this process began (0 where that is not known): its user has waited for so long."""
     try:
         ticks = int(word_of_stat(Path("/proc/self"), 22))  # its start, in clock ticks since the boot
-        age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        age_s = boot_clock_s() - ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, AttributeError):
         return 0.0
     return max(0.0, age_s)

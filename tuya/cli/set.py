@@ -11,13 +11,13 @@ import json
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
+from tuya.boot_clock import boot_clock_s
 from tuya.devices.commands import CommandRefused
 from tuya.devices.device import KnownDevice
 from tuya.devices.devices_file import DeviceEntry
 from tuya.lan.connection.messages import too_late
 from tuya.lan.errors import BadValue, NotConfirmed, NotFound, OwnedElsewhere, WrongKey
 from tuya.lan.events import DpValue
-from tuya.running import running_s
 from tuya.sharing.source import Source
 from tuya.sharing.telling import error_fields
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if KnownDevice(entry).may_switch is False:
         raise UsageError(f"{entry.shown_name}: switching is refused for it in devices.json")
     with follow([entry]) as source:
-        left_s = args.began_s + TYPED_LIMIT_S - running_s()
+        left_s = args.began_s + TYPED_LIMIT_S - boot_clock_s()
         state = _connected(source, entry, min(CONNECT_LIMIT_S, left_s))
         wanted = {
             dp: _value(text, state.get("profile", {}).get("controls", {}).get(str(dp))) for dp, text in words.items()
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         answer: Dict[str, Any] = {"id": entry.device_id, "dps": {str(dp): value for dp, value in wanted.items()}}
         if "via" in state:
             answer["via"] = state["via"]
-        error, age_s = state, running_s() - args.began_s
+        error, age_s = state, boot_clock_s() - args.began_s
         if age_s >= TYPED_LIMIT_S and (left_s <= 0 or not state.get("error")):
             error = error_fields(too_late(entry.shown_name, age_s))
         elif not state.get("error"):

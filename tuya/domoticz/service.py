@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from typing import Callable, List, Optional
 
+from ..boot_clock import boot_clock_s
 from ..devices.commands import CommandRefused
 from ..devices.devices_file import DeviceEntry, DevicesFileError
 from ..devices.file_watch import FileWatch
@@ -17,7 +18,6 @@ from ..devices.secrets import key_texts
 from ..lan.client import Client
 from ..lan.device import short_id
 from ..lan.events import Event
-from ..running import running_s
 from ..sharing.server import Server
 from .about import About
 from .board_page import BoardPage
@@ -242,7 +242,7 @@ class Service:
 
     def click(self, device_id: str, unit: int, word: str, level: int) -> None:
         """Write what a click asks for, once; what it brings about is shown when the breaker says so."""
-        asked_s = running_s()
+        asked_s = boot_clock_s()
         name = self._household.name_of(device_id)
         if name is None:
             self._error(f"{short_id(device_id)}: '{word}' is not sent: this device is not served any more")

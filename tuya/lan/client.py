@@ -11,7 +11,7 @@ import time
 from typing import Callable, Deque, Dict, Iterable, Mapping, NamedTuple, Optional, Tuple
 
 from .. import thread_end
-from ..running import running_s
+from ..boot_clock import boot_clock_s
 from . import versions
 from .connection import messages
 from .device import Device, DeviceState, Polling, short_id
@@ -46,7 +46,7 @@ class Client:
     discovery: listen for announcements and ask for them while a device is missing.
     waited_s: how long somebody has waited for a first word already (a command that was slow to start).
     guest: something else that the network thread serves from start() to stop().
-    running: the clock by which writes grow old, which goes on while the process is stopped or the machine sleeps.
+    boot_clock: the clock by which writes grow old, which goes on while the process is stopped or the machine sleeps.
     Raises CodecMissing when the codec cannot be imported.
     """
 
@@ -61,10 +61,10 @@ class Client:
         listener: Optional[Listener] = None,
         waited_s: float = 0.0,
         guest: Optional[Guest] = None,
-        running: Callable[[], float] = running_s,
+        boot_clock: Callable[[], float] = boot_clock_s,
     ) -> None:
         tinytuya_codec.load()
-        self._running = running
+        self._boot_clock = boot_clock
         self._sink = sink
         self._owner = owner or "another program"
         self._discovery = discovery
@@ -161,15 +161,15 @@ class Client:
         error None: the device has reported the values. NotConnected or BadValue: nothing was sent. NotConfirmed: sent
         once and not reported within 3 s; it is never sent again. Without a running thread the event comes at once, on
         the caller's thread.
-        asked_s: when somebody asked for it, by tuya.running.running_s(); None: now. What was asked for more than
+        asked_s: when somebody asked for it, by tuya.boot_clock.boot_clock_s(); None: now. What was asked for more than
         WRITE_AGE_S before it can be sent is not sent: a process that was stopped, or a machine that slept, must not
         switch anything when it goes on.
         """
         wanted = dict(dps)
-        since_s = self._running() if asked_s is None else asked_s
+        since_s = self._boot_clock() if asked_s is None else asked_s
 
         def write(reactor: Reactor, now_s: float) -> None:
-            age_s = self._running() - since_s
+            age_s = self._boot_clock() - since_s
             if age_s > WRITE_AGE_S:
                 label = _label(device_id, reactor.device(device_id))
                 self._sink(WriteDone(device_id, now_s, wanted, messages.too_late(label, age_s)))

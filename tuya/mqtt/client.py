@@ -20,8 +20,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 from paho.mqtt import client as paho
 from paho.mqtt.enums import MQTTErrorCode
 
+from ..boot_clock import boot_clock_s
 from ..lan.limits import TokenBucket
-from ..running import running_s
 from .broker import Broker, Denied, Down, Happening, Up, reason_of, tls_context
 from .commands import Message, Publication
 from .consent import Consent
@@ -59,7 +59,7 @@ class Client:
         happened: Callable[[Happening], None],
         name: str,
         has_will: bool = True,
-        clock: Callable[[], float] = running_s,
+        clock: Callable[[], float] = boot_clock_s,
     ) -> None:
         self._broker = broker
         self._topics = topics

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Protocol, Sequence, Set
 
-from ..running import running_s
+from ..boot_clock import boot_clock_s
 from .broker import Denied, Down, Happening, Up
 from .claim import Claim, Step
 from .commands import Message, Publication
@@ -85,7 +85,7 @@ class Service:
         prefix: str,
         totals: Optional[Path] = None,
         stand_by: Callable[[bool], None] = lambda _stands_by: None,
-        clock: Callable[[], float] = running_s,
+        clock: Callable[[], float] = boot_clock_s,
     ) -> None:
         self._devices = devices
         self._core = core

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from ..boot_clock import boot_clock_s
 from ..devices.hand_over import Counted
 from ..lan.errors import TuyaError
 from ..lan.events import Dps, DpValue
 from ..metering.decode import numbered
-from ..running import running_s
 from .lines import text_of
 from .telling import dps_to_json, error_fields, totals_from_json
 
@@ -34,7 +34,7 @@ def age_of(request: Mapping[str, Any], now_s: float) -> Optional[float]:
     """
     ages_s = [_age_s(request.get("asked_at_s"), now_s)]
     if "asked_running_s" in request:
-        ages_s.append(_age_s(request["asked_running_s"], running_s()))
+        ages_s.append(_age_s(request["asked_running_s"], boot_clock_s()))
     known = [age_s for age_s in ages_s if age_s is not None]
     return max(known) if len(known) == len(ages_s) else None
 

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, Callable, Deque, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Protocol, Tuple
 
+from ..boot_clock import boot_clock_s
 from ..devices.commands import CommandRefused
 from ..devices.device import KnownDevice
 from ..devices.household import Household
@@ -25,7 +26,6 @@ from ..lan.limits import WRITE_AGE_S
 from ..lan.locks.device_lock import OwnerState
 from ..lan.locks.peer_credentials import peer_of
 from ..metering.decode import numbered
-from ..running import running_s
 from . import place
 from .lines import line_of, removed_line, text_of
 from .listener import Listener
@@ -48,7 +48,7 @@ class Access(Protocol):
     """What the server does with devices: the LAN client."""
 
     def write(self, device_id: str, dps: Dps, *, asked_s: Optional[float] = None) -> None:
-        """Write once, unless that was asked for too long ago (running_s())."""
+        """Write once, unless that was asked for too long ago (boot_clock_s())."""
 
     def query(self, device_id: str) -> None:
         """Ask for everything."""
@@ -382,7 +382,7 @@ class Server:
             asker.answer(result_of(number, device_id, dps, refusal))
             return
         self._pending.append(_Pending(asker, number, device_id, dps, now_s + ANSWER_LIMIT_S))
-        self.access.write(device_id, dps, asked_s=running_s() - age_s)
+        self.access.write(device_id, dps, asked_s=boot_clock_s() - age_s)
 
     def _answer(self, event: WriteDone, now_s: float) -> None:
         for pending in self._pending:

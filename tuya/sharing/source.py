@@ -15,6 +15,7 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Callable, Deque, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type
 
+from ..boot_clock import boot_clock_s
 from ..devices.device import KnownDevice, Terms
 from ..devices.devices_file import DeviceEntry
 from ..devices.household import Household, saved_energy
@@ -26,7 +27,6 @@ from ..lan.errors import Closed, NotConnected, OwnedElsewhere
 from ..lan.events import Connected, Event, Failed, Lost, Status
 from ..metering.energy import Circuit, totals_of
 from ..metering.reading import Channel
-from ..running import running_s
 from .holding import Holding
 from .inbox import Inbox
 from .server import Server
@@ -265,7 +265,12 @@ class Source:
 
     def _ask(self, kind: str, device_id: str, words: Dict[str, Any], asker: str) -> int:
         self._request += 1
-        request = {kind: words, "request": self._request, "asked_at_s": self._clock(), "asked_running_s": running_s()}
+        request = {
+            kind: words,
+            "request": self._request,
+            "asked_at_s": self._clock(),
+            "asked_running_s": boot_clock_s(),
+        }
         dps = words.get("dps", {})
 
         def work(now_s: float) -> None:

@@ -5,6 +5,6 @@ from __future__ import annotations
 import time
 
 
-def running_s() -> float:
+def boot_clock_s() -> float:
     """Seconds on a clock that goes on while the machine sleeps; the same clock for all processes of a machine."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
