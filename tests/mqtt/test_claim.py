@@ -219,6 +219,19 @@ def test_who_serves_pauses_for_who_takes_the_base_however_soon_after_it(after_s:
     assert claim.acts
 
 
+def test_who_serves_does_not_give_in_to_who_took_the_base_after_it():
+    """That one, whose clock is behind, ends by our answer; did we end by its, nobody would serve for half a minute."""
+    claim = serving_claim(100.0)
+    claim.message(takes("b"), 100.1)
+    (answer,) = claim.take()
+    told = {"claim": "serves", "who": "b", "number": 4, "since_s": 1, "host": "x", "process": 1}
+    serves = json.dumps({**told, "to": {"a": json.loads(answer)["number"]}}).encode()
+    claim.message(serves, 101.0)
+    assert claim.step is Step.SERVING
+    claim.message(serves, 100.1 + DELAYS_S)
+    assert claim.step is Step.WAITING, "it is still there: the one stays that began first"
+
+
 def test_services_that_come_and_go_at_a_slow_broker_are_all_paused_for():
     claim = serving_claim(100.0)
     for number in range(30):

@@ -101,6 +101,7 @@ class Claim:
         self._taken_number = 0  # of the message by which we serve
         self._pauses = TokenBucket(1.0 / PAUSES_PER_S, PAUSES)
         self._paused_number: Optional[int] = None  # of the answer that is to come back
+        self._took_later: Dict[str, float] = {}  # until when we do not give in to them: our answer makes them end
         self._said_s = self._answer_s = 0.0
         self._since_s = _NOT_YET_S
         self._next_s = _NEVER
@@ -167,14 +168,18 @@ class Claim:
             # Of two who serve (one was cut off for a while) the one stays that began first; both come to the same end.
             # Who answers what we said before we served has served all the time, whatever the clocks say.
             is_late = said.to[self._who] <= self._taken_number
-            if self.step is Step.SERVING and not is_late and (self._since_s, self._who) < (said.since_s, said.who):
+            is_first = (self._since_s, self._who) < (said.since_s, said.who)
+            if self.step is Step.SERVING and not is_late and (is_first or now_s < self._took_later.get(said.who, 0.0)):
                 self._answer(said, now_s)
             else:
                 self._wait(said, now_s)
         elif self.step is Step.SERVING:
             self._answer(said, now_s)
-            if said.word == _TAKES and self._may_have_taken_over(now_s):
-                self._paused_number = self._number
+            if said.word == _TAKES:
+                self._took_later = {who: until_s for who, until_s in self._took_later.items() if now_s < until_s}
+                self._took_later[said.who] = now_s + DELAYS_S
+                if self._may_have_taken_over(now_s):
+                    self._paused_number = self._number
         elif said.word in (_TAKES, _SERVES) and self.step is not Step.WAITING and now_s < self._put_off_until_s:
             # it may be the one: it hears this question, and answers
             self._ask_more(now_s, max(ANSWER_S, self._said_s + self._answer_s - now_s))
@@ -192,7 +197,7 @@ class Claim:
         return type(number) is int and self._asked_number <= number <= self._number
 
     def _serve(self, now_s: float) -> None:
-        self._paused_number = None
+        self._paused_number, self._took_later = None, {}
         self._taken_number = self._number if self.step is Step.TAKING else 0
         self.step, self._since_s, self.other = Step.SERVING, round(self._time_of_day(), 3), ""
         self.is_unheard = not self._heard_own
