@@ -61,6 +61,22 @@ def test_a_first_import(target, export, capsys):
     assert f"{target} is written. A running plugin notices by itself" in captured.err
 
 
+def test_what_nothing_is_known_of_is_named_as_not_served(target, tmp_path, capsys):
+    """An id and a key are all that some sources have: the plugin then waits for a word of the user."""
+    export = tmp_path / "export.json"
+    breaker = {"id": "bf02abcdefgh", "key": KEY, "name": "Oven", "product_id": "jdj6ccklup7btq3a", "category": "dlq"}
+    lamp = {"id": "bf03abcdefgh", "key": KEY, "name": "Lamp", "category": "dj"}
+    export.write_text(json.dumps([*EXPORT, breaker, lamp]))
+    assert call(export, "--devices", target) == 0
+    (told,) = [line for line in capsys.readouterr().err.splitlines() if "not served" in line]
+    assert "measure: Boiler. " in told
+    assert '"use": true' in told
+    export.write_text(json.dumps([breaker, lamp]))
+    target.unlink()
+    assert call(export, "--devices", target) == 0
+    assert "not served" not in capsys.readouterr().err
+
+
 def test_a_changed_key(target, export, capsys):
     target.write_text(
         json.dumps([{"id": ID, "key": KEY, "name": "Boiler", "domoticz": {"invert": ["power"]}, "own": 1}])

@@ -28,6 +28,7 @@ from tuya.cli.common import (
 )
 from tuya.devices.devices_file import DevicesFileError, key_bytes, key_problem, parse_devices
 from tuya.devices.file_bytes import MAX_FILE_BYTES, is_there, read_bytes
+from tuya.devices.served import SERVE_CURE, is_unknown, named
 from tuya.keys import cloud
 from tuya.keys.merge import Change, merge
 from tuya.keys.sources import Export, Lost, SourceProblem, read_export
@@ -121,6 +122,13 @@ def _merge_into(target: _Target, exports: List[Export], args: argparse.Namespace
         print_message(f"{target.path} is written{backup}. A running plugin notices by itself")
         if advice:
             print_message(advice)
+    entries = parse_devices(json.dumps(document)).entries if document else ()
+    unknown = [entry for entry in entries if is_unknown(entry)]
+    if unknown:
+        print_message(
+            f"not served, as nothing says what they measure: {named(unknown)}. {SERVE_CURE}; what is missing stands in "
+            "tinytuya's own devices.json, and --cloud fetches it"
+        )
     return changes, document
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-from ..metering.profile import Profile, match
+from ..metering import families
+from ..metering.profile import UNKNOWN, Profile, match
 from .devices_file import DeviceEntry, DevicesFile, key_problem
+
+MAX_NAMED = 5
+SERVE_CURE = '"domoticz": {"use": true} in an entry serves it, {"use": false} leaves it out'
 
 
 class NotServed(NamedTuple):
@@ -69,6 +73,25 @@ def not_served(entry: DeviceEntry, profile: Optional[Profile] = None) -> str:
         if profile.matched_by not in ("product", "codes") or not profile.is_meter:
             return 'not known to measure electricity (if one does: "domoticz": {"use": true})'
     return ""
+
+
+def is_unknown(entry: DeviceEntry) -> bool:
+    """Whether an entry is not served for want of knowledge: it may measure, and nothing says what.
+
+    Such is one with an id and a key alone, as tuya-cli prints them; not a lamp by its category, nor a plug whose model
+    names no measured value, nor what somebody wants left out.
+    """
+    if entry.wishes.use is not None or entry.is_sub_device:
+        return False
+    profile = match(entry.raw, {})
+    is_meter = families.kind_of(families.category_of(entry.raw), ()) == families.METER
+    return profile.name == UNKNOWN and (is_meter or not entry.raw.get("mapping"))
+
+
+def named(entries: Sequence[DeviceEntry]) -> str:
+    """Return the names of some entries for a message, of many the first ones."""
+    more = f" and {len(entries) - MAX_NAMED} more" if len(entries) > MAX_NAMED else ""
+    return ", ".join(entry.shown_name for entry in entries[:MAX_NAMED]) + more
 
 
 def reading_problems(entry: DeviceEntry, profile: Profile, file_name: str) -> List[str]:

@@ -26,6 +26,7 @@ MAX_REFRESH_DPS = 9
 BREAKER_DP = 16
 EMPTY = Layout("unknown", ())
 NO_METER = "no mains meter"
+UNKNOWN = "unknown"  # the name of a profile of nothing, at a device that may measure
 CONVENTIONAL = Layout("category", (), title="by the conventions of its category")
 
 
@@ -139,7 +140,7 @@ def match(entry: Mapping[str, object], dps: Mapping[int, object]) -> Profile:
         claims += conventions(category, case)
     fields = settle(claims, case)
     if not fields or base is None:
-        return Profile("unknown" if kind in families.MAINS else NO_METER, "none", why, problems=problems)
+        return Profile(UNKNOWN if kind in families.MAINS else NO_METER, "none", why, problems=problems)
     if matched_by == "codes" and not measured_roles(fields):
         why = (*why, "it measures nothing of the mains")
         base = replace(base, name=NO_METER)

@@ -49,22 +49,26 @@ def test_a_good_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "named"),
+    ("changes", "state"),
     [
-        ({"category": "dlq"}, True),
-        ({"category": "zndb", "product_id": "unknown"}, True),
-        ({"category": "dlq", "domoticz": {"use": False}}, False),
-        ({"category": "dlq", "domoticz": {"use": True}}, False),
-        ({"category": "dlq", "sub": True, "node_id": "1"}, False),
-        ({"category": "dj"}, False),
-        ({"category": "cz"}, False),  # most sockets measure nothing
+        ({"category": "dlq"}, "unchecked"),
+        ({"category": "zndb", "product_id": "unknown"}, "unchecked"),
+        ({}, "unchecked"),  # an id and a key, as tuya-cli prints them
+        ({"product_id": "x"}, "unchecked"),
+        ({"category": "qt", "mapping": {}}, "unchecked"),
+        ({"category": "dlq", "domoticz": {"use": False}}, None),
+        ({"category": "dlq", "domoticz": {"use": True}}, None),
+        ({"category": "dlq", "sub": True, "node_id": "1"}, None),
+        ({"category": "dj"}, None),
+        ({"category": "cz"}, "note"),  # most sockets measure nothing
+        ({"category": "cz", "mapping": {"1": {"code": "switch_1", "type": "Boolean", "values": {}}}}, None),
     ],
 )
-def test_a_breaker_that_nothing_is_known_of_is_named(tmp_path, changes, named):
+def test_a_breaker_that_nothing_is_known_of_is_named(tmp_path, changes, state):
     other = {"id": "bfother0000000000000", "name": "Other", "key": KEY, **changes}
     findings, _ = files(devices_file(tmp_path, [BREAKER, other]))
     told = [finding for finding in findings if finding.text.startswith("Other: ")]
-    assert [(finding.state, bool(finding.cure)) for finding in told] == ([("unchecked", True)] if named else [])
+    assert [(finding.state, bool(finding.cure)) for finding in told] == ([(state, True)] if state else [])
 
 
 def test_no_file():

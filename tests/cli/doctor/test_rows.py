@@ -54,6 +54,7 @@ def test_devices_of_a_breaker_that_nobody_serves():
         ({"switchtype": 3}, "unchecked", "a click sends another word"),
         ({"switchtype": 2}, "note", "something else than an on/off switch"),
         ({"protected": True}, "note", "refuses a click without its code"),
+        ({"name": "$Boiler"}, "note", "its name begins with $"),
         ({"off_delay_s": 30.0}, "note", "off delay"),
         ({"on_delay_s": 30.0}, "note", "on delay"),
         ({"is_adjusted": True}, "note", "another value than it is given"),

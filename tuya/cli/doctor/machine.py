@@ -9,17 +9,17 @@ import stat
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 from tuya.cli.common import PLUGIN_FOLDER, devices_path
 from tuya.cli.doctor.domoticz_log import DEV_PACKAGE_CURE, LogWord, judge
 from tuya.cli.doctor.findings import FAILED, NOTE, OK, UNCHECKED, Finding
 from tuya.cli.doctor.life import PLUGIN, LifeSign
 from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_devices
-from tuya.devices.served import not_served, reading_problems
+from tuya.devices.served import SERVE_CURE, is_unknown, named, not_served, reading_problems
 from tuya.domoticz import installation
 from tuya.keys.accounts import Account
-from tuya.metering.families import METER, category_of, kind_of
+from tuya.metering.families import SOCKETS, category_of
 from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
@@ -107,20 +107,16 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
     return findings, served
 
 
-def _unrecognised(entries: Sequence[DeviceEntry]) -> List[Finding]:
-    """The breakers and meters of which nothing says what they measure: nobody asked for them to be left out."""
-    names: List[str] = []
-    for entry in entries:
-        if entry.wishes.use is None and not entry.is_sub_device and kind_of(category_of(entry.raw), ()) == METER:
-            profile = match(entry.raw, {})
-            names += [entry.shown_name] if profile.matched_by == "none" else []
-    if not names:
-        return []
-    text = f"{', '.join(names)}: a breaker or meter by its category, and not served: nothing says what it measures"
-    cure = (
-        '"domoticz": {"use": true} in its entry serves it, {"use": false} leaves it out; bash install.sh keys may know'
-    )
-    return [Finding("files", UNCHECKED, text, f"{cure} what its data points mean")]
+def _unrecognised(entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
+    """The entries that may measure, and of which nothing says what: nobody asked for them to be left out."""
+    unknown = [entry for entry in entries if is_unknown(entry)]
+    plugs = [entry for entry in unknown if category_of(entry.raw) in SOCKETS]  # most of them measure nothing
+    others = [entry for entry in unknown if entry not in plugs]
+    for found, state in ((others, UNCHECKED), (plugs, NOTE)):
+        if found:
+            text = f"{named(found)}: not served, as nothing says what it measures"
+            cure = f"{SERVE_CURE}; bash install.sh keys may know what its data points mean"
+            yield Finding("files", state, text, cure)
 
 
 def _check_rights(path: Path, reader: Optional[Account]) -> List[Finding]:

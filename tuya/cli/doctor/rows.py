@@ -70,12 +70,18 @@ ODDITIES: Tuple[_Odd, ...] = (
     _Odd(lambda _, row, __: row.protected, NOTE, "protected: Domoticz refuses a click without its code"),
     _Odd(lambda _, row, __: row.off_delay_s > 0.0, NOTE, "switched off by Domoticz itself, an off delay after each On"),
     _Odd(lambda _, row, __: row.on_delay_s > 0.0, NOTE, "given an on delay: Domoticz holds back each On for so long"),
-    _Odd(lambda _, row, __: row.is_adjusted, NOTE, "adjusted by Domoticz: it shows another value than it is given"),
+    _Odd(lambda _, row, __: row.is_adjusted, NOTE, "adjusted by Domoticz: it may show another value than it is given"),
     _Odd(
         lambda one, _, __: one.counts_itself,
         NOTE,
         "counted by Domoticz itself (Edit: Computed): its kWh are W by time, through an outage as well",
         "where that is not meant: Edit it in Domoticz, Energy read: From device",
+    ),
+    _Odd(
+        lambda _, row, __: row.name.startswith("$"),
+        NOTE,
+        "hidden by Domoticz: its name begins with $",
+        "where that is not meant: another name in Domoticz",
     ),
     _Odd(
         lambda _, row, __: not row.used,
