@@ -257,10 +257,12 @@ def _believe(layout: Layout, found: Dict[Key, Value], note: Note, stale: Optiona
             known = {role: amount for role, amount in known.items() if role == "voltage"}
         fixed = {role for role, value in values.items() if value.certain}
         doubtful = {role for role, value in values.items() if value.one.doubtful}
-        if stale is None or len(known) < len(_JUDGED) or "power" in fixed:
-            verdict = physics.judge(known, fixed, doubtful, _coarseness_w(values))
+        slack_w = _coarseness_w(values)
+        if stale is None:
+            verdict = physics.judge(known, fixed, doubtful, slack_w)
         else:
-            verdict = _judge_over_time(stale, channel, values, known, fixed, doubtful)
+            from_dps = {role: value.dps for role, value in values.items()}
+            verdict = stale.judge(channel, known, fixed, doubtful, slack_w, from_dps)
         for text in verdict.notes:
             note(f"circuit {channel}: {text}")
         if "current" in verdict.refused:
@@ -281,28 +283,6 @@ def _believe(layout: Layout, found: Dict[Key, Value], note: Note, stale: Optiona
     _below_ceilings(layout, found, note)
     _believe_total(found, note)
     _believe_rest(found, note)
-
-
-def _judge_over_time(
-    stale: StaleCurrents,
-    channel: Channel,
-    values: Mapping[str, Value],
-    known: Mapping[str, float],
-    fixed: AbstractSet[str],
-    doubtful: AbstractSet[str],
-) -> physics.Verdict:
-    """Judge V, A and W of a circuit by physics.py; where A is older than W, W keeps the scale that it had."""
-    power_w, current_a = known["power"], known["current"]
-    slack_w = _coarseness_w(values)
-    kept = stale.scale_to_keep(channel, power_w, current_a, values["current"].dps)
-    if kept is not None:
-        verdict = physics.judge({**known, "power": power_w * kept}, {*fixed, "power"}, doubtful, slack_w)
-        return verdict if kept == 1.0 else verdict._replace(corrected={**verdict.corrected, "power": kept})
-    verdict = physics.judge(known, fixed, doubtful, slack_w)
-    is_telling = physics.is_telling(verdict.values) and "power" not in verdict.refused
-    factor = verdict.corrected.get("power", 1.0) if is_telling else None
-    stale.compared(channel, power_w, current_a, factor, values["power"].dps)
-    return verdict
 
 
 def _believe_total(found: Dict[Key, Value], note: Note) -> None:

@@ -7,8 +7,10 @@ when A was told to be another one since, or just before.
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, FrozenSet, Optional
+from typing import AbstractSet, Dict, FrozenSet, Mapping, Optional
 
+from . import physics
+from .physics import Verdict
 from .reading import Channel
 
 BURST_S = 3.0
@@ -23,7 +25,7 @@ class _Circuit:
     def __init__(self, power_w: float, current_a: float, at_s: float) -> None:
         self.power_w, self.current_a, self.current_s = power_w, current_a, at_s
         self.stale_s: Optional[float] = None  # when W changed beside an old A; None: they belong together
-        self.factor = 1.0
+        self.factor = 1.0  # at which they fitted
 
 
 class StaleCurrents:
@@ -40,10 +42,37 @@ class StaleCurrents:
         self._at_s, self._dps = at_s, dps
         self.settled = frozenset()
 
-    def scale_to_keep(
-        self, channel: Channel, power_w: float, current_a: float, current_dps: AbstractSet[int]
-    ) -> Optional[float]:
-        """Return the scale of W that stays, as A is older than W; None where the two may be compared."""
+    def judge(
+        self,
+        channel: Channel,
+        values: Mapping[str, float],
+        fixed: AbstractSet[str],
+        doubtful: AbstractSet[str],
+        slack_w: float,
+        from_dps: Mapping[str, AbstractSet[int]],
+    ) -> Verdict:
+        """Judge one circuit as physics.judge() does; where A is older than W, W keeps the scale that it had.
+
+        from_dps: the DPs that each quantity comes from.
+        """
+        power_w, current_a = values.get("power"), values.get("current")
+        if power_w is None or current_a is None or "voltage" not in values or "power" in fixed:
+            return physics.judge(values, fixed, doubtful, slack_w)
+        kept = self._scale_to_keep(channel, power_w, current_a, is_told=bool(from_dps["current"] & self._dps))
+        if kept is not None:
+            verdict = physics.judge({**values, "power": power_w * kept}, {*fixed, "power"}, doubtful, slack_w)
+            return verdict if kept == 1.0 else verdict._replace(corrected={**verdict.corrected, "power": kept})
+        verdict = physics.judge(values, fixed, doubtful, slack_w)
+        known = self._circuits.setdefault(channel, _Circuit(power_w, current_a, self._at_s))
+        if "power" not in verdict.refused and physics.is_telling(verdict.values):
+            known.factor = verdict.corrected.get("power", 1.0)
+        if known.stale_s is not None:
+            known.stale_s = None
+            self.settled |= from_dps["power"]
+        return verdict
+
+    def _scale_to_keep(self, channel: Channel, power_w: float, current_a: float, *, is_told: bool) -> Optional[float]:
+        """Return the scale of W that stays, None where W and A may be compared. is_told: A is in this frame."""
         known = self._circuits.get(channel)
         if known is None:
             return None
@@ -51,20 +80,10 @@ class StaleCurrents:
             known.current_a, known.current_s = current_a, self._at_s
         elif self._at_s - known.current_s > BURST_S:
             has_risen = abs(power_w) > RISE_RATIO * abs(known.power_w) + RISE_W
-            has_ended = power_w == 0 != known.power_w and not current_dps & self._dps
+            has_ended = power_w == 0 != known.power_w and not is_told
             if has_risen or has_ended:
                 known.stale_s = self._at_s
         known.power_w = power_w
-        is_stale = known.stale_s is not None and known.current_s <= known.stale_s
-        return known.factor if is_stale and self._at_s - (known.stale_s or 0.0) <= PATIENCE_S else None
-
-    def compared(
-        self, channel: Channel, power_w: float, current_a: float, factor: Optional[float], power_dps: AbstractSet[int]
-    ) -> None:
-        """Note the scale at which W and A were found to fit; None: at none, or there is too little of both to tell."""
-        known = self._circuits.setdefault(channel, _Circuit(power_w, current_a, self._at_s))
-        if factor is not None:
-            known.factor = factor
-        if known.stale_s is not None:
-            known.stale_s = None
-            self.settled |= power_dps
+        if known.stale_s is None or known.current_s > known.stale_s or self._at_s - known.stale_s > PATIENCE_S:
+            return None
+        return known.factor
