@@ -22,11 +22,10 @@ METER, SOCKET, CHARGER, INVERTER, APPLIANCE, DIRECT_CURRENT, UNKNOWN = (
     "unknown",
 )
 MAINS = frozenset((METER, SOCKET, CHARGER, INVERTER, UNKNOWN))
-SOCKETS = ("cz", "pc", "kg", "aqcz", "ckqdkg", "cjkg", "qjdcz", "tgkg", "tgq")
 # https://developer.tuya.com/en/docs/iot/standarddescription: categories of devices that measure
 CATEGORIES: Dict[str, str] = {
     **dict.fromkeys(("dlq", "zndb", "znjdq", "tdq", "zndbq", "wkcz"), METER),
-    **dict.fromkeys(SOCKETS, SOCKET),
+    **dict.fromkeys(("cz", "pc", "kg", "aqcz", "ckqdkg", "cjkg", "qjdcz", "tgkg", "tgq"), SOCKET),
     "qccdz": CHARGER,
     "znnbq": INVERTER,
     "xnyjcn": DIRECT_CURRENT,  # balcony storage: what its DPs count is panels and batteries as well

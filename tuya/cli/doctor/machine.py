@@ -19,7 +19,7 @@ from tuya.devices.devices_file import DeviceEntry, DevicesFileError, read_device
 from tuya.devices.served import SERVE_CURE, is_unknown, named, not_served, reading_problems
 from tuya.domoticz import installation
 from tuya.keys.accounts import Account
-from tuya.metering.families import SOCKETS, category_of
+from tuya.metering.families import SOCKET, category_of, kind_of
 from tuya.metering.profile import match
 from tuya.setup import find_domoticz
 from tuya.setup.find_domoticz import Domoticz
@@ -110,7 +110,7 @@ def check_files(machine: Machine, needed: bool) -> Tuple[List[Finding], Tuple[De
 def _unrecognised(entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
     """The entries that may measure, and of which nothing says what: nobody asked for them to be left out."""
     unknown = [entry for entry in entries if is_unknown(entry)]
-    plugs = [entry for entry in unknown if category_of(entry.raw) in SOCKETS]  # most of them measure nothing
+    plugs = [entry for entry in unknown if kind_of(category_of(entry.raw), ()) == SOCKET]  # most measure nothing
     others = [entry for entry in unknown if entry not in plugs]
     for found, state in ((others, UNCHECKED), (plugs, NOTE)):
         if found:
