@@ -23,14 +23,16 @@ class UntoldCircuits:
     def completed(self, told: Reading, channels: Sequence[Channel], at_s: float) -> Reading:
         """Return what a device with these circuits told; after UNTOLD_S with the sum of the told ones as W of all."""
         power_w = told.power_w
-        if not power_w or TOTAL in power_w or all(channel in power_w for channel in channels):
+        untold = [channel for channel in channels if channel not in power_w]
+        self._circuits = []
+        if not untold or not power_w or TOTAL in power_w:
             self._since_s = None
             return told
         if self._since_s is None:
             self._since_s = at_s
         if at_s - self._since_s < UNTOLD_S:
             return told
-        self._circuits = [channel for channel in channels if channel not in power_w]
+        self._circuits = untold
         return replace(told, power_w={**power_w, TOTAL: sum(power_w.values())})
 
     def notices(self) -> List[str]:

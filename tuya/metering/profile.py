@@ -24,9 +24,9 @@ COUNTDOWN_MAX_S = 86400
 # a long list of DPs crashes some devices every few hours: refresh the readings, and not too many of them
 MAX_REFRESH_DPS = 9
 BREAKER_DP = 16
-EMPTY = Layout("unknown", ())
 NO_METER = "no mains meter"
 UNKNOWN = "unknown"  # the name of a profile of nothing, at a device that may measure
+EMPTY = Layout(UNKNOWN, ())
 CONVENTIONAL = Layout("category", (), title="by the conventions of its category")
 
 
