@@ -48,7 +48,7 @@ class Ecb:
         """Whether it was sealed with this key, by its padding: two bytes or more. By chance 1 of 65,000 has one."""
         if not sealed or len(sealed) % BLOCK_BYTES:
             return False
-        plain = self._decrypt(sealed)
+        plain = self._decrypt(sealed[-BLOCK_BYTES:])  # each block is by itself, and a padding is in the last one
         padding = plain[-1]
         return 1 < padding <= BLOCK_BYTES and plain.endswith(plain[-1:] * padding)
 
