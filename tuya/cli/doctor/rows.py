@@ -44,10 +44,6 @@ class _Odd(NamedTuple):
     cure: str = _EDIT
 
 
-def _is_switch(kind: Kind) -> bool:
-    return kind is KIND_SWITCH
-
-
 ODDITIES: Tuple[_Odd, ...] = (
     _Odd(
         lambda _, row, kind: (row.type, row.subtype) != (kind.type, kind.subtype),
@@ -56,13 +52,13 @@ ODDITIES: Tuple[_Odd, ...] = (
         'Setup > Devices: delete it; "domoticz": {"restore": true} in its entry of devices.json makes it anew',
     ),
     _Odd(
-        lambda _, row, kind: _is_switch(kind) and row.switchtype in _OTHER_WORDS,
+        lambda _, row, kind: kind is KIND_SWITCH and row.switchtype in _OTHER_WORDS,
         UNCHECKED,
         "shown as blinds or as a selector: a click sends another word than On or Off, and is refused",
         "Edit it in Domoticz: Switch Type On/Off",
     ),
     _Odd(
-        lambda _, row, kind: _is_switch(kind) and row.switchtype not in _ON_OFF | _OTHER_WORDS,
+        lambda _, row, kind: kind is KIND_SWITCH and row.switchtype not in _ON_OFF | _OTHER_WORDS,
         NOTE,
         "shown as something else than an on/off switch: its words are others (Closed may be off)",
         "where that is not meant: Edit it in Domoticz, Switch Type On/Off",
@@ -95,29 +91,28 @@ ODDITIES: Tuple[_Odd, ...] = (
 def check_oddities(stored: Sequence[StoredUnit], entries: Sequence[DeviceEntry]) -> Iterator[Finding]:
     """What somebody has set of the devices of these breakers in Domoticz, one finding a breaker and thing."""
     for entry in entries:
-        yield from _check_twins(stored, entry)
         rows = [(one, one.row) for one in stored if one.device_id == entry.device_id and one.row is not None]
+        yield from _check_twins(rows, entry.shown_name)
         if rows and not any(row.used for _, row in rows):
             text = "none of its devices is in use: Domoticz shows nothing of it on any page"
             yield Finding(CHECK, UNCHECKED, text, "Setup > Devices: the arrow behind each", entry.shown_name)
             continue
+        known = [(one, row, kind) for one, row in rows for kind in [known_kind(one.unit)] if kind is not None]
         for odd in ODDITIES:
-            kinds = [(one, row, known_kind(one.unit)) for one, row in rows]
-            found = [one.unit for one, row, kind in kinds if kind is not None and odd.applies(one, row, kind)]
+            found = [one.unit for one, row, kind in known if odd.applies(one, row, kind)]
             if found:
                 yield Finding(CHECK, odd.state, f"{units_in_words(found)} is {odd.text}", odd.cure, entry.shown_name)
 
 
-def _check_twins(stored: Sequence[StoredUnit], entry: DeviceEntry) -> Iterator[Finding]:
-    """Whether Domoticz has the same device of one hardware more than once: one of them is kept up."""
+def _check_twins(rows: Sequence[Tuple[StoredUnit, Row]], name: str) -> Iterator[Finding]:
+    """Whether Domoticz has the same device of one hardware more than once: one of them is kept up. rows: its own."""
     idxs: Dict[Tuple[str, int], List[int]] = {}
-    for one in stored:
-        if one.device_id == entry.device_id and one.row is not None:
-            idxs.setdefault((one.row.hardware, one.unit), []).append(one.idx)
+    for one, row in rows:
+        idxs.setdefault((row.hardware, one.unit), []).append(one.idx)
     twins = [f"unit {unit} (idx {', '.join(map(str, same))})" for (_, unit), same in idxs.items() if len(same) > 1]
     if twins:
         text = f"Domoticz has {' and '.join(twins[:SHOWN])} more than once, and keeps one of them up to date at most"
-        yield Finding(CHECK, UNCHECKED, text, "Setup > Devices: delete those that stand still", entry.shown_name)
+        yield Finding(CHECK, UNCHECKED, text, "Setup > Devices: delete those that stand still", name)
 
 
 def check_left_behind(
@@ -135,19 +130,17 @@ def check_left_behind(
     for sign in signs:
         if sign.shown is None or not sign.served:  # who serves nothing at all is told so
             continue
-        rows = _rows_of(sign, stored)
         meant: List[str] = []
         left: List[str] = []
-        for device_id, units in rows.items():
+        for device_id, units in _rows_of(sign, stored).items():
             if sign.serves(device_id) is not None or not units:
                 continue
-            first = min(units)
-            row = units[first]
-            name = names.get(device_id) or (row.row.name if row is not None and row.row is not None else "")
+            first = units[min(units)]
+            name = names.get(device_id) or (first.name if first is not None else "")
             age_s = min((ages[device_id, unit] for unit in units if (device_id, unit) in ages), default=None)
             since = f", {lasted(age_s)} old" if age_s is not None else ""
             text = f"{name or short_id(device_id)} ({counted(len(units), 'device')}{since})"
-            is_unused = all(one is not None and one.row is not None and not one.row.used for one in units.values())
+            is_unused = all(row is not None and not row.used for row in units.values())
             (meant if device_id in unwanted or is_unused else left).append(text)
         for found, state in ((left, UNCHECKED), (meant, NOTE)):
             if found:
@@ -159,14 +152,14 @@ def check_left_behind(
                 yield Finding(CHECK, state, text, _SERVE_CURE)
 
 
-def _rows_of(sign: LifeSign, stored: Optional[Sequence[StoredUnit]]) -> Dict[str, Dict[int, Optional[StoredUnit]]]:
-    """The devices of one hardware: as its database has them, else as the plugin says."""
-    found: Dict[str, Dict[int, Optional[StoredUnit]]] = {}
+def _rows_of(sign: LifeSign, stored: Optional[Sequence[StoredUnit]]) -> Dict[str, Dict[int, Optional[Row]]]:
+    """Device id -> unit -> row of one hardware: as its database has them; else as the plugin says, and without rows."""
+    found: Dict[str, Dict[int, Optional[Row]]] = {}
     if stored is None or any(one.row is None for one in stored):
         return {device_id: dict.fromkeys(units) for device_id, units in (sign.shown or {}).items()}
     for one in stored:
         if one.row is not None and sign.name == f"hardware {one.row.hardware}":
-            found.setdefault(one.device_id, {})[one.unit] = one
+            found.setdefault(one.device_id, {})[one.unit] = one.row
     return found
 
 
