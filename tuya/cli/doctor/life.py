@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from tuya.cli.common import is_same_file
+from tuya.devices.devices_file import DeviceEntry
 from tuya.devices.quantity_watch import QUANTITIES
 from tuya.domoticz.settings import AUTO
 from tuya.lan.device import short_id
@@ -125,6 +126,13 @@ class LifeSign:
     given: Mapping[str, Mapping[int, Tuple[Tuple[float, str], ...]]] = field(default_factory=dict)
     unkept: Mapping[str, Tuple[int, ...]] = field(default_factory=dict)
     overwritten: Mapping[str, Mapping[int, Tuple[float, ...]]] = field(default_factory=dict)
+
+    def connected(self, entries: Iterable[DeviceEntry]) -> Iterator[Tuple[DeviceEntry, ServedDevice]]:
+        """Those of the entries that this owner serves and is connected to, each with what it says of it."""
+        for entry in entries:
+            device = self.serves(entry.device_id)
+            if device is not None and device.connected:
+                yield entry, device
 
     def serves(self, device_id: str) -> Optional[ServedDevice]:
         """That device, if it is served by this owner."""

@@ -173,10 +173,7 @@ def check_unkept(
 
     suspects: names of breakers of which something is said already that may be the cause of the former.
     """
-    for entry in entries:
-        device = sign.serves(entry.device_id)
-        if device is None or not device.connected:
-            continue
+    for entry, device in sign.connected(entries):
         name = entry.shown_name
         unkept = sign.unkept.get(entry.device_id, ())
         has_answered = device.reported_age_s is not None and (device.connected_age_s or 0.0) > ANSWERED_S

@@ -130,10 +130,7 @@ def check_stored(
     rows: Dict[str, Dict[int, StoredUnit]] = {}
     for one in stored or ():
         rows.setdefault(one.device_id, {})[one.unit] = one
-    for entry in entries:
-        device = sign.serves(entry.device_id)
-        if device is None or not device.connected:
-            continue
+    for entry, device in sign.connected(entries):
         name = entry.shown_name
         gone = sign.deleted.get(entry.device_id, ())
         if gone and held.get(entry.device_id):
