@@ -6,6 +6,7 @@ disk is full, the file is read-only), so neither does the plugin.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -72,15 +73,28 @@ def ages_s(stored: Sequence[StoredUnit], now_s: float, zone: Optional[str]) -> D
     zone: the TZ of that Domoticz, which notes local times. In the hour that a clock runs through twice in autumn the
     one is taken that is nearer to now.
     """
-    before = os.environ.get("TZ")
-    try:
-        _set_zone(before if zone is None else zone)
+    with _in_zone(zone):
         return {
             (one.device_id, one.unit): age_s
             for one in stored
             for age_s in [_age_s(one.updated, now_s)]
             if age_s is not None
         }
+
+
+def age_of_s(text: str, now_s: float, zone: Optional[str]) -> float:
+    """How long ago Domoticz noted this time, as ages_s has it, in seconds; 0 where it is no time."""
+    with _in_zone(zone):
+        return _age_s(text, now_s) or 0.0
+
+
+@contextlib.contextmanager
+def _in_zone(zone: Optional[str]) -> Iterator[None]:
+    """Have the local time of this process be that of a zone; None: its own."""
+    before = os.environ.get("TZ")
+    try:
+        _set_zone(before if zone is None else zone)
+        yield
     finally:
         _set_zone(before)
 
@@ -91,11 +105,6 @@ def _set_zone(zone: Optional[str]) -> None:
     else:
         os.environ["TZ"] = zone
     time.tzset()
-
-
-def age_of_s(text: str, now_s: float, zone: Optional[str]) -> float:
-    """How long ago Domoticz noted this time, in seconds; 0 where it is no time."""
-    return ages_s([StoredUnit("", 0, 0, text)], now_s, zone).get(("", 0), 0.0)
 
 
 def _age_s(text: str, now_s: float) -> Optional[float]:
@@ -165,9 +174,8 @@ def check_refused(count: int, stored: Sequence[Finding], history_age_s: Optional
     """
     of_values = [finding.state for finding in stored if finding.check == CHECK]
     is_over = bool(of_values) and all(state == OK for state in of_values)
-    is_history = is_over and history_age_s is not None and history_age_s < HISTORY_OVER_S
     text = f"Domoticz's log: its database refused {counted(count, 'statement')} since its start"
-    if is_history and history_age_s is not None:
+    if is_over and history_age_s is not None and history_age_s < HISTORY_OVER_S:
         text += f", the last one {lasted(history_age_s)} ago. It was not about current values, which are stored: the "
         text += "history (its graphs and the kWh of past days), or something else that Domoticz keeps"
         return Finding("database", UNCHECKED, text, f"{_CURE}; whether it is over is known in 15 min")
