@@ -22,7 +22,7 @@ import socket
 import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
 
-from ..lan.limits import TokenBucket
+from ..lan.limits import NEVER, TokenBucket
 from .topics import OFFLINE
 
 ANSWER_S = 1.0  # so long the one who serves has to say so
@@ -38,7 +38,6 @@ BURST_MESSAGES, MESSAGES_PER_S = 100, 20.0  # that are read; a handful of servic
 PAUSES, PAUSES_PER_S = 20, 0.2
 _MAX_ASKERS = 8  # that one message answers
 _WORD_CHARACTERS = 60
-_NEVER = float("inf")
 _NOT_YET_S = 1e12  # later than anybody who serves
 _ASKS, _TAKES, _SERVES, _WHO = "asks", "takes", "serves", "who"
 
@@ -104,7 +103,7 @@ class Claim:
         self._took_later: Dict[str, float] = {}  # until when we do not give in to them: our answer makes them end
         self._said_s = self._answer_s = 0.0
         self._since_s = _NOT_YET_S
-        self._next_s = _NEVER
+        self._next_s = NEVER
         self._word = ""
         self._to: Dict[str, int] = {}
 

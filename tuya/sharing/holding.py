@@ -8,9 +8,10 @@ from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Tuple
 
 from ..lan.client import Client
 from ..lan.errors import NotConfirmed
+from ..lan.limits import NEVER
 from ..lan.locks.device_lock import OwnerState
 from .remote import Remote, reach
-from .server import AT_ONCE, NEVER, Asker, Server
+from .server import AT_ONCE, Asker, Server
 from .telling import ERROR_FIELDS, error_fields
 
 LISTEN_GATHER_S = 0.02  # locks are refused one by one: one request for all devices of an owner

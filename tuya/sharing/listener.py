@@ -7,7 +7,7 @@ import socket
 from collections import deque
 from typing import Any, Deque, Dict, FrozenSet, List, Optional, Protocol, Sequence, Tuple
 
-from ..lan.limits import TokenBucket
+from ..lan.limits import NEVER, TokenBucket
 from .allowance import ALL_PER_S, BURST_OF_ALL, Allowance
 from .lines import MAX_REQUEST_BYTES, REMOVED, LineError, LineReader, line_of, removed_line, text_of
 
@@ -84,7 +84,7 @@ class Listener:
         """When tick() is due."""
         if not self._has_chosen:
             return self._since_s + LISTEN_GRACE_S
-        return self._progress_s + STALLED_S if self._unsent else float("inf")
+        return self._progress_s + STALLED_S if self._unsent else NEVER
 
     # -- what it is told
 

@@ -22,7 +22,7 @@ from ..lan.connection.messages import too_late
 from ..lan.device import Polling
 from ..lan.errors import NotConfirmed, NotConnected
 from ..lan.events import Connected, Dps, DpValue, Event, WriteDone
-from ..lan.limits import WRITE_AGE_S
+from ..lan.limits import NEVER, WRITE_AGE_S
 from ..lan.locks.device_lock import OwnerState
 from ..lan.locks.peer_credentials import peer_of
 from ..metering.decode import numbered
@@ -32,7 +32,6 @@ from .listener import Listener
 from .orders import age_of, counted_of, result_of, target_of
 from .telling import event_to_json, introduction, snapshot
 
-NEVER = float("inf")
 AT_ONCE = float("-inf")
 MAX_LISTENERS = 32
 GATHER_S = 0.2  # events of so long go out together: a write for several costs no more than for one
