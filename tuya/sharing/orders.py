@@ -10,7 +10,7 @@ from ..lan.errors import TuyaError
 from ..lan.events import Dps, DpValue
 from ..metering.decode import numbered
 from .lines import text_of
-from .telling import dps_to_json, error_fields, totals_from_json
+from .telling import amount_from_json, dps_to_json, error_fields, totals_from_json
 
 CLOCKS_DIFFER_S = 1.0  # at most, of processes of one machine: now_s may be read before the request
 
@@ -56,8 +56,7 @@ def counted_of(told: object, who: str, now_s: float) -> Optional[Counted]:
     if not isinstance(told, dict):
         return None
     totals_wh, heard_wh = (totals_from_json(told.get(name)) for name in ("totals_wh", "heard_wh"))
-    alone_s = told.get("alone_s")
-    if alone_s is None:
+    if told.get("alone_s") is None:
         return Counted(who, totals_wh, now_s, heard_wh)
-    is_number = isinstance(alone_s, (int, float)) and not isinstance(alone_s, bool)
-    return Counted(who, totals_wh, now_s, alone_s=float(alone_s)) if is_number and 0.0 <= alone_s < 1e12 else None
+    alone_s = amount_from_json(told["alone_s"])
+    return None if alone_s is None else Counted(who, totals_wh, now_s, alone_s=alone_s)

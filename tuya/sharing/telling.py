@@ -185,10 +185,17 @@ def totals_from_json(told: object) -> Dict[Circuit, float]:
     found: Dict[Circuit, float] = {}
     for channel, ways in told.items() if isinstance(told, dict) else ():
         for way, energy_wh in ways.items() if isinstance(ways, dict) else ():
-            is_number = isinstance(energy_wh, (int, float)) and not isinstance(energy_wh, bool)
-            if way in ("used", "returned") and is_number and 0.0 <= energy_wh < 1e12:
-                found[str(channel), way] = float(energy_wh)
+            amount_wh = amount_from_json(energy_wh)
+            if way in ("used", "returned") and amount_wh is not None:
+                found[str(channel), way] = amount_wh
     return found
+
+
+def amount_from_json(told: object) -> Optional[float]:
+    """Return a number of Wh or s that another process told; None where it is none, or makes no sense."""
+    if isinstance(told, bool) or not isinstance(told, (int, float)) or not 0.0 <= told < 1e12:
+        return None
+    return float(told)
 
 
 ERROR_FIELDS = ("error", "message", "device", "what", "cure")
