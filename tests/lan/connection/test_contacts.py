@@ -452,8 +452,8 @@ def test_a_breaker_that_restarts_again_and_again_is_held_by_nobody():
 # -- strangers at its address, and other addresses
 
 
-def no_tuya(world: World, address: str) -> Callable[[], None]:
-    """A web server at one address; at the others nothing takes connections."""
+def only_at(world: World, address: str, opened: Callable[[], Any]) -> Callable[[], None]:
+    """At one address TCP is connected, and `opened` called then; at the others nothing takes connections."""
 
     def connected() -> None:
         world.answers = False
@@ -461,10 +461,19 @@ def no_tuya(world: World, address: str) -> Callable[[], None]:
             world.link.connect_failed("no route", False, world.now_s)
             return
         world.link.tcp_opened(world.now_s)
+        opened()
+
+    return connected
+
+
+def no_tuya(world: World, address: str) -> Callable[[], None]:
+    """A web server at one address; at the others nothing takes connections."""
+
+    def opened() -> None:
         world.link.received(b"HTTP/1.1 400 Bad Request\r\n\r\n", world.now_s)
         world.link.tcp_closed(world.now_s)
 
-    return connected
+    return only_at(world, address, opened)
 
 
 def test_a_web_server_at_its_address_says_nothing_of_versions():
@@ -505,12 +514,7 @@ def test_announcements_of_other_addresses_cut_short_one_connection_a_minute():
     world.link.tcp_closed(world.now_s)
     kept_s: List[float] = []
 
-    def connected() -> None:
-        world.answers = False
-        if world.attempts[-1][1] != ADDRESS:
-            world.link.connect_failed("no route", False, world.now_s)
-            return
-        world.link.tcp_opened(world.now_s)
+    def opened() -> None:
         began_s = world.now_s
         for number in range(200):
             if not world.open:
@@ -520,7 +524,7 @@ def test_announcements_of_other_addresses_cut_short_one_connection_a_minute():
             world.run(0.05)
         kept_s.append(world.now_s - began_s)
 
-    live(world, 60.0, connected)
+    live(world, 60.0, only_at(world, ADDRESS, opened))
     assert kept_s[0] < 4.0
     assert all(kept > 9.9 for kept in kept_s[1:3])
 
