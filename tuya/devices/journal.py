@@ -6,6 +6,7 @@ import re
 from typing import Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..lan.errors import BadValue, CodecMissing, OwnedElsewhere, TuyaError, WrongKey, WrongVersion
+from .names import first_of
 from .outages import Outages
 
 OFFLINE_GRACE_S = 30.0  # a breaker that restarts is no drama
@@ -135,9 +136,7 @@ class Journal:
         if self._connected and (now_s >= self._gather_until_s or len(self._connected) == len(self._stories)):
             served = len(self._stories)
             connected = [self._stories[device_id].name for device_id in self._connected]
-            names = ", ".join(connected[:_NAMES_IN_A_LINE])
-            if len(connected) > _NAMES_IN_A_LINE:
-                names += f" and {len(connected) - _NAMES_IN_A_LINE} more"
+            names = first_of(connected, _NAMES_IN_A_LINE)
             count = sum(1 for story in self._stories.values() if story.offline_since_s is None)
             self._lines.append(Line(f"Connected: {names} ({count} of {served})"))
             self._connected = []

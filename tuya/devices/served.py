@@ -8,6 +8,7 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 from ..metering import families
 from ..metering.profile import UNKNOWN, Profile, match
 from .devices_file import DeviceEntry, DevicesFile, key_problem
+from .names import first_of
 
 MAX_NAMED = 5
 SERVE_CURE = '"domoticz": {"use": true} in an entry serves it, {"use": false} leaves it out'
@@ -90,8 +91,7 @@ def is_unknown(entry: DeviceEntry) -> bool:
 
 def named(entries: Sequence[DeviceEntry]) -> str:
     """Return the names of some entries for a message, of many the first ones."""
-    more = f" and {len(entries) - MAX_NAMED} more" if len(entries) > MAX_NAMED else ""
-    return ", ".join(entry.shown_name for entry in entries[:MAX_NAMED]) + more
+    return first_of([entry.shown_name for entry in entries], MAX_NAMED)
 
 
 def reading_problems(entry: DeviceEntry, profile: Profile, file_name: str) -> List[str]:

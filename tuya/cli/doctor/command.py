@@ -50,6 +50,7 @@ from tuya.cli.doctor.life import LifeSign, life_sign
 from tuya.cli.doctor.machine import Machine, author_of, by_its_word, check_packages, read_log, this_machine
 from tuya.cli.doctor.proof import check_database, doubt
 from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.names import first_of
 from tuya.devices.secrets import key_texts, looks_like_key
 from tuya.lan.device import short_id
 from tuya.lan.locks.device_lock import ask
@@ -311,9 +312,8 @@ def strangers(heard: Heard, known: Collection[str]) -> Iterator[Finding]:
     """The devices that announce themselves and are in no entry of a devices file that counts."""
     others = sorted((address, device_id) for device_id, (address, _) in heard.items() if device_id not in known)
     if others:
-        shown = ", ".join(f"{short_id(device_id)} at {address}" for address, device_id in others[:SHOWN_STRANGERS])
-        more = f" and {len(others) - SHOWN_STRANGERS} more" if len(others) > SHOWN_STRANGERS else ""
-        text = f"announced, and in no entry of the devices file: {shown}{more}"
+        shown = first_of([f"{short_id(device_id)} at {address}" for address, device_id in others], SHOWN_STRANGERS)
+        text = f"announced, and in no entry of the devices file: {shown}"
         yield Finding("announcement", NOTE, text, "if that is a breaker of yours: bash install.sh keys")
 
 

@@ -12,6 +12,7 @@ from typing import Iterator, List, Mapping, Optional, Tuple
 from tuya.cli.doctor.domoticz_view import StoredUnit
 from tuya.cli.doctor.findings import FAILED, Finding, lasted
 from tuya.cli.doctor.life import LifeSign
+from tuya.devices.names import first_of
 from tuya.domoticz.units import kind_of, parse_meter
 
 CHECK = "values in Domoticz"
@@ -55,10 +56,8 @@ def check_foreign(
         shown, own = _in_words(unit, row.svalue, newest)
         found.append(f"{shown} where the plugin gave {own} {lasted(given_s)} ago (unit {unit}, idx {row.idx})")
     if found:
-        more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        text = (
-            f"Domoticz shows {'; '.join(found[:SHOWN])}{more}: something else (a script, another program) writes there"
-        )
+        values = first_of(found, SHOWN, "; ")
+        text = f"Domoticz shows {values}: something else (a script, another program) writes there"
         yield Finding(CHECK, FAILED, text, CURE, name)
 
 

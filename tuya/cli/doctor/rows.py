@@ -13,6 +13,7 @@ from tuya.cli.doctor.findings import NOTE, UNCHECKED, Finding, counted, lasted
 from tuya.cli.doctor.life import LifeSign
 from tuya.cli.doctor.stored import known_kind, units_in_words
 from tuya.devices.devices_file import DeviceEntry
+from tuya.devices.names import first_of
 from tuya.domoticz.units import ALARM, KIND_SWITCH, POWER_ON_STATE, THRESHOLDS, Kind
 from tuya.lan.device import short_id
 
@@ -144,10 +145,9 @@ def check_left_behind(
             (meant if device_id in unwanted or is_unused else left).append(text)
         for found, state in ((left, UNCHECKED), (meant, NOTE)):
             if found:
-                more = f", and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
                 text = (
-                    f"{sign.name} serves no more what Domoticz still shows of {', '.join(found[:SHOWN])}{more}: they "
-                    "stand still, whatever the breaker does, and a click is refused"
+                    f"{sign.name} serves no more what Domoticz still shows of {first_of(found, SHOWN)}: they stand "
+                    "still, whatever the breaker does, and a click is refused"
                 )
                 yield Finding(CHECK, state, text, _SERVE_CURE)
 
